@@ -1,0 +1,90 @@
+/** What the store asks of an engine: ordered reads, the application of sorted batches, snapshots.
+ *
+ * @module
+ */
+
+/** A key with its value. The bytes belong to whoever receives the entry. */
+export interface Entry {
+  /** The key, 1 to 1978 bytes. */
+  key: Uint8Array;
+  /** The value, 0 bytes to 128 MiB. */
+  value: Uint8Array;
+}
+
+/** A half-open range of keys in byte order: `start <= key < end`. */
+export interface KeyRange {
+  /** The first key that may be in the range; empty for no bound. It may be longer than a key. */
+  readonly start: Uint8Array;
+  /** The first key behind the range; `undefined` for no bound. It may be longer than a key. */
+  readonly end: Uint8Array | undefined;
+  /** Whether rows come in descending order. */
+  readonly reverse: boolean;
+}
+
+/** One change to an engine: a new value, or `undefined` for a deletion. */
+export interface Write {
+  /** The key, 1 to 1978 bytes. */
+  readonly key: Uint8Array;
+  /** Its new value, `undefined` where it is deleted. */
+  readonly value: Uint8Array | undefined;
+}
+
+/** Ordered reads at one moment, or of what is there now. */
+export interface EngineReader {
+  /** Returns the value of a key, as a copy, or `undefined`. */
+  get(key: Uint8Array): Uint8Array | undefined;
+  /** Returns whether a key is there, without copying its value. */
+  has(key: Uint8Array): boolean;
+  /** Returns the first `limit` entries of a range, in its direction, as copies. */
+  range(range: KeyRange, limit: number): Entry[];
+  /** Returns the first `limit` keys of a range, in its direction, as copies. */
+  keys(range: KeyRange, limit: number): Uint8Array[];
+}
+
+/** An engine as it was at one moment. */
+export interface EngineView extends EngineReader {
+  /** Lets go of the moment. A second call does nothing. */
+  release(): void;
+}
+
+/** How large an engine is. */
+export interface EngineStats {
+  /** Keys in the engine. */
+  keys: number;
+  /** Bytes of its files, free pages included. */
+  bytes: number;
+}
+
+/** What opening an engine needs to know. */
+export interface EngineOptions {
+  /** Names the store; an engine that was created under another name is refused. */
+  readonly identity: string;
+  /** Whether the engine is to be created. Without it, missing files are damage. */
+  readonly create: boolean;
+}
+
+/** An ordered store of bytes that remembers up to which journal position it has been written.
+ *
+ * One object owns its files; the store's lock sees to that. Every method but `close` throws
+ * `CLOSED` after `close`. Errors of the native library arrive as `StoreError`.
+ */
+export interface Engine extends EngineReader {
+  /** The journal position up to which this engine has everything, durably. */
+  readonly position: bigint;
+  /** Applies writes, sorted by key and each key once, and then notes the journal position.
+   *
+   * Resolves once all of it is durable. Where it fails, any part of the writes may be in the engine,
+   * but the position is the old one: whoever applies the same writes again ends up right. The bytes
+   * of the writes must not change until the promise settles. The event loop is not held for longer
+   * than about 10 ms at a time.
+   *
+   * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.
+   */
+  apply(writes: Iterable<Write>, position: bigint): Promise<void>;
+  /** Returns the engine as it is now. Views of one moment share what they hold. */
+  view(): EngineView;
+  /** Returns the size; the count of keys may take a walk over all of them. */
+  stats(): EngineStats;
+  /** Waits for a running `apply`, releases all views and closes the files. */
+  close(): Promise<void>;
+}

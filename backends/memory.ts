@@ -1,0 +1,143 @@
+/** An engine in memory: a sorted array. It is the model that the others are tested against, and
+ * favours being obviously right over being fast.
+ *
+ * @module
+ */
+
+import { compareBytes } from "../codec/bytes.ts";
+import { StoreError } from "../codec/error.ts";
+import type { Engine, EngineStats, EngineView, Entry, KeyRange, Write } from "./engine.ts";
+import { type Moment, SharedViews } from "./shared_view.ts";
+
+/** Returns the index of the first entry whose key is at or above `key`. */
+function lowerBound(entries: readonly Entry[], key: Uint8Array): number {
+  let low = 0;
+  let high = entries.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareBytes(entries[middle]!.key, key) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function find(entries: readonly Entry[], key: Uint8Array): Entry | undefined {
+  const entry = entries[lowerBound(entries, key)];
+  return entry !== undefined && compareBytes(entry.key, key) === 0 ? entry : undefined;
+}
+
+class MemoryMoment implements Moment {
+  readonly #entries: readonly Entry[];
+
+  constructor(entries: readonly Entry[]) {
+    this.#entries = entries;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return find(this.#entries, key)?.value.slice();
+  }
+
+  has(key: Uint8Array): boolean {
+    return find(this.#entries, key) !== undefined;
+  }
+
+  range(range: KeyRange, limit: number): Entry[] {
+    return this.#select(range, limit).map(({ key, value }) => ({
+      key: key.slice(),
+      value: value.slice(),
+    }));
+  }
+
+  keys(range: KeyRange, limit: number): Uint8Array[] {
+    return this.#select(range, limit).map(({ key }) => key.slice());
+  }
+
+  end(): void {}
+
+  #select(range: KeyRange, limit: number): Entry[] {
+    const from = lowerBound(this.#entries, range.start);
+    const to = range.end === undefined
+      ? this.#entries.length
+      : lowerBound(this.#entries, range.end);
+    const selected = this.#entries.slice(from, to);
+    if (range.reverse) selected.reverse();
+    return selected.slice(0, limit);
+  }
+}
+
+/** {@linkcode openMemoryEngine} opens it. */
+export class MemoryEngine implements Engine {
+  #entries: readonly Entry[] = [];
+  #position = 0n;
+  #closed = false;
+  readonly #views = new SharedViews(() => new MemoryMoment(this.#entries));
+
+  get position(): bigint {
+    return this.#position;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    return this.#now().get(key);
+  }
+
+  has(key: Uint8Array): boolean {
+    return this.#now().has(key);
+  }
+
+  range(range: KeyRange, limit: number): Entry[] {
+    return this.#now().range(range, limit);
+  }
+
+  keys(range: KeyRange, limit: number): Uint8Array[] {
+    return this.#now().keys(range, limit);
+  }
+
+  // deno-lint-ignore require-await
+  async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+    this.#requireOpen();
+    this.#views.engineChanges();
+    // A new array each time, so that views keep theirs.
+    const entries = [...this.#entries];
+    for (const { key, value } of writes) {
+      const index = lowerBound(entries, key);
+      const found = entries[index];
+      const present = found !== undefined && compareBytes(found.key, key) === 0 ? 1 : 0;
+      if (value === undefined) entries.splice(index, present);
+      else entries.splice(index, present, { key: key.slice(), value: value.slice() });
+    }
+    this.#entries = entries;
+    this.#position = position;
+  }
+
+  view(): EngineView {
+    this.#requireOpen();
+    return this.#views.take();
+  }
+
+  stats(): EngineStats {
+    this.#requireOpen();
+    let bytes = 0;
+    for (const { key, value } of this.#entries) bytes += key.length + value.length;
+    return { keys: this.#entries.length, bytes };
+  }
+
+  // deno-lint-ignore require-await
+  async close(): Promise<void> {
+    this.#views.endAll();
+    this.#closed = true;
+  }
+
+  #now(): MemoryMoment {
+    this.#requireOpen();
+    return new MemoryMoment(this.#entries);
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new StoreError("CLOSED", "Cannot use engine: it is closed");
+  }
+}
+
+/** Opens an engine whose contents live in memory and go with it. */
+export function openMemoryEngine(): Engine {
+  return new MemoryEngine();
+}

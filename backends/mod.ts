@@ -1,0 +1,20 @@
+/** The engines under the store: the interface they share, LMDB for the append side, the runtime's own
+ * SQLite for the B-tree side, and memory as the model of both.
+ *
+ * @module
+ */
+
+export { StoreError, type StoreErrorCode } from "../codec/error.ts";
+export type {
+  Engine,
+  EngineOptions,
+  EngineReader,
+  EngineStats,
+  EngineView,
+  Entry,
+  KeyRange,
+  Write,
+} from "./engine.ts";
+export { openLmdbEngine } from "./lmdb.ts";
+export { openMemoryEngine } from "./memory.ts";
+export { openSqliteEngine } from "./sqlite.ts";

@@ -1,0 +1,172 @@
+/** The runtime's own SQLite behind one small interface: `bun:sqlite` in Bun, `node:sqlite` in Deno
+ * and Node. This is the only file that knows which it is.
+ *
+ * @module
+ */
+
+import { StoreError } from "../codec/error.ts";
+
+/** A prepared statement. Rows are arrays of columns; integers have to stay below 2^53. */
+export interface SqliteStatement {
+  /** Runs the statement for its effect. */
+  run(...parameters: SqliteValue[]): void;
+  /** Returns the first column of the first row, `undefined` where there is no row. */
+  value(...parameters: SqliteValue[]): SqliteValue | undefined;
+  /** Returns all rows. */
+  rows(...parameters: SqliteValue[]): SqliteValue[][];
+  /** Frees the statement. */
+  finalize(): void;
+}
+
+/** What a column or a parameter can be here. */
+export type SqliteValue = Uint8Array | string | number | null;
+
+/** An open database. */
+export interface SqliteDatabase {
+  /** Prepares a statement, which lives until it is finalized or the database is closed. */
+  prepare(sql: string): SqliteStatement;
+  /** Finalizes all statements and closes the database. A second call does nothing. */
+  close(): void;
+}
+
+interface BunStatement {
+  run(...parameters: SqliteValue[]): unknown;
+  values(...parameters: SqliteValue[]): SqliteValue[][];
+  finalize(): void;
+}
+
+interface BunDatabase {
+  prepare(sql: string): BunStatement;
+  close(throwOnError?: boolean): void;
+}
+
+interface NodeStatement {
+  run(...parameters: SqliteValue[]): unknown;
+  get(...parameters: SqliteValue[]): unknown;
+  all(...parameters: SqliteValue[]): unknown;
+  setReturnArrays(enabled: boolean): void;
+}
+
+interface NodeDatabase {
+  prepare(sql: string): NodeStatement;
+  close(): void;
+}
+
+type Modules = {
+  "bun:sqlite": { Database: new (path: string, options: object) => BunDatabase };
+  "node:sqlite": { DatabaseSync: new (path: string) => NodeDatabase };
+};
+
+function builtin<Name extends keyof Modules>(name: Name): Modules[Name] {
+  // Looked up at run time, so that no bundler and no other runtime trips over the name.
+  const found = (process.getBuiltinModule as ((name: string) => unknown) | undefined)?.(name);
+  if (found !== undefined) return found as Modules[Name];
+  throw new StoreError(
+    "UNSUPPORTED",
+    `Cannot load ${name}: this runtime does not have it; use Bun 1.2, Deno 2.2, Node 22.13 or later`,
+  );
+}
+
+/** Opens a database file, which is created where it is missing.
+ *
+ * @throws The native error; {@linkcode sqliteError} converts it.
+ */
+export function openSqlite(path: string): SqliteDatabase {
+  return "bun" in process.versions
+    ? new BunConnection(
+      new (builtin("bun:sqlite").Database)(path, { create: true, readwrite: true }),
+    )
+    : new NodeConnection(new (builtin("node:sqlite").DatabaseSync)(path));
+}
+
+class BunConnection implements SqliteDatabase {
+  #database: BunDatabase | undefined;
+  readonly #statements: BunStatement[] = [];
+
+  constructor(database: BunDatabase) {
+    this.#database = database;
+  }
+
+  prepare(sql: string): SqliteStatement {
+    if (this.#database === undefined) throw new Error("the database is closed");
+    const statement = this.#database.prepare(sql);
+    this.#statements.push(statement);
+    return {
+      run: (...parameters) => void statement.run(...parameters),
+      value: (...parameters) => statement.values(...parameters)[0]?.[0],
+      rows: (...parameters) => statement.values(...parameters),
+      finalize: () => statement.finalize(),
+    };
+  }
+
+  close(): void {
+    // A statement that is left alive keeps the file open and can still be run.
+    for (const statement of this.#statements.splice(0)) statement.finalize();
+    this.#database?.close(true);
+    this.#database = undefined;
+  }
+}
+
+class NodeConnection implements SqliteDatabase {
+  #database: NodeDatabase | undefined;
+
+  constructor(database: NodeDatabase) {
+    this.#database = database;
+  }
+
+  prepare(sql: string): SqliteStatement {
+    if (this.#database === undefined) throw new Error("the database is closed");
+    const statement = this.#database.prepare(sql);
+    statement.setReturnArrays(true);
+    return {
+      run: (...parameters) => void statement.run(...parameters),
+      value: (...parameters) => (statement.get(...parameters) as SqliteValue[] | undefined)?.[0],
+      rows: (...parameters) => statement.all(...parameters) as SqliteValue[][],
+      // The database closes its statements; until then they only take memory.
+      finalize: () => {},
+    };
+  }
+
+  close(): void {
+    this.#database?.close();
+    this.#database = undefined;
+  }
+}
+
+const BUSY = 5;
+const IO_ERROR = 10;
+const CORRUPT = 11;
+const FULL = 13;
+const NOT_A_DATABASE = 26;
+const OUT_OF_SPACE_DETAIL = /full|no space/i;
+
+/** Returns SQLite's primary result code of an error, from whichever field the runtime keeps it in. */
+function resultCode(error: unknown): number | undefined {
+  const { errno, errcode } = error as { errno?: unknown; errcode?: unknown };
+  const extended = typeof errno === "number" ? errno : errcode;
+  // The low byte is the primary code: SQLITE_IOERR_WRITE is 10 | 3 << 8.
+  return typeof extended === "number" ? extended & 0xff : undefined;
+}
+
+/** Returns whether an error says that another connection holds a lock. */
+export function isSqliteBusy(error: unknown): boolean {
+  return resultCode(error) === BUSY || /database is locked/i.test(String(error));
+}
+
+/** Converts a native error of SQLite into a `StoreError`.
+ *
+ * @param what What was asked, as the message's beginning.
+ * @param error The error that was met, kept as `cause`.
+ */
+export function sqliteError(what: string, error: unknown): StoreError {
+  if (error instanceof StoreError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  const result = resultCode(error);
+  // Errors of open and exec carry no code in Deno, only SQLite's own words.
+  const isCorrupt = result === CORRUPT || result === NOT_A_DATABASE ||
+    /not a database|malformed/i.test(reason);
+  const isFull = result === FULL ||
+    ((result === undefined || result === IO_ERROR) && OUT_OF_SPACE_DETAIL.test(reason));
+  const code = isCorrupt ? "CORRUPT" : isFull ? "NO_SPACE" : "IO";
+  return new StoreError(code, `${what}: ${reason}`, { cause: error });
+}

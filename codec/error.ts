@@ -1,0 +1,54 @@
+/** The reasons a {@linkcode StoreError} can carry. Every code keeps its meaning across versions.
+ *
+ * | code | when it happens | what to do |
+ * |---|---|---|
+ * | `CLOSED` | The store, snapshot, batch, journal or reader was used after it was closed. | Keep it open for as long as it is used. |
+ * | `LOCKED` | Another opener, named by its process id, owns the directory. | Close the other one, or share its instance. |
+ * | `CORRUPT` | Bytes on disk are not what was written: the message names the file, and the offset where it is known. | Restore a backup; for a journal, `salvage` keeps what precedes the damage. |
+ * | `INVALID_VALUE` | A stored value does not have the form that the operation needs, such as a counter that is not 8 bytes. | Use the operation on the keys it belongs to. |
+ * | `ROUTES_CHANGED` | The routes given to `open` differ from those that the store was created with. | Open with the stored routes, or copy the entries into a new store. |
+ * | `POISONED` | An earlier sync failed, so what is on disk is unknown; reads go on and writes are refused. | Close, look at the disk, and open again. |
+ * | `NO_SPACE` | The disk or the quota is full; the write left nothing behind. | Free some space and write again; there is no need to reopen. |
+ * | `IO` | A file operation failed for another reason, kept in `cause`. | Look at `cause`. |
+ * | `NOT_EMPTY` | A directory that has to be empty or absent holds something. | Name another directory. |
+ * | `UNSUPPORTED` | The runtime, the platform or a format version is not one that this version handles. | Use a version that the message names. |
+ */
+export type StoreErrorCode =
+  | "CLOSED"
+  | "LOCKED"
+  | "CORRUPT"
+  | "INVALID_VALUE"
+  | "ROUTES_CHANGED"
+  | "POISONED"
+  | "NO_SPACE"
+  | "IO"
+  | "NOT_EMPTY"
+  | "UNSUPPORTED";
+
+/** Reports a failure that is neither a wrong argument (`TypeError`) nor a broken limit
+ * (`RangeError`). Branch on `code`; the message says what was asked and why it was refused, and may
+ * change between versions.
+ *
+ * @example Branching on the code
+ * ```ts
+ * import { StoreError } from "@hybrid/store/codec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const error = new StoreError("CLOSED", "Cannot get key: the store is closed");
+ * assertEquals(error.code, "CLOSED");
+ * ```
+ */
+export class StoreError extends Error {
+  /** The class name, for logs and for checks across module copies. */
+  override readonly name = "StoreError";
+
+  /** Creates an error.
+   *
+   * @param code The stable reason.
+   * @param message What was asked, a colon, and why not.
+   * @param options The `cause`, where another error led to this one.
+   */
+  constructor(readonly code: StoreErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+  }
+}

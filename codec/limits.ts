@@ -1,0 +1,12 @@
+/** Holds the most bytes that a key may have. It is LMDB's own limit, and it binds on both engines,
+ * so that a change of routes never meets a key that the other engine cannot take.
+ *
+ * @example Checking a key before it is put
+ * ```ts
+ * import { assertionKey, MAX_KEY_BYTES } from "@hybrid/store/codec";
+ * import { assert } from "@std/assert";
+ *
+ * assert(assertionKey("Tesla_Inc", "h1").length <= MAX_KEY_BYTES);
+ * ```
+ */
+export const MAX_KEY_BYTES = 1978;

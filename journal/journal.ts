@@ -1,0 +1,286 @@
+/** The journal: an append-only log of records with group commit, usable alone.
+ *
+ * @module
+ */
+
+import { resolve } from "@std/path";
+import { StoreError } from "../codec/error.ts";
+import { fileError, type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
+import { AppendGroup } from "./group.ts";
+import type { JournalOptions, JournalStats } from "./options.ts";
+import {
+  type JournalEntry,
+  JournalReader,
+  type JournalRecord,
+  requireDirectory,
+  requireOffset,
+} from "./reader.ts";
+import { loadHasher, MAX_PAYLOAD_BYTES } from "./record.ts";
+import { type JournalRecovery, recover } from "./recovery.ts";
+import { JournalWriter } from "./writer.ts";
+
+/** Segments are rotated at this many bytes unless told otherwise (64 MiB). */
+export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
+
+/** Opens the parts of a journal: makes the directory, recovers it, and takes over its end.
+ *
+ * @throws {StoreError} As {@linkcode Journal.open} does.
+ */
+export async function openWriter(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  options: { segmentBytes: number; salvage: boolean },
+): Promise<{ writer: JournalWriter; recovery: JournalRecovery }> {
+  await loadHasher();
+  // The way to the directory must not change with the process's working directory.
+  const path = resolve(directory);
+  try {
+    fileSystem.makeDirectory(path);
+    const recovered = recover(fileSystem, path, options.salvage);
+    const writer = new JournalWriter(fileSystem, path, options.segmentBytes, recovered);
+    return { writer, recovery: recovered.report };
+  } catch (error) {
+    throw fileError(`Cannot open journal ${directory}`, error);
+  }
+}
+
+/** An append-only log of records in a directory of segment files.
+ *
+ * Each record carries a CRC32C and a BLAKE3 digest, and is whole or absent. Appends of one turn of the
+ * event loop go out in one write, and appends that wait for the disk share its syncs. One journal
+ * object at a time may write a directory; any number of {@linkcode JournalReader}s may follow.
+ *
+ * Source: the record and segment format is described in ARCHITECTURE.md, *Journal*.
+ *
+ * @example Appending and reading back
+ * ```ts
+ * import { Journal } from "@hybrid/store/journal";
+ * import { assertEquals } from "@std/assert";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ *
+ * const directory = mkdtempSync("journal-");
+ * const journal = await Journal.open(directory);
+ * const text = new TextEncoder();
+ * await Promise.all(["one", "two"].map((word) => journal.append(text.encode(word))));
+ *
+ * const words: string[] = [];
+ * for await (const { payload } of journal.entries()) {
+ *   words.push(new TextDecoder().decode(payload));
+ * }
+ * assertEquals(words, ["one", "two"]);
+ * await journal.close();
+ * rmSync(directory, { recursive: true });
+ * ```
+ */
+export class Journal implements AsyncDisposable {
+  /** What `open` found in the directory, and what it cut. */
+  readonly recovery: JournalRecovery;
+  readonly #writer: JournalWriter;
+  readonly #reader: JournalReader;
+  readonly #group: AppendGroup;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    writer: JournalWriter,
+    reader: JournalReader,
+    recovery: JournalRecovery,
+    isGroup: boolean,
+  ) {
+    this.#writer = writer;
+    this.#reader = reader;
+    this.recovery = recovery;
+    this.#group = new AppendGroup(writer, isGroup);
+  }
+
+  /** Opens the journal in a directory, which is created where it is missing.
+   *
+   * Every segment is checked. A torn tail, which is what a process or a machine leaves that dies while
+   * it writes, is cut and reported in {@linkcode Journal.recovery}; anything else that is not as it
+   * was written is damage.
+   *
+   * @param directory The directory.
+   * @param options See {@linkcode JournalOptions}.
+   * @returns The journal, ready for appends.
+   * @throws {TypeError} An argument has the wrong type.
+   * @throws {RangeError} `segmentBytes` is out of range.
+   * @throws {StoreError} `CORRUPT` with the offset of the damage; `UNSUPPORTED` for another format
+   * version; `NO_SPACE` or `IO`.
+   */
+  static async open(directory: string, options: JournalOptions = {}): Promise<Journal> {
+    requireDirectory(directory);
+    const { segmentBytes = DEFAULT_SEGMENT_BYTES, sync = "group" } = options;
+    checkSegmentBytes(segmentBytes);
+    if (sync !== "group" && sync !== "manual") {
+      throw new TypeError(`Cannot open journal: sync is ${sync}, not "group" or "manual"`);
+    }
+    const fileSystem = options.fileSystem ?? nodeFileSystem;
+    const { writer, recovery } = await openWriter(fileSystem, directory, {
+      segmentBytes,
+      salvage: options.salvage ?? false,
+    });
+    try {
+      const reader = await JournalReader.open(directory, { fileSystem });
+      return new Journal(writer, reader, recovery, sync === "group");
+    } catch (error) {
+      await writer.close();
+      throw error;
+    }
+  }
+
+  /** Appends a record. The payload is copied before the call returns.
+   *
+   * Records are written in the order of the calls. With `sync: "group"` the promise resolves once the
+   * record is on disk, with `"manual"` once the operating system has it.
+   *
+   * @param payload 0 bytes to 1 GiB.
+   * @returns The record's offset.
+   * @throws {TypeError} The payload is no `Uint8Array`.
+   * @throws {RangeError} The payload is too long.
+   * @throws {StoreError} `NO_SPACE` or `IO`: the record left nothing behind; `POISONED`; `CLOSED`.
+   */
+  append(payload: Uint8Array): Promise<bigint> {
+    try {
+      this.#requireOpen("append record");
+      if (!(payload instanceof Uint8Array)) {
+        throw new TypeError("Cannot append record: the payload is not a Uint8Array");
+      }
+      if (payload.length > MAX_PAYLOAD_BYTES) {
+        throw new RangeError(
+          `Cannot append record: length ${payload.length} exceeds ${MAX_PAYLOAD_BYTES} bytes`,
+        );
+      }
+      return this.#group.add(payload);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Reads the record at an offset.
+   *
+   * @param offset What an append, `next` or an entry said.
+   * @returns The record, or `undefined` where `offset` is the end of the journal.
+   * @throws {TypeError} The offset is no bigint.
+   * @throws {RangeError} The offset lies before the oldest segment or behind the end.
+   * @throws {StoreError} `CORRUPT`: there is no valid record at the offset; `CLOSED`.
+   */
+  async read(offset: bigint): Promise<JournalRecord | undefined> {
+    this.#requireOpen("read journal");
+    requireOffset("read journal", offset);
+    const { end, segments } = this.#writer;
+    const start = segments[0]!.base;
+    if (offset < start || offset > end) {
+      throw new RangeError(
+        `Cannot read journal: offset ${offset} does not lie between its start, which is ${start}, ` +
+          `and its end, which is ${end}`,
+      );
+    }
+    // The file itself may go on behind the end, after a write that failed and could not be undone.
+    if (offset === end) return undefined;
+    const record = await this.#reader.read(offset);
+    if (record === undefined) {
+      throw new StoreError("CORRUPT", `Cannot read journal: no valid record at offset ${offset}`);
+    }
+    return record;
+  }
+
+  /** Yields the records from an offset on, in order, until the end of the journal.
+   *
+   * @param options `from`: the first offset; without it, that of the oldest segment.
+   * @throws As {@linkcode Journal.read} does.
+   */
+  async *entries(options: { from?: bigint } = {}): AsyncIterableIterator<JournalEntry> {
+    let offset = options.from ?? this.#writer.segments[0]!.base;
+    for (;;) {
+      const record = await this.read(offset);
+      if (record === undefined) return;
+      yield { offset, ...record };
+      offset = record.next;
+    }
+  }
+
+  /** Resolves once everything appended before the call is on disk.
+   *
+   * @throws {StoreError} `POISONED` where a sync failed; `CLOSED`.
+   */
+  async sync(): Promise<void> {
+    this.#requireOpen("sync journal");
+    this.#group.commit();
+    await this.#writer.sync();
+  }
+
+  /** Removes the segments whose records all lie below a cursor. The last segment always stays.
+   *
+   * @param cursor The offset from which on records are still needed.
+   * @returns How many segments were removed.
+   * @throws {TypeError} The cursor is no bigint.
+   * @throws {RangeError} The cursor lies behind the end.
+   * @throws {StoreError} `IO`; `POISONED`; `CLOSED`.
+   */
+  // deno-lint-ignore require-await
+  async removeBefore(cursor: bigint): Promise<number> {
+    this.#requireOpen("remove segments");
+    requireOffset("remove segments", cursor);
+    this.#group.commit();
+    if (cursor > this.#writer.end) {
+      throw new RangeError(
+        `Cannot remove segments: cursor ${cursor} lies behind the end, which is ${this.#writer.end}`,
+      );
+    }
+    // An open file would keep the space of a removed segment.
+    this.#reader.release();
+    return this.#writer.removeBefore(cursor);
+  }
+
+  /** Returns counts since the journal was opened, and its size. */
+  stats(): JournalStats {
+    const { writes, syncs } = this.#writer.counts;
+    const { segments, end } = this.#writer;
+    return {
+      appends: this.#group.appends,
+      groups: writes,
+      syncs,
+      bytes: Number(end - segments[0]!.base),
+      segments: segments.length,
+    };
+  }
+
+  /** Writes and syncs what is pending and closes the files. A second call returns the same promise.
+   *
+   * @throws {StoreError} `POISONED` where the last sync fails.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** Closes the journal: `await using` calls it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    this.#group.commit();
+    this.#reader.close();
+    await this.#writer.close();
+  }
+
+  #requireOpen(what: string): void {
+    if (this.#closing !== undefined) {
+      throw new StoreError("CLOSED", `Cannot ${what}: the journal is closed`);
+    }
+  }
+}
+
+/** Checks the size at which segments are rotated.
+ *
+ * @throws {TypeError} It is no number.
+ * @throws {RangeError} It is no integer from 64 to 2^40.
+ */
+export function checkSegmentBytes(segmentBytes: number): void {
+  if (typeof segmentBytes !== "number") {
+    throw new TypeError(`Cannot open journal: segmentBytes is a ${typeof segmentBytes}`);
+  }
+  if (Number.isInteger(segmentBytes) && segmentBytes >= 64 && segmentBytes <= 2 ** 40) return;
+  throw new RangeError(
+    `Cannot open journal: segmentBytes is ${segmentBytes}, not an integer from 64 to 2^40`,
+  );
+}

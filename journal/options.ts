@@ -1,0 +1,34 @@
+/** What a journal is opened with, and what it says of itself.
+ *
+ * @module
+ */
+
+import type { JournalFileSystem } from "./file_system.ts";
+
+/** How `Journal.open` opens a journal. */
+export interface JournalOptions {
+  /** Bytes at which a segment is rotated, 64 to 2^40; 64 MiB by default. A record that is longer
+   * gets a segment of its own. */
+  segmentBytes?: number;
+  /** `"group"`, the default: an append resolves once a sync covers it. `"manual"`: once the operating
+   * system has it; `sync` makes it durable. */
+  sync?: "group" | "manual";
+  /** Keeps what precedes damage and sets the rest aside in a file, instead of refusing to open. */
+  salvage?: boolean;
+  /** Other file access, for tests. */
+  fileSystem?: JournalFileSystem;
+}
+
+/** What a journal has done since it was opened, and how large it is. */
+export interface JournalStats {
+  /** Records appended. */
+  appends: number;
+  /** Write calls, each of which carried a group of records. */
+  groups: number;
+  /** Syncs of a segment. */
+  syncs: number;
+  /** Bytes of records in all segments. */
+  bytes: number;
+  /** Segment files. */
+  segments: number;
+}

@@ -1,0 +1,203 @@
+/** Recovery: what opening a journal checks, cuts and reports.
+ *
+ * Every segment but the last was durable before its successor was created, so there damage is damage.
+ * The last one may end in a torn tail: what was being written when the process or the machine died.
+ *
+ * @module
+ */
+
+import { StoreError } from "../codec/error.ts";
+import { readDurableMark } from "./durable_mark.ts";
+import { closeQuietly, type JournalFileSystem, readFully } from "./file_system.ts";
+import { crcMatches, MAX_PAYLOAD_BYTES, RECORD_HEADER_BYTES, statedLength } from "./record.ts";
+import { cutSegment, setAside } from "./salvage.ts";
+import { listSegments, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { type Fault, SegmentReader } from "./segment_reader.ts";
+
+/** What opening a journal found, and what it cut. */
+export interface JournalRecovery {
+  /** Valid records in all segments. */
+  readonly records: number;
+  /** Bytes cut from the end, 0 where nothing was. */
+  readonly truncatedBytes: number;
+  /** Why something was cut or is missing: `torn tail at offset 123: crc32c`. */
+  readonly reason?: string;
+  /** The file that holds what `salvage` set aside. */
+  readonly salvageFile?: string;
+}
+
+/** A recovered journal: its segments, where it ends, and the report. */
+export interface Recovered {
+  readonly segments: Segment[];
+  readonly end: bigint;
+  readonly report: JournalRecovery;
+}
+
+/** How many bytes the search for a valid record behind a bad one may checksum. A search that gives up
+ * counts as a hit, so that doubt leads to `CORRUPT` and never to a silent cut. */
+const SEARCH_BYTES_MAX = 512 * 1024 * 1024;
+
+interface Damage {
+  readonly offset: bigint;
+  readonly fault: Exclude<Fault, "end"> | "header" | "gap";
+}
+
+/** Checks the segments of a directory and cuts a torn tail.
+ *
+ * @param fileSystem The file access.
+ * @param directory The journal's directory.
+ * @param salvage Whether to set damaged parts aside instead of refusing.
+ * @throws {StoreError} `CORRUPT` with the offset, where something durable is damaged.
+ */
+export function recover(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  salvage: boolean,
+): Recovered {
+  const mark = readDurableMark(fileSystem, directory);
+  const segments = listSegments(fileSystem, directory);
+  const unborn = dropUnbornSegment(fileSystem, directory, segments, mark);
+  // A segment is only begun once everything before it is durable.
+  const durable = unborn ?? mark;
+  // Where no segment is left, offsets still go on where they were: none is ever given twice.
+  let end = segments[0]?.base ?? durable ?? 0n;
+  if (segments.length === 0 && unborn === undefined && end > 0n) {
+    const reason = `no segment is left of what had been synced up to offset ${end}`;
+    if (!salvage) throw corrupt(directory, reason);
+    return { segments, end, report: { records: 0, truncatedBytes: 0, reason } };
+  }
+  let records = 0;
+  let truncatedBytes = 0;
+  const reasons = unborn === undefined ? [] : [`unfinished segment at offset ${unborn}`];
+  for (let index = 0; index < segments.length; index++) {
+    const scan = scanSegment(fileSystem, segments, index);
+    records += scan.records;
+    end = scan.end;
+    if (scan.damage === undefined) continue;
+    const { offset, fault } = scan.damage;
+    const segment = segments[index]!;
+    const mayBeTorn = index === segments.length - 1 && fault !== "header";
+    if (mayBeTorn && isTornTail(fileSystem, segment, offset, durable)) {
+      truncatedBytes = cutSegment(fileSystem, segment, offset);
+      reasons.push(`torn tail at offset ${offset}: ${fault}`);
+      break;
+    }
+    const reason = `damage at offset ${offset}: ${fault}`;
+    if (!salvage) throw corrupt(segment.path, `${reason}, and it is no torn tail`);
+    const salvaged = setAside(fileSystem, directory, segments, index, offset);
+    const kept = segments.slice(0, offset === segment.base ? index : index + 1);
+    return { segments: kept, end, report: { records, reason, ...salvaged } };
+  }
+  // There may be nothing to cut and nothing to read, and still it must not pass in silence.
+  if (durable !== undefined && durable > end) {
+    reasons.push(`${durable - end} bytes from offset ${end} on had been synced and are missing`);
+  }
+  const reason = reasons.length === 0 ? {} : { reason: reasons.join("; ") };
+  return { segments, end, report: { records, truncatedBytes, ...reason } };
+}
+
+function corrupt(path: string, reason: string): StoreError {
+  const advice = "open with { salvage: true } to keep the records before it";
+  return new StoreError("CORRUPT", `Cannot open journal ${path}: ${reason}; ${advice}`);
+}
+
+/** Removes a last segment that was being created when the process died: too short to hold a record,
+ * with a header that is not whole. Its predecessor was durable by then, so nothing is lost.
+ *
+ * @returns Where it was to start, `undefined` where there is no such segment.
+ */
+function dropUnbornSegment(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  segments: Segment[],
+  durable: bigint | undefined,
+): bigint | undefined {
+  const last = segments.at(-1);
+  if (last === undefined || (durable !== undefined && durable > last.base)) return undefined;
+  const start = new Uint8Array(SEGMENT_HEADER_BYTES + 1);
+  const file = fileSystem.open(last.path, "read");
+  try {
+    const length = readFully(file, start, 0);
+    const isUnborn = length < SEGMENT_HEADER_BYTES ||
+      (length === SEGMENT_HEADER_BYTES && start.every((byte) => byte === 0));
+    if (!isUnborn) return undefined;
+  } finally {
+    closeQuietly(file);
+  }
+  fileSystem.remove(last.path);
+  fileSystem.syncDirectory(directory);
+  segments.pop();
+  return last.base;
+}
+
+function scanSegment(
+  fileSystem: JournalFileSystem,
+  segments: readonly Segment[],
+  index: number,
+): { records: number; end: bigint; damage?: Damage } {
+  const segment = segments[index]!;
+  const successor = segments[index + 1];
+  let end = segment.base;
+  let reader: SegmentReader;
+  try {
+    reader = new SegmentReader(fileSystem, segment);
+  } catch (error) {
+    if (!(error instanceof StoreError && error.code === "CORRUPT")) throw error;
+    return { records: 0, end, damage: { offset: end, fault: "header" } };
+  }
+  try {
+    for (let records = 0;; records++) {
+      const found = reader.lookup(end, successor === undefined ? "both" : "crc32c");
+      if (found.fault === undefined) {
+        end = found.next;
+      } else if (found.fault !== "end") {
+        return { records, end, damage: { offset: end, fault: found.fault } };
+      } else if (successor !== undefined && successor.base !== end) {
+        return { records, end, damage: { offset: end, fault: "gap" } };
+      } else {
+        return { records, end };
+      }
+    }
+  } finally {
+    reader.close();
+  }
+}
+
+function isTornTail(
+  fileSystem: JournalFileSystem,
+  segment: Segment,
+  offset: bigint,
+  durable: bigint | undefined,
+): boolean {
+  if (durable !== undefined && offset >= durable) return true;
+  return !validRecordFollows(fileSystem, segment, offset);
+}
+
+/** Looks at every byte behind a bad record for the start of a valid one. */
+function validRecordFollows(
+  fileSystem: JournalFileSystem,
+  segment: Segment,
+  offset: bigint,
+): boolean {
+  const rest = readFrom(fileSystem, segment, offset);
+  let checkedBytes = 0;
+  for (let start = 1; start + RECORD_HEADER_BYTES <= rest.length; start++) {
+    const length = statedLength(rest, start);
+    const recordBytes = RECORD_HEADER_BYTES + length;
+    if (length > MAX_PAYLOAD_BYTES || start + recordBytes > rest.length) continue;
+    checkedBytes += recordBytes;
+    if (checkedBytes > SEARCH_BYTES_MAX || crcMatches(rest, start)) return true;
+  }
+  return false;
+}
+
+function readFrom(fileSystem: JournalFileSystem, segment: Segment, offset: bigint): Uint8Array {
+  const position = Number(offset - segment.base) + SEGMENT_HEADER_BYTES;
+  const file = fileSystem.open(segment.path, "read");
+  try {
+    const bytes = new Uint8Array(Math.max(0, file.size() - position));
+    return bytes.subarray(0, readFully(file, bytes, position));
+  } finally {
+    closeQuietly(file);
+  }
+}

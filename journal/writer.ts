@@ -1,0 +1,296 @@
+/** Writes records to the end of a journal: one write per group, group commit, rotation, cleanup.
+ *
+ * @module
+ */
+
+import { StoreError } from "../codec/error.ts";
+import { DurableMark } from "./durable_mark.ts";
+import {
+  closeQuietly,
+  fileError,
+  type JournalFile,
+  type JournalFileSystem,
+  writeFully,
+} from "./file_system.ts";
+import type { Recovered } from "./recovery.ts";
+import { encodeSegmentHeader, type Segment, SEGMENT_HEADER_BYTES, segmentAt } from "./segment.ts";
+
+/** Starts a sync of its own accord once this much is unsynced, so that the sync that a rotation has
+ * to wait for stays short. */
+const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
+
+/** The end of a journal. Writes are synchronous, so that a group is either in the file or nowhere
+ * when `write` returns; syncs are asynchronous and shared.
+ *
+ * A failed write is undone and leaves the writer as it was. A failed sync, or a failed undo, leaves
+ * unknown bytes on disk: the writer is then poisoned and refuses everything but `close`.
+ */
+export class JournalWriter {
+  readonly #fileSystem: JournalFileSystem;
+  readonly #directory: string;
+  readonly #segmentBytes: number;
+  readonly #mark: DurableMark;
+  readonly #segments: Segment[];
+  #file: JournalFile;
+  /** Files that were rotated away from while a sync of them was under way. */
+  #retired: JournalFile[] = [];
+  #end: bigint;
+  #durableEnd: bigint;
+  #running: Promise<void> | undefined;
+  #queued: Promise<void> | undefined;
+  #poison: StoreError | undefined;
+  #writes = 0;
+  #syncs = 0;
+
+  /** Takes over the end of a recovered journal, and starts a first segment where there is none.
+   *
+   * What was recovered is synced once: it may never have been before the crash.
+   */
+  constructor(
+    fileSystem: JournalFileSystem,
+    directory: string,
+    segmentBytes: number,
+    recovered: Recovered,
+  ) {
+    this.#fileSystem = fileSystem;
+    this.#directory = directory;
+    this.#segmentBytes = segmentBytes;
+    this.#segments = [...recovered.segments];
+    this.#end = recovered.end;
+    this.#durableEnd = recovered.end;
+    this.#mark = new DurableMark(fileSystem, directory);
+    const last = this.#segments.at(-1);
+    let file: JournalFile | undefined;
+    try {
+      if (last !== undefined) {
+        file = fileSystem.open(last.path, "write");
+        file.syncNow();
+      }
+      // Before the first segment, so that a reader that sees one being created knows it by the mark.
+      this.#mark.noteDurably(recovered.end);
+      fileSystem.syncDirectory(directory);
+      this.#file = file ?? this.#createSegment(recovered.end);
+    } catch (error) {
+      closeQuietly(file);
+      this.#mark.close();
+      throw error;
+    }
+  }
+
+  /** The offset behind the last record. */
+  get end(): bigint {
+    return this.#end;
+  }
+
+  /** The offset below which everything is on disk. */
+  get durableEnd(): bigint {
+    return this.#durableEnd;
+  }
+
+  /** The segments, in order; the last one is being written. */
+  get segments(): readonly Segment[] {
+    return this.#segments;
+  }
+
+  /** The bytes of records that a fresh segment takes before it is rotated. */
+  get segmentRoom(): number {
+    return this.#segmentBytes - SEGMENT_HEADER_BYTES;
+  }
+
+  /** The bytes of records that the current segment still takes before it is rotated. */
+  get room(): number {
+    const used = this.#end - this.#segments.at(-1)!.base;
+    return Math.max(0, this.segmentRoom - Number(used));
+  }
+
+  /** Why nothing can be written any more, if so. */
+  get poison(): StoreError | undefined {
+    return this.#poison;
+  }
+
+  /** Write calls that carried records, and syncs of any segment, since the journal was opened. */
+  get counts(): { writes: number; syncs: number } {
+    return { writes: this.#writes, syncs: this.#syncs };
+  }
+
+  /** Writes sealed records behind the last one, in a new segment where they do not fit.
+   *
+   * @param records One or more whole records.
+   * @returns The offset of the first.
+   * @throws {StoreError} `NO_SPACE` or `IO`, with nothing left behind; `POISONED`.
+   */
+  write(records: Uint8Array): bigint {
+    this.#requireSound("Cannot write record");
+    if (records.length > this.room && this.#end > this.#segments.at(-1)!.base) this.rotate();
+    const position = Number(this.#end - this.#segments.at(-1)!.base) + SEGMENT_HEADER_BYTES;
+    try {
+      writeFully(this.#file, records, position);
+    } catch (error) {
+      this.#undo(position);
+      throw fileError("Cannot write record", error);
+    }
+    const offset = this.#end;
+    this.#end += BigInt(records.length);
+    this.#writes++;
+    if (this.#end - this.#durableEnd > UNSYNCED_BYTES_MAX && this.#running === undefined) {
+      // Whoever waits for a sync hears of the failure; here it is enough that the writer is poisoned.
+      this.sync().catch(() => {});
+    }
+    return offset;
+  }
+
+  /** Resolves once everything written before the call is on disk. Calls share syncs: however many
+   * wait, at most one runs and one is queued.
+   *
+   * @throws {StoreError} `POISONED` where the sync fails, or failed before.
+   */
+  sync(): Promise<void> {
+    if (this.#poison !== undefined) return Promise.reject(this.#poison);
+    if (this.#running === undefined) {
+      if (this.#durableEnd === this.#end) return Promise.resolve();
+      return this.#running = this.#runSync();
+    }
+    // The running sync may have begun before the latest write, and its failure concerns whoever asks
+    // now even if a rotation has since synced the same file: the kernel reports an error once.
+    return this.#queued ??= this.#running.then(() => {
+      this.#queued = undefined;
+      return this.sync();
+    });
+  }
+
+  /** Ends the current segment and starts the next one; does nothing while the segment is empty.
+   *
+   * The old segment is made durable first: that a segment has a successor proves that it is whole.
+   *
+   * @throws {StoreError} `NO_SPACE` or `IO`, with the old segment still in use; `POISONED`.
+   */
+  rotate(): void {
+    this.#requireSound("Cannot start journal segment");
+    if (this.#end === this.#segments.at(-1)!.base) return;
+    if (this.#durableEnd < this.#end) {
+      try {
+        this.#syncs++;
+        this.#file.syncNow();
+      } catch (error) {
+        throw this.#poisonWith("Cannot sync journal segment", error);
+      }
+      this.#noteDurable(this.#end);
+    }
+    const previous = this.#file;
+    this.#file = this.#createSegment(this.#end);
+    if (this.#running === undefined) closeQuietly(previous);
+    else this.#retired.push(previous);
+  }
+
+  /** Removes the segments that lie below `cursor` as a whole; the current one always stays.
+   *
+   * @returns How many were removed.
+   * @throws {StoreError} `IO`; `POISONED`.
+   */
+  removeBefore(cursor: bigint): number {
+    this.#requireSound("Cannot remove journal segments");
+    let removed = 0;
+    try {
+      while (this.#segments.length > 1 && this.#segments[1]!.base <= cursor) {
+        this.#fileSystem.remove(this.#segments[0]!.path);
+        this.#segments.shift();
+        removed++;
+        // One by one: removals that reach the disk in another order would leave a gap, which reads
+        // as damage.
+        this.#fileSystem.syncDirectory(this.#directory);
+      }
+    } catch (error) {
+      throw fileError("Cannot remove journal segment", error);
+    }
+    return removed;
+  }
+
+  /** Syncs, unless poisoned, and closes the files. */
+  async close(): Promise<void> {
+    try {
+      if (this.#poison === undefined) await this.sync();
+    } finally {
+      await this.#running?.catch(() => {});
+      this.#mark.close();
+      closeQuietly(this.#file);
+    }
+  }
+
+  async #runSync(): Promise<void> {
+    const target = this.#end;
+    try {
+      this.#syncs++;
+      await this.#file.sync();
+      this.#noteDurable(target);
+    } catch (error) {
+      throw this.#poisonWith("Cannot sync journal segment", error);
+    } finally {
+      this.#running = undefined;
+      this.#retired.splice(0).forEach(closeQuietly);
+    }
+  }
+
+  #noteDurable(offset: bigint): void {
+    if (offset <= this.#durableEnd) return;
+    this.#durableEnd = offset;
+    this.#mark.note(offset);
+  }
+
+  #createSegment(base: bigint): JournalFile {
+    const segment = segmentAt(this.#directory, base);
+    let file: JournalFile | undefined;
+    try {
+      file = this.#fileSystem.create(segment.path);
+      writeFully(file, encodeSegmentHeader(base), 0);
+      file.syncNow();
+      this.#fileSystem.syncDirectory(this.#directory);
+    } catch (error) {
+      closeQuietly(file);
+      if (file !== undefined) this.#removeUnborn(segment);
+      throw fileError(`Cannot create journal segment ${segment.path}`, error);
+    }
+    this.#segments.push(segment);
+    return file;
+  }
+
+  /** Removes a segment that was not finished. Left in place, or brought back by a power loss when the
+   * segment before it has grown past its base, it would read as damage.
+   */
+  #removeUnborn(segment: Segment): void {
+    try {
+      this.#fileSystem.remove(segment.path);
+      this.#fileSystem.syncDirectory(this.#directory);
+    } catch (error) {
+      throw this.#poisonWith(`Cannot remove unfinished journal segment ${segment.path}`, error);
+    }
+  }
+
+  /** Takes back what a failed write may have left, so that not even a power loss brings it back. */
+  #undo(size: number): void {
+    try {
+      if (this.#file.size() <= size) return;
+      this.#file.truncate(size);
+      this.#syncs++;
+      this.#file.syncNow();
+    } catch (error) {
+      throw this.#poisonWith("Cannot undo a failed write to the journal", error);
+    }
+  }
+
+  #poisonWith(what: string, cause: unknown): StoreError {
+    const { message } = fileError(what, cause);
+    this.#poison ??= new StoreError(
+      "POISONED",
+      `${message}; what is on disk is unknown, so writes are refused until the journal is reopened`,
+      { cause },
+    );
+    return this.#poison;
+  }
+
+  #requireSound(what: string): void {
+    if (this.#poison === undefined) return;
+    throw new StoreError("POISONED", `${what}: ${this.#poison.message}`, {
+      cause: this.#poison.cause,
+    });
+  }
+}

@@ -1,0 +1,41 @@
+/** One ordered key-value store for Deno and Bun: every write is one journal append, every read one
+ * B-tree lookup, and every key lives in the engine that fits its traffic.
+ *
+ * @example
+ * ```ts
+ * import { HybridStore, mvKey } from "@hybrid/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using store = await HybridStore.openTemp();
+ * const key = mvKey("Tesla", "revenue");
+ * await store.put(key, new TextEncoder().encode("96.8e9"));
+ * assertEquals(new TextDecoder().decode(await store.get(key)), "96.8e9");
+ * ```
+ *
+ * @module
+ */
+
+export * from "./codec/mod.ts";
+export type { Entry } from "./backends/mod.ts";
+export {
+  Journal,
+  type JournalEntry,
+  type JournalOptions,
+  JournalReader,
+  type JournalRecord,
+  type JournalRecovery,
+  type JournalStats,
+} from "./journal/mod.ts";
+export { Batch } from "./store/batch.ts";
+export { HybridStore } from "./store/hybrid_store.ts";
+export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
+export { Snapshot } from "./store/snapshot.ts";
+export { Transaction } from "./store/transaction.ts";
+export type {
+  Durability,
+  EngineSize,
+  KVStore,
+  OpenOptions,
+  ScanRange,
+  StoreStats,
+} from "./store/types.ts";

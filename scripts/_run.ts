@@ -1,0 +1,72 @@
+import { spawn } from "node:child_process";
+import { delimiter, dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** The root of the project. */
+export const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+
+/** The command that runs Deno: this very runtime where it is Deno, the installed one elsewhere. */
+export const DENO = "deno" in process.versions ? process.execPath : "deno";
+
+/** What a finished command leaves. */
+export interface Finished {
+  /** Whether it ended by itself and with status 0. */
+  ok: boolean;
+  /** All that it printed, on both streams, in order. */
+  output: string;
+}
+
+/** Runs a command in a directory, with the installed runtimes on the path, and waits for its end.
+ * It gets no input, and is killed when the time is up. */
+export function run(
+  command: readonly string[],
+  options: { cwd?: string; timeoutMs?: number } = {},
+): Promise<Finished> {
+  const [file, ...args] = command;
+  if (file === undefined) throw new TypeError("Cannot run command: it is empty");
+  const timeoutMs = options.timeoutMs ?? 60_000;
+
+  return new Promise((resolve) => {
+    const child = spawn(file, args, {
+      cwd: options.cwd ?? ROOT,
+      env: {
+        ...process.env,
+        // `deno run scripts/ok.ts` comes without the path that npm and `deno task` set up.
+        PATH: join(ROOT, "node_modules", ".bin") + delimiter + (process.env.PATH ?? ""),
+        NO_COLOR: "1",
+        DENO_NO_UPDATE_CHECK: "1",
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    const keep = (text: string) => {
+      output += text;
+    };
+    child.stdout.setEncoding("utf8").on("data", keep);
+    child.stderr.setEncoding("utf8").on("data", keep);
+
+    const timer = setTimeout(() => {
+      output += `\nStopped: it ran longer than ${timeoutMs / 1000} s\n`;
+      child.kill("SIGKILL");
+    }, timeoutMs);
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      resolve({ ok: false, output: `${output}\nCannot run ${file}: ${error.message}\n` });
+    });
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      resolve({ ok: status === 0, output });
+    });
+  });
+}
+
+/** Runs a command and throws its output where it fails. */
+export async function runOrThrow(
+  command: readonly string[],
+  options: { cwd?: string; timeoutMs?: number } = {},
+): Promise<string> {
+  const { ok, output } = await run(command, options);
+  if (!ok) throw new Error(`Failed: ${command.join(" ")}\n${output}`);
+  return output;
+}

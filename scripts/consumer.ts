@@ -1,0 +1,40 @@
+/**
+ * What a user of the package does, in every runtime: `check_package.ts` copies this file beside an
+ * installed package and runs it there. Prints `ok`.
+ *
+ * @module
+ */
+import * as backends from "@hybrid/store/backends";
+import { StoreError, subjectIndexKey, subjectScanPrefix, voteCountKey } from "@hybrid/store/codec";
+import { Journal } from "@hybrid/store/journal";
+import * as all from "@hybrid/store";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+function check(holds: boolean, what: string): void {
+  if (!holds) throw new Error(`Failed: ${what}`);
+}
+
+check(all.StoreError === StoreError, "each entry point shares one StoreError");
+check(all.Journal === Journal, "each entry point shares one Journal");
+check(StoreError.name === "StoreError", "classes keep their names");
+check(Object.keys(backends).length > 0, "backends exports something");
+
+const store: all.HybridStore = await all.HybridStore.openTemp();
+await store.put(subjectIndexKey("Tesla"), new Uint8Array([1, 2, 3]));
+check(await store.fetchAndAddU64(voteCountKey("Tesla", "h1"), 5n) === 5n, "a counter counts");
+const entries: all.Entry[] = await store.scanPrefix(subjectScanPrefix("Tesla"));
+check(entries.length === 2, "a scan reads both engines");
+const value: Uint8Array | undefined = await store.get(subjectIndexKey("Tesla"));
+check(value?.join() === "1,2,3", "a value comes back");
+await store.close();
+
+const directory = mkdtempSync(join(tmpdir(), "hybridstore-consumer-"));
+const journal = await Journal.open(directory);
+const offset: bigint = await journal.append(new Uint8Array([4, 5]));
+check((await journal.read(offset))?.payload.join() === "4,5", "a record comes back");
+await journal.close();
+rmSync(directory, { recursive: true });
+
+console.log("ok");

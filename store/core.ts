@@ -1,0 +1,270 @@
+/** The store behind its public surface: the open parts, wired together.
+ *
+ * @module
+ */
+
+import type { EngineReader } from "../backends/engine.ts";
+import { StoreError } from "../codec/error.ts";
+import type { EngineName } from "../codec/route.ts";
+import { Applier } from "./applier.ts";
+import { addU64, updateF32 } from "./counter.ts";
+import { openParts, type Parts } from "./lifecycle.ts";
+import { checkKey, checkValue } from "./limits.ts";
+import { MemtableStack } from "./memtable_stack.ts";
+import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
+import type { Settings } from "./options.ts";
+import { CachedReader } from "./read_cache.ts";
+import { replay } from "./replay.ts";
+import { pages, type Scan } from "./scan.ts";
+import { Snapshot } from "./snapshot.ts";
+import { Transaction } from "./transaction.ts";
+import type { StoreStats } from "./types.ts";
+import { WritePath } from "./write_path.ts";
+import { WriteSet } from "./write_set.ts";
+
+/** One open store. Every operation checks that it is open, then its arguments, and only then begins. */
+export class StoreCore {
+  readonly #parts: Parts;
+  readonly #memtables: MemtableStack;
+  readonly #applier: Applier;
+  readonly #writes: WritePath;
+  readonly #replayed: number;
+  /** What reads consult: it follows the memtables, so that one object serves all reads. */
+  readonly #now: ReadSource;
+  #closing: Promise<void> | undefined;
+
+  private constructor(
+    parts: Parts,
+    memtables: MemtableStack,
+    applier: Applier,
+    writes: WritePath,
+    btree: EngineReader,
+    replayed: number,
+  ) {
+    this.#parts = parts;
+    this.#memtables = memtables;
+    this.#applier = applier;
+    this.#writes = writes;
+    this.#replayed = replayed;
+    this.#now = {
+      get overlays() {
+        return memtables.overlays;
+      },
+      engines: { append: parts.engines.append, btree },
+      router: parts.router,
+    };
+  }
+
+  /** Opens a directory and replays what the engines lack. */
+  static async open(directory: string, settings: Settings): Promise<StoreCore> {
+    const parts = await openParts(directory, settings);
+    const { memtableBytes } = settings;
+    const memtables = new MemtableStack();
+    const cache = new CachedReader(parts.engines.btree, settings.readCacheBytes);
+    const applier = new Applier({ ...parts, memtables, cache, memtableBytes });
+    const writes = new WritePath({ ...parts, ...settings, memtables, applier });
+    try {
+      const replayed = await replay(parts, memtables, applier, memtableBytes);
+      return new StoreCore(parts, memtables, applier, writes, cache, replayed);
+    } catch (error) {
+      await applier.close();
+      await closeParts(parts);
+      throw error;
+    }
+  }
+
+  get(what: string, key: Uint8Array): Uint8Array | undefined {
+    this.#requireOpen(what);
+    checkKey(what, key);
+    return readValue(this.#now, key);
+  }
+
+  has(what: string, key: Uint8Array): boolean {
+    this.#requireOpen(what);
+    checkKey(what, key);
+    return hasKey(this.#now, key);
+  }
+
+  /** What is there now, for a scan that asks again for each page. */
+  source(what: string): () => ReadSource {
+    this.#requireOpen(what);
+    return () => {
+      this.#requireOpen(what);
+      return this.#now;
+    };
+  }
+
+  put(what: string, key: Uint8Array, value: Uint8Array): Promise<void> {
+    this.#requireOpen(what);
+    checkKey(what, key);
+    checkValue(what, value);
+    this.#writes.requireWritable(what);
+    return this.#writes.write(key, value);
+  }
+
+  delete(what: string, key: Uint8Array): Promise<void> {
+    this.#requireOpen(what);
+    checkKey(what, key);
+    this.#writes.requireWritable(what);
+    return this.#writes.write(key, undefined);
+  }
+
+  fetchAndAddU64(what: string, key: Uint8Array, delta: bigint): Promise<bigint> {
+    const { sum, bytes } = addU64(this.get(what, key), delta);
+    return this.put(what, key, bytes).then(() => sum);
+  }
+
+  compareAndSwapF32(
+    what: string,
+    key: Uint8Array,
+    update: (current: number) => number,
+  ): Promise<number> {
+    const { next, bytes } = updateF32(this.get(what, key), update);
+    return this.put(what, key, bytes).then(() => next);
+  }
+
+  commit(what: string, writes: WriteSet): Promise<void> {
+    this.#requireOpen(what);
+    this.#writes.requireWritable(what);
+    return this.#writes.writeAll(writes.writes(), writes.bytes);
+  }
+
+  async transact<T>(what: string, body: (transaction: Transaction) => T): Promise<T> {
+    this.#requireOpen(what);
+    if (typeof body !== "function") {
+      throw new TypeError(`${what}: the function is a ${typeof body}`);
+    }
+    const writes = new WriteSet(this.#parts.router);
+    const transaction = new Transaction(this.source(what), writes);
+    let result: T;
+    try {
+      result = body(transaction);
+    } finally {
+      transaction.end();
+    }
+    if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
+      // It may reject later, which is nobody's concern any more.
+      (result as PromiseLike<unknown>).then(() => {}, () => {});
+      throw new TypeError(`${what}: the function returned a promise; it has to be synchronous`);
+    }
+    await this.commit(what, writes);
+    return result;
+  }
+
+  async deleteRange(what: string, scan: Scan): Promise<number> {
+    const writes = new WriteSet(this.#parts.router);
+    for (const keys of pages(this.source(what), KEY_ROWS, scan)) {
+      for (const key of keys) writes.add(what, key, undefined);
+    }
+    await this.commit(what, writes);
+    return writes.memtable.size;
+  }
+
+  newWriteSet(what: string): WriteSet {
+    this.#requireOpen(what);
+    return new WriteSet(this.#parts.router);
+  }
+
+  routeOf(what: string, key: Uint8Array): EngineName {
+    this.#requireOpen(what);
+    checkKey(what, key);
+    return this.#parts.router.routeOf(key);
+  }
+
+  /** Pins the engines, and the memtables above them, which take no more writes from here on. */
+  snapshot(what: string): Snapshot {
+    this.#requireOpen(what);
+    this.#writes.seal();
+    const { engines: { append, btree }, router } = this.#parts;
+    const overlays = this.#memtables.sealed.map(({ memtable }) => memtable).reverse();
+    const engines = { append: append.view(), btree: btree.view() };
+    return new Snapshot({ overlays, engines, router }, [engines.append, engines.btree], () => {
+      this.#requireOpen("Cannot read snapshot");
+    });
+  }
+
+  flush(what: string): Promise<void> {
+    this.#requireOpen(what);
+    return this.#writes.sync();
+  }
+
+  async checkpoint(what: string): Promise<void> {
+    this.#requireOpen(what);
+    await this.#checkpoint();
+  }
+
+  stats(what: string): StoreStats {
+    this.#requireOpen(what);
+    const { engines, journal, recovery } = this.#parts;
+    const { overlays, bytes } = this.#memtables;
+    const { writes, syncs } = journal.counts;
+    return {
+      append: engines.append.stats(),
+      btree: engines.btree.stats(),
+      journal: {
+        bytes: Number(journal.end - journal.segments[0]!.base),
+        segments: journal.segments.length,
+      },
+      memtable: {
+        keys: overlays.reduce((keys, memtable) => keys + memtable.size, 0),
+        bytes,
+        memtables: overlays.length,
+      },
+      groups: writes,
+      syncs,
+      applies: this.#applier.applies,
+      recovery: {
+        records: recovery.records,
+        replayed: this.#replayed,
+        truncatedBytes: recovery.truncatedBytes,
+        ...(recovery.reason !== undefined && { reason: recovery.reason }),
+      },
+    };
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    this.#writes.close();
+    try {
+      // What a full disk or a poisoned journal keeps from the engines is replayed by the next open.
+      await this.#checkpoint().catch(() => {});
+    } finally {
+      await this.#applier.close();
+      await closeParts(this.#parts);
+    }
+  }
+
+  async #checkpoint(): Promise<void> {
+    this.#writes.seal();
+    await this.#applier.drain();
+    const { journal } = this.#parts;
+    // What came in meanwhile keeps its segment.
+    if (this.#memtables.overlays.some((memtable) => memtable.size > 0)) return;
+    journal.rotate();
+    journal.removeBefore(journal.end);
+  }
+
+  #requireOpen(what: string): void {
+    if (this.#closing !== undefined) throw new StoreError("CLOSED", `${what}: the store is closed`);
+  }
+}
+
+/** Closes everything, the lock last, whatever fails on the way; the first failure is thrown. */
+async function closeParts({ engines, journal, lock }: Parts): Promise<void> {
+  try {
+    await engines.append.close();
+  } finally {
+    try {
+      await engines.btree.close();
+    } finally {
+      try {
+        await journal.close();
+      } finally {
+        lock.release();
+      }
+    }
+  }
+}

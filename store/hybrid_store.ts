@@ -1,0 +1,390 @@
+/** The public surface of the store.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import * as fs from "node:fs";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+import type { Entry } from "../backends/engine.ts";
+import type { EngineName } from "../codec/route.ts";
+import { Batch } from "./batch.ts";
+import { StoreCore } from "./core.ts";
+import { describe } from "./limits.ts";
+import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
+import { resolveOptions } from "./options.ts";
+import { pages, pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
+import type { Snapshot } from "./snapshot.ts";
+import { traced, tracedSync, Tracer } from "./tracing.ts";
+import type { Transaction } from "./transaction.ts";
+import type { KVStore, OpenOptions, ScanRange, StoreStats } from "./types.ts";
+
+const TRACERS = {
+  get: new Tracer("get"),
+  getSync: new Tracer("getSync"),
+  has: new Tracer("has"),
+  hasSync: new Tracer("hasSync"),
+  getMany: new Tracer("getMany"),
+  put: new Tracer("put"),
+  delete: new Tracer("delete"),
+  batch: new Tracer("batch"),
+  transact: new Tracer("transact"),
+  fetchAndAddU64: new Tracer("fetchAndAddU64"),
+  compareAndSwapF32: new Tracer("compareAndSwapF32"),
+  scanPrefix: new Tracer("scanPrefix"),
+  count: new Tracer("count"),
+  deleteRange: new Tracer("deleteRange"),
+  snapshot: new Tracer("snapshot"),
+  flush: new Tracer("flush"),
+  checkpoint: new Tracer("checkpoint"),
+  close: new Tracer("close"),
+};
+
+/** One ordered key-value store over two engines: LMDB for what is mostly written, the runtime's own
+ * SQLite for what is mostly read, and a journal in front that makes a write to both one append.
+ *
+ * Calls take effect in the order in which they are made, and a read sees every write called before it,
+ * awaited or not. Keys (1 to 1978 bytes) and values (0 bytes to 128 MiB) are `Uint8Array`s; they are
+ * copied before a call returns, and what comes out belongs to the caller. One process at a time owns a
+ * directory.
+ *
+ * Promises of writes reject with a `StoreError`: `NO_SPACE` or `IO` where the write failed and left
+ * nothing behind, `POISONED` where a sync failed, `CLOSED` after `close`.
+ *
+ * @example
+ * ```ts
+ * import { HybridStore, mvKey, subjectScanPrefix, voteCountKey } from "@hybrid/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using store = await HybridStore.openTemp();
+ * await store.put(mvKey("Tesla", "revenue"), new TextEncoder().encode("96.8e9"));
+ * assertEquals(await store.fetchAndAddU64(voteCountKey("Tesla", "h1"), 5n), 5n);
+ * assertEquals((await store.scanPrefix(subjectScanPrefix("Tesla"))).length, 2);
+ * ```
+ */
+export class HybridStore implements KVStore {
+  /** The store's directory. */
+  readonly path: string;
+  readonly #core: StoreCore;
+  readonly #onClosed: () => void;
+  #closing: Promise<void> | undefined;
+
+  private constructor(path: string, core: StoreCore, onClosed: () => void) {
+    this.path = path;
+    this.#core = core;
+    this.#onClosed = onClosed;
+  }
+
+  /** Opens the store in a directory, which is created where it is missing.
+   *
+   * Writes that were acknowledged before a crash and are not in the engines yet are replayed from the
+   * journal; a torn tail is cut and reported in `stats().recovery`.
+   *
+   * @param path A path or a `file:` URL.
+   * @param options See {@linkcode OpenOptions}.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `LOCKED` with the owner's process id; `CORRUPT` with the file and what to do;
+   * `ROUTES_CHANGED`; `UNSUPPORTED`; `NO_SPACE`; `IO`.
+   */
+  static async open(path: string | URL, options: OpenOptions = {}): Promise<HybridStore> {
+    const directory = path instanceof URL ? fileURLToPath(path) : path;
+    if (typeof directory !== "string" || directory === "") {
+      throw new TypeError(`Cannot open store: the path is ${describe(path) || "empty"}`);
+    }
+    const core = await StoreCore.open(directory, resolveOptions(options));
+    return new HybridStore(directory, core, () => {});
+  }
+
+  /** Opens a new store in a temporary directory, which goes with `close()`.
+   *
+   * @throws As {@linkcode HybridStore.open} does.
+   */
+  static async openTemp(options: OpenOptions = {}): Promise<HybridStore> {
+    const settings = resolveOptions(options);
+    const directory = fs.mkdtempSync(join(tmpdir(), "hybridstore-"));
+    const remove = () => fs.rmSync(directory, { recursive: true, force: true });
+    try {
+      return new HybridStore(directory, await StoreCore.open(directory, settings), remove);
+    } catch (error) {
+      remove();
+      throw error;
+    }
+  }
+
+  /** Returns the value of a key, `undefined` where there is none. Costs one lookup.
+   *
+   * @throws {TypeError | RangeError} The key is not valid.
+   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
+   */
+  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+    return traced(TRACERS.get, this.#context, key, undefined, () => {
+      return Promise.resolve(this.#core.get("Cannot get key", key));
+    });
+  }
+
+  /** Returns the value of a key at once. Reads never wait, so this is the faster form of `get`. */
+  getSync(key: Uint8Array): Uint8Array | undefined {
+    return tracedSync(TRACERS.getSync, this.#context, key, () => {
+      return this.#core.get("Cannot get key", key);
+    });
+  }
+
+  /** Returns whether a key is there, without copying its value. Throws as `get` does. */
+  has(key: Uint8Array): Promise<boolean> {
+    return traced(TRACERS.has, this.#context, key, undefined, () => {
+      return Promise.resolve(this.#core.has("Cannot look for key", key));
+    });
+  }
+
+  /** Returns whether a key is there, at once. Throws as `get` does. */
+  hasSync(key: Uint8Array): boolean {
+    return tracedSync(TRACERS.hasSync, this.#context, key, () => {
+      return this.#core.has("Cannot look for key", key);
+    });
+  }
+
+  /** Returns the values of some keys, in their order, all as of one moment. Throws as `get` does. */
+  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return traced(TRACERS.getMany, this.#context, undefined, undefined, () => {
+      return Promise.resolve(keys.map((key) => this.#core.get("Cannot get keys", key)));
+    });
+  }
+
+  /** Sets the value of a key. Resolves when it is acknowledged: see {@linkcode Durability}.
+   *
+   * @param key 1 to 1978 bytes.
+   * @param value 0 bytes to 128 MiB.
+   * @throws {TypeError | RangeError} Key or value is not valid; nothing changed.
+   * @throws {StoreError} `NO_SPACE`, `IO`, `POISONED`, `CLOSED`.
+   */
+  put(key: Uint8Array, value: Uint8Array): Promise<void> {
+    return traced(TRACERS.put, this.#context, key, value, () => {
+      return this.#core.put("Cannot put key", key, value);
+    });
+  }
+
+  /** Removes a key; one that is absent is no error. Resolves and throws as `put` does. */
+  delete(key: Uint8Array): Promise<void> {
+    return traced(TRACERS.delete, this.#context, key, undefined, () => {
+      return this.#core.delete("Cannot delete key", key);
+    });
+  }
+
+  /** Returns an empty batch: writes that take effect together, over both engines.
+   *
+   * @throws {StoreError} `CLOSED`.
+   */
+  batch(): Batch {
+    const what = "Cannot commit batch";
+    return new Batch(this.#core.newWriteSet("Cannot begin batch"), (writes) => {
+      return traced(TRACERS.batch, this.#context, undefined, undefined, () => {
+        return this.#core.commit(what, writes);
+      });
+    });
+  }
+
+  /** Runs a function that reads and writes, and commits its writes together, over both engines.
+   *
+   * The function runs at once and must be synchronous, so that nothing happens in between and nothing
+   * has to be tried again. Where it throws, nothing is written and the promise rejects with its error.
+   *
+   * @param body Gets a {@linkcode Transaction}.
+   * @returns What the function returned, once its writes are acknowledged.
+   * @throws {TypeError} `body` is no function, or returned a promise; nothing is written.
+   * @throws {StoreError} As `put` does.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openTemp();
+   * const [from, to] = ["alice", "bob"].map((name) => new TextEncoder().encode(name));
+   * await store.fetchAndAddU64(from!, 10n);
+   * const left = await store.transact((tx) => {
+   *   tx.fetchAndAddU64(to!, 3n);
+   *   return tx.fetchAndAddU64(from!, -3n);
+   * });
+   * assertEquals(left, 7n);
+   * ```
+   */
+  transact<T>(body: (transaction: Transaction) => T): Promise<T> {
+    return traced(TRACERS.transact, this.#context, undefined, undefined, () => {
+      return this.#core.transact("Cannot run transaction", body);
+    });
+  }
+
+  /** Adds to a counter: 8 bytes, little-endian; an absent key counts as 0.
+   *
+   * @param delta What to add; negative to subtract.
+   * @returns The new value, once it is acknowledged as a put would be.
+   * @throws {TypeError} `delta` is no bigint.
+   * @throws {RangeError} The sum is below 0 or above 2^64 - 1; nothing changed.
+   * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long; as `put` does.
+   */
+  fetchAndAddU64(key: Uint8Array, delta: bigint): Promise<bigint> {
+    return traced(TRACERS.fetchAndAddU64, this.#context, key, undefined, () => {
+      return this.#core.fetchAndAddU64("Cannot add to counter", key, delta);
+    });
+  }
+
+  /** Replaces a number: f32, 4 bytes, little-endian; an absent key counts as 0.
+   *
+   * @param update Called once, at once, with the stored number; returns the new one.
+   * @returns The new number, rounded to f32, once it is acknowledged as a put would be.
+   * @throws {TypeError} `update` is no function, or returns no number.
+   * @throws {RangeError} `update` returns NaN; nothing changed.
+   * @throws {StoreError} `INVALID_VALUE`: the stored value is not 4 bytes long; as `put` does.
+   */
+  compareAndSwapF32(key: Uint8Array, update: (current: number) => number): Promise<number> {
+    return traced(TRACERS.compareAndSwapF32, this.#context, key, undefined, () => {
+      return this.#core.compareAndSwapF32("Cannot update number", key, update);
+    });
+  }
+
+  /** Yields the entries of a range, over both engines, in byte order or against it.
+   *
+   * Reads in pages of 256 to 2048 rows, so that memory stays constant and the event loop gets its
+   * turns. Each page shows one moment, and never half a batch; between pages, writes may be seen. For
+   * one moment over all of it, scan a `snapshot()`.
+   *
+   * @throws {TypeError | RangeError} The range is not valid.
+   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
+   */
+  scan(range?: ScanRange): AsyncIterableIterator<Entry> {
+    const what = "Cannot scan";
+    return rowsAsync(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
+  }
+
+  /** Yields the entries of a range without letting the event loop turn; else as `scan`. */
+  scanSync(range?: ScanRange): IterableIterator<Entry> {
+    const what = "Cannot scan";
+    return rows(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
+  }
+
+  /** Yields the keys of a range, without reading their values; else as `scan`. */
+  keys(range?: ScanRange): AsyncIterableIterator<Uint8Array> {
+    const what = "Cannot scan keys";
+    return rowsAsync(this.#core.source(what), KEY_ROWS, resolveRange(what, range));
+  }
+
+  /** Returns all entries whose key begins with a prefix, over both engines, as of one moment. The empty
+   * prefix matches every key. Costs memory for all of them, and the event loop waits.
+   *
+   * @throws {TypeError} The prefix is no `Uint8Array`.
+   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
+   */
+  scanPrefix(prefix: Uint8Array): Promise<Entry[]> {
+    return traced(TRACERS.scanPrefix, this.#context, prefix, undefined, () => {
+      const what = "Cannot scan prefix";
+      if (!(prefix instanceof Uint8Array)) {
+        throw new TypeError(`${what}: it is ${describe(prefix)}, not a Uint8Array`);
+      }
+      const source = this.#core.source(what);
+      return Promise.resolve([...pages(source, ENTRY_ROWS, resolveRange(what, { prefix }))].flat());
+    });
+  }
+
+  /** Counts the keys of a range. Costs a walk over all of them, in pages, as `keys` does. */
+  count(range?: ScanRange): Promise<number> {
+    return traced(TRACERS.count, this.#context, undefined, undefined, async () => {
+      const what = "Cannot count keys";
+      const scan = resolveRange(what, range);
+      let count = 0;
+      for await (const page of pagesAsync(this.#core.source(what), KEY_ROWS, scan)) {
+        count += page.length;
+      }
+      return count;
+    });
+  }
+
+  /** Deletes the keys of a range together: all of them or none. It takes effect at the call, and the
+   * event loop waits while the keys are read.
+   *
+   * @returns How many there were, once that is acknowledged.
+   * @throws {RangeError} The range is not valid, or its keys exceed 512 MiB; nothing is deleted.
+   * @throws {StoreError} As `put` does.
+   */
+  deleteRange(range: ScanRange): Promise<number> {
+    return traced(TRACERS.deleteRange, this.#context, undefined, undefined, () => {
+      const what = "Cannot delete range";
+      if (typeof range !== "object" || range === null) {
+        throw new TypeError(`${what}: the range is ${describe(range)}; {} stands for all keys`);
+      }
+      return this.#core.deleteRange(what, resolveRange(what, range));
+    });
+  }
+
+  /** Returns the store as it is now, over both engines, readable while writes go on.
+   *
+   * @throws {StoreError} `CLOSED`, `IO`.
+   */
+  snapshot(): Promise<Snapshot> {
+    return traced(TRACERS.snapshot, this.#context, undefined, undefined, () => {
+      return Promise.resolve(this.#core.snapshot("Cannot take snapshot"));
+    });
+  }
+
+  /** Resolves once every write called before is on disk.
+   *
+   * @throws {StoreError} `POISONED`: the sync failed; `CLOSED`.
+   */
+  flush(): Promise<void> {
+    return traced(TRACERS.flush, this.#context, undefined, undefined, () => {
+      return this.#core.flush("Cannot flush");
+    });
+  }
+
+  /** Moves everything into the engines, durably, and drops the journal segments that nobody needs any
+   * more. Makes the next open fast; `close()` does it too.
+   *
+   * @throws {StoreError} `NO_SPACE`, `IO`: an engine did not take it, and the journal keeps it;
+   * `POISONED`, `CLOSED`.
+   */
+  checkpoint(): Promise<void> {
+    return traced(TRACERS.checkpoint, this.#context, undefined, undefined, () => {
+      return this.#core.checkpoint("Cannot checkpoint");
+    });
+  }
+
+  /** Returns the state of the store. Costs a walk over the B-tree side's keys, to count them.
+   *
+   * @throws {StoreError} `CLOSED`.
+   */
+  stats(): StoreStats {
+    return this.#core.stats("Cannot read statistics");
+  }
+
+  /** Returns the engine that a key lives in, whether it is there or not.
+   *
+   * @throws {TypeError | RangeError} The key is not valid.
+   */
+  routeOf(key: Uint8Array): EngineName {
+    return this.#core.routeOf("Cannot route key", key);
+  }
+
+  /** Refuses further calls, moves everything into the engines and closes the files. Whatever the disk
+   * does not take stays in the journal for the next open. A second call returns the same promise.
+   *
+   * @throws {StoreError} `POISONED`: what was not yet on disk may be lost.
+   */
+  close(): Promise<void> {
+    return this.#closing ??= traced(TRACERS.close, this.#context, undefined, undefined, () => {
+      return this.#core.close().finally(this.#onClosed);
+    });
+  }
+
+  /** Closes the store: `await using` calls it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  readonly #context = (key: Uint8Array): EngineName | undefined => {
+    try {
+      return this.#core.routeOf("Cannot trace", key);
+    } catch {
+      return undefined;
+    }
+  };
+}

@@ -1,0 +1,153 @@
+/** Opening a store: lock, manifest, journal, engines, replay.
+ *
+ * A store is created in this order: the mark `creating`, the engines, the journal, the manifest, and
+ * away with the mark. So a directory with a manifest has everything else, and what is missing there is
+ * lost; a directory with a mark and no manifest has nothing that anyone was promised.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import * as fs from "node:fs";
+import type { Engine } from "../backends/engine.ts";
+import { openLmdbEngine } from "../backends/lmdb.ts";
+import { openSqliteEngine } from "../backends/sqlite.ts";
+import { StoreError } from "../codec/error.ts";
+import { DEFAULT_ROUTES, type EngineName, Router } from "../codec/route.ts";
+import { fileError, nodeFileSystem } from "../journal/file_system.ts";
+import { openWriter } from "../journal/journal.ts";
+import type { JournalRecovery } from "../journal/recovery.ts";
+import { listSegments } from "../journal/segment.ts";
+import type { JournalWriter } from "../journal/writer.ts";
+import { StoreLock } from "./lock.ts";
+import {
+  type Manifest,
+  MANIFEST_FILE,
+  readManifest,
+  STORE_FORMAT,
+  writeDurably,
+  writeManifest,
+} from "./manifest.ts";
+import { sameRoutes, type Settings } from "./options.ts";
+
+/** The names of the parts of a store's directory. */
+export const APPEND_DIRECTORY = "append";
+/** The directory of the B-tree side. */
+export const BTREE_DIRECTORY = "btree";
+/** The directory of the journal. */
+export const JOURNAL_DIRECTORY = "journal";
+const CREATING_FILE = "creating";
+const PARTS = [APPEND_DIRECTORY, BTREE_DIRECTORY, JOURNAL_DIRECTORY];
+
+/** The open parts of a store, not yet replayed. */
+export interface Parts {
+  readonly lock: StoreLock;
+  readonly router: Router;
+  readonly journal: JournalWriter;
+  readonly recovery: JournalRecovery;
+  readonly engines: Readonly<Record<EngineName, Engine>>;
+}
+
+/** Opens the parts of a store, creating them in a directory that has none.
+ *
+ * @throws {StoreError} `LOCKED`, `CORRUPT`, `ROUTES_CHANGED`, `UNSUPPORTED`, `NO_SPACE`, `IO`.
+ */
+export async function openParts(directory: string, settings: Settings): Promise<Parts> {
+  try {
+    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw fileError(`Cannot open store ${directory}`, error);
+  }
+  const lock = StoreLock.acquire(directory);
+  const engines: Engine[] = [];
+  let journal: JournalWriter | undefined;
+  try {
+    const stored = readManifest(directory);
+    const isNew = stored === undefined;
+    const manifest = stored ?? prepareCreation(directory, settings);
+    requireRoutes(directory, manifest, settings);
+    const options = { identity: manifest.identity, create: isNew };
+    const append = await openLmdbEngine(join(directory, APPEND_DIRECTORY), options);
+    engines.push(append);
+    const btree = await openSqliteEngine(join(directory, BTREE_DIRECTORY), options);
+    engines.push(btree);
+    const journalDirectory = join(directory, JOURNAL_DIRECTORY);
+    if (!isNew) requireJournal(journalDirectory);
+    const opened = await openWriter(nodeFileSystem, journalDirectory, {
+      segmentBytes: settings.segmentBytes,
+      salvage: false,
+    });
+    journal = opened.writer;
+    requirePosition(journal, "append", append);
+    requirePosition(journal, "B-tree", btree);
+    if (isNew) writeManifest(directory, manifest);
+    fs.rmSync(join(directory, CREATING_FILE), { force: true });
+    const router = new Router(manifest.routes);
+    return { lock, router, journal, recovery: opened.recovery, engines: { append, btree } };
+  } catch (error) {
+    for (const engine of engines) await engine.close();
+    await journal?.close();
+    lock.release();
+    throw error;
+  }
+}
+
+/** Makes a directory ready for a new store, and refuses one that has lost its manifest. */
+function prepareCreation(directory: string, settings: Settings): Manifest {
+  const names = fs.readdirSync(directory);
+  const parts = names.filter((name) => PARTS.includes(name));
+  if (!names.includes(CREATING_FILE) && parts.length > 0) {
+    throw new StoreError(
+      "CORRUPT",
+      `Cannot open store ${directory}: it holds ${parts.join(", ")} but no ${MANIFEST_FILE}; ` +
+        "restore a backup",
+    );
+  }
+  for (const part of parts) fs.rmSync(join(directory, part), { recursive: true });
+  writeDurably(join(directory, CREATING_FILE), "");
+  nodeFileSystem.syncDirectory(directory);
+  return {
+    format: STORE_FORMAT,
+    identity: crypto.randomUUID(),
+    created: new Date().toISOString(),
+    routes: settings.routes ?? DEFAULT_ROUTES,
+  };
+}
+
+function requireRoutes(directory: string, manifest: Manifest, { routes }: Settings): void {
+  if (routes === undefined || sameRoutes(manifest.routes, routes)) return;
+  throw new StoreError(
+    "ROUTES_CHANGED",
+    `Cannot open store ${directory}: the routes given are not those it was created with; ` +
+      "leave them out to use the stored ones",
+  );
+}
+
+function requireJournal(directory: string): void {
+  const hasSegments = fs.existsSync(directory) &&
+    listSegments(nodeFileSystem, directory).length > 0;
+  if (hasSegments) return;
+  throw new StoreError(
+    "CORRUPT",
+    `Cannot open journal ${directory}: it is missing; restore a backup`,
+  );
+}
+
+/** Checks that an engine and the journal belong to one history. */
+function requirePosition(journal: JournalWriter, side: string, { position }: Engine): void {
+  const first = journal.segments[0]!.base;
+  if (position > journal.end) {
+    throw new StoreError(
+      "CORRUPT",
+      `Cannot open store: the ${side} side was written up to journal position ${position}, but the ` +
+        `journal ends at ${journal.end}: it was cut or replaced; restore a backup`,
+    );
+  }
+  if (position < first) {
+    throw new StoreError(
+      "CORRUPT",
+      `Cannot open store: the ${side} side was written up to journal position ${position}, but the ` +
+        `journal starts at ${first}: the engine's files are older ones; restore a backup`,
+    );
+  }
+}

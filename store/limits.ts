@@ -1,0 +1,49 @@
+/** Limits of the store, and the checks of arguments against them.
+ *
+ * @module
+ */
+
+import { MAX_KEY_BYTES } from "../codec/limits.ts";
+
+/** Longest value, in bytes (128 MiB). */
+export const MAX_VALUE_BYTES = 128 * 1024 * 1024;
+
+/** Most bytes of keys and values in one batch or transaction, 7 bytes a write included (512 MiB). */
+export const MAX_BATCH_BYTES = 512 * 1024 * 1024;
+
+/** Checks a key.
+ *
+ * @param what What was asked, as the message's beginning: `Cannot put key`.
+ * @throws {TypeError} It is no `Uint8Array`.
+ * @throws {RangeError} It is not 1 to 1978 bytes long.
+ */
+export function checkKey(what: string, key: Uint8Array): void {
+  if (!(key instanceof Uint8Array)) {
+    throw new TypeError(`${what}: the key is ${describe(key)}, not a Uint8Array`);
+  }
+  if (key.length === 0) throw new RangeError(`${what}: the key is empty`);
+  if (key.length > MAX_KEY_BYTES) {
+    throw new RangeError(`${what}: length ${key.length} exceeds ${MAX_KEY_BYTES} bytes`);
+  }
+}
+
+/** Checks a value.
+ *
+ * @throws {TypeError} It is no `Uint8Array`.
+ * @throws {RangeError} It is longer than 128 MiB.
+ */
+export function checkValue(what: string, value: Uint8Array): void {
+  if (!(value instanceof Uint8Array)) {
+    throw new TypeError(`${what}: the value is ${describe(value)}, not a Uint8Array`);
+  }
+  if (value.length > MAX_VALUE_BYTES) {
+    throw new RangeError(`${what}: length ${value.length} exceeds ${MAX_VALUE_BYTES} bytes`);
+  }
+}
+
+/** Names the type of a wrong argument. */
+export function describe(value: unknown): string {
+  if (value === null) return "null";
+  if (typeof value !== "object") return typeof value;
+  return `a ${value.constructor?.name ?? "object"}`;
+}

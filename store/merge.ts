@@ -1,0 +1,233 @@
+/** The merge of memtables and engines into one ordered sequence.
+ *
+ * @module
+ */
+
+import type { EngineReader, Entry, KeyRange, Write } from "../backends/engine.ts";
+import { compareBytes } from "../codec/bytes.ts";
+import { commonPrefix } from "../codec/prefix.ts";
+import type { EngineName, Router } from "../codec/route.ts";
+import { lookupKey, type Memtable, type MemtableEntry } from "./memtable.ts";
+
+/** One moment of the store, or what is there now: memtables over engines. */
+export interface ReadSource {
+  /** Newest first. */
+  readonly overlays: readonly Memtable[];
+  readonly engines: Readonly<Record<EngineName, EngineReader>>;
+  readonly router: Router;
+}
+
+/** What a scan yields for a key: an entry, or the key alone. */
+export interface RowKind<Row> {
+  /** Reads rows from an engine. */
+  read(engine: EngineReader, range: KeyRange, limit: number): Row[];
+  /** Returns the key of a row. */
+  key(row: Row): Uint8Array;
+  /** Makes a row, as a copy, of a memtable's entry that is no deletion. */
+  copy(entry: MemtableEntry): Row;
+}
+
+/** Rows with keys and values. */
+export const ENTRY_ROWS: RowKind<Entry> = {
+  read: (engine, range, limit) => engine.range(range, limit),
+  key: (entry) => entry.key,
+  copy: (entry) => ({ key: new Uint8Array(entry.key), value: entry.copyValue()! }),
+};
+
+/** Rows of keys alone. */
+export const KEY_ROWS: RowKind<Uint8Array> = {
+  read: (engine, range, limit) => engine.keys(range, limit),
+  key: (key) => key,
+  copy: (entry) => new Uint8Array(entry.key),
+};
+
+/** Rows that a merge takes from an engine at a time. */
+const CHUNK_ROWS = 512;
+
+/** Returns the value of a key at a moment, as a copy. */
+export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | undefined {
+  const entry = readOverlays(source.overlays, key);
+  if (entry !== undefined) return entry.copyValue();
+  return source.engines[source.router.routeOf(key)].get(key);
+}
+
+/** Returns whether a key is there at a moment. */
+export function hasKey(source: ReadSource, key: Uint8Array): boolean {
+  const entry = readOverlays(source.overlays, key);
+  if (entry !== undefined) return !entry.isDeleted;
+  return source.engines[source.router.routeOf(key)].has(key);
+}
+
+function readOverlays(
+  overlays: readonly Memtable[],
+  key: Uint8Array,
+): MemtableEntry | undefined {
+  let lookup: string | undefined;
+  for (const memtable of overlays) {
+    if (memtable.size === 0) continue;
+    const entry = memtable.get(lookup ??= lookupKey(key));
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
+}
+
+/** Returns the first `limit` rows of a range at a moment. Fewer rows mean that there are no more.
+ *
+ * @param prefix What all keys of the range begin with, as far as the caller knows.
+ */
+export function readPage<Row>(
+  source: ReadSource,
+  kind: RowKind<Row>,
+  range: KeyRange,
+  prefix: Uint8Array,
+  limit: number,
+): Row[] {
+  if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return [];
+  const engines = enginesOf(source.router, range, prefix);
+  const start = lookupKey(range.start);
+  const end = range.end && lookupKey(range.end);
+  const overlays = source.overlays.filter((memtable) => memtable.hasRange(start, end));
+  if (overlays.length === 0 && engines.length === 1) {
+    return kind.read(source.engines[engines[0]!], range, limit);
+  }
+  const inputs: Input<Row>[] = [
+    ...overlays.map((memtable) =>
+      new MemtableInput(memtable.range(start, end, range.reverse), kind)
+    ),
+    ...engines.map((name) => new EngineInput(source.engines[name], range, kind, limit)),
+  ];
+  const rows: Row[] = [];
+  for (const input of merge(inputs, range.reverse)) {
+    const row = input.row();
+    if (row === undefined) continue;
+    rows.push(row);
+    if (rows.length >= limit) break;
+  }
+  return rows;
+}
+
+/** Yields the latest write of every key in some memtables that belongs to an engine, in key order.
+ *
+ * @param memtables Newest first.
+ */
+export function* mergeWrites(
+  memtables: readonly Memtable[],
+  engine: EngineName,
+): Generator<Write> {
+  const inputs = memtables.map((memtable) =>
+    new MemtableInput(memtable.range("", undefined, false), ENTRY_ROWS)
+  );
+  for (const { entry } of merge(inputs, false)) {
+    if (entry!.engine === engine) yield entry!;
+  }
+}
+
+function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {
+  // Whatever lies between two bounds begins with what they have in common.
+  const shared = range.end === undefined ? prefix : commonPrefix(range.start, range.end);
+  return router.enginesForPrefix(shared.length > prefix.length ? shared : prefix);
+}
+
+/** A sorted input of a merge, standing at one key. */
+interface Input<Row> {
+  /** The key it stands at, `undefined` behind the last. */
+  readonly key: Uint8Array | undefined;
+  /** The row it stands at, `undefined` for a deletion. */
+  row(): Row | undefined;
+  advance(): void;
+}
+
+/** Yields, for each key in order, the first of the inputs that stand at it. */
+function* merge<T extends Input<unknown>>(inputs: readonly T[], reverse: boolean): Generator<T> {
+  for (;;) {
+    let winner: T | undefined;
+    for (const input of inputs) {
+      if (input.key === undefined) continue;
+      const order = winner === undefined ? -1 : compareBytes(input.key, winner.key!);
+      if (order !== 0 && (winner === undefined || (order < 0) !== reverse)) winner = input;
+    }
+    if (winner === undefined) return;
+    yield winner;
+    const { key } = winner;
+    for (const input of inputs) {
+      if (input !== winner && input.key !== undefined && compareBytes(input.key, key!) === 0) {
+        input.advance();
+      }
+    }
+    winner.advance();
+  }
+}
+
+class MemtableInput<Row> implements Input<Row> {
+  readonly #entries: Generator<MemtableEntry>;
+  readonly #kind: RowKind<Row>;
+  key: Uint8Array | undefined;
+  entry: MemtableEntry | undefined;
+
+  constructor(entries: Generator<MemtableEntry>, kind: RowKind<Row>) {
+    this.#entries = entries;
+    this.#kind = kind;
+    this.advance();
+  }
+
+  row(): Row | undefined {
+    return this.entry === undefined || this.entry.isDeleted
+      ? undefined
+      : this.#kind.copy(this.entry);
+  }
+
+  advance(): void {
+    const step = this.#entries.next();
+    this.entry = step.done ? undefined : step.value;
+    this.key = this.entry?.key;
+  }
+}
+
+class EngineInput<Row> implements Input<Row> {
+  readonly #engine: EngineReader;
+  readonly #kind: RowKind<Row>;
+  readonly #chunkRows: number;
+  #range: KeyRange;
+  #rows: Row[] = [];
+  #index = 0;
+  key: Uint8Array | undefined;
+
+  constructor(engine: EngineReader, range: KeyRange, kind: RowKind<Row>, limit: number) {
+    this.#engine = engine;
+    this.#range = range;
+    this.#kind = kind;
+    this.#chunkRows = Math.min(limit, CHUNK_ROWS);
+    this.#fill();
+  }
+
+  row(): Row | undefined {
+    return this.#rows[this.#index];
+  }
+
+  advance(): void {
+    this.#index++;
+    if (this.#index < this.#rows.length) {
+      this.key = this.#kind.key(this.#rows[this.#index]!);
+    } else if (this.#rows.length < this.#chunkRows) {
+      this.key = undefined;
+    } else {
+      this.#range = rangeBehind(this.#range, this.key!);
+      this.#fill();
+    }
+  }
+
+  #fill(): void {
+    this.#rows = this.#kind.read(this.#engine, this.#range, this.#chunkRows);
+    this.#index = 0;
+    this.key = this.#rows.length === 0 ? undefined : this.#kind.key(this.#rows[0]!);
+  }
+}
+
+/** Returns what is left of a range behind a key that was read. */
+export function rangeBehind(range: KeyRange, key: Uint8Array): KeyRange {
+  if (range.reverse) return { ...range, end: key };
+  // The least key above another is that key with a zero behind it.
+  const start = new Uint8Array(key.length + 1);
+  start.set(key);
+  return { ...range, start };
+}

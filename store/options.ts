@@ -1,0 +1,86 @@
+/** Options of a store: their defaults and checks.
+ *
+ * @module
+ */
+
+import { type Route, Router } from "../codec/route.ts";
+import { checkSegmentBytes, DEFAULT_SEGMENT_BYTES } from "../journal/journal.ts";
+import type { Durability, OpenOptions } from "./types.ts";
+
+/** Options with every default filled in. */
+export interface Settings {
+  /** `undefined`: whatever routes the store has, the default ones where it is new. */
+  readonly routes: readonly Route[] | undefined;
+  readonly durability: Durability;
+  readonly syncIntervalMs: number;
+  readonly memtableBytes: number;
+  readonly segmentBytes: number;
+  readonly readCacheBytes: number;
+}
+
+const DURABILITIES: ReadonlySet<unknown> = new Set(["hybrid", "always", "flush"]);
+const KNOWN: ReadonlySet<string> = new Set([
+  "routes",
+  "durability",
+  "syncIntervalMs",
+  "memtableBytes",
+  "segmentBytes",
+  "readCacheBytes",
+]);
+
+function checkInteger(name: string, value: unknown, min: number, max: number): void {
+  if (typeof value !== "number") {
+    throw new TypeError(`Cannot open store: ${name} is a ${typeof value}, not a number`);
+  }
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(
+      `Cannot open store: ${name} is ${value}, not an integer from ${min} to ${max}`,
+    );
+  }
+}
+
+/** Checks options and fills in the defaults.
+ *
+ * @throws {TypeError} An option is unknown or of a wrong type, or a route is not valid.
+ * @throws {RangeError} A number is out of its range.
+ */
+export function resolveOptions(options: OpenOptions): Settings {
+  for (const name of Object.keys(options)) {
+    if (!KNOWN.has(name)) {
+      throw new TypeError(
+        `Cannot open store: there is no option ${name}, only ${[...KNOWN].join(", ")}`,
+      );
+    }
+  }
+  const {
+    durability = "hybrid",
+    syncIntervalMs = 1000,
+    memtableBytes = 8 * 1024 * 1024,
+    segmentBytes = DEFAULT_SEGMENT_BYTES,
+    readCacheBytes = 8 * 1024 * 1024,
+  } = options;
+  if (!DURABILITIES.has(durability)) {
+    throw new TypeError(
+      `Cannot open store: durability is ${durability}, not "hybrid", "always" or "flush"`,
+    );
+  }
+  checkInteger("syncIntervalMs", syncIntervalMs, 1, 2 ** 31 - 1);
+  checkInteger("memtableBytes", memtableBytes, 1, 2 ** 32);
+  checkInteger("readCacheBytes", readCacheBytes, 0, 2 ** 32);
+  checkSegmentBytes(segmentBytes);
+  const routes = options.routes && new Router(options.routes).routes;
+  return {
+    routes,
+    durability,
+    syncIntervalMs,
+    memtableBytes,
+    segmentBytes,
+    readCacheBytes,
+  };
+}
+
+/** Returns whether two lists send every key to the same engine: order does not matter. */
+export function sameRoutes(a: readonly Route[], b: readonly Route[]): boolean {
+  const engines = new Map(a.map(({ tag, engine }) => [tag, engine]));
+  return a.length === b.length && b.every(({ tag, engine }) => engines.get(tag) === engine);
+}

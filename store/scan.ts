@@ -1,0 +1,134 @@
+/** Scans: from the bounds that a caller gives to pages of rows.
+ *
+ * @module
+ */
+
+import type { KeyRange } from "../backends/engine.ts";
+import { nextTurn } from "../backends/turn.ts";
+import { compareBytes } from "../codec/bytes.ts";
+import { prefixUpperBound } from "../codec/prefix.ts";
+import { describe } from "./limits.ts";
+import { rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
+import type { ScanRange } from "./types.ts";
+
+/** Rows of the first page, which is often all that is wanted, and of the largest. */
+const FIRST_PAGE_ROWS = 256;
+const PAGE_ROWS_MAX = 2048;
+/** An asynchronous scan lets the event loop turn when it has read for this long. */
+const TURN_MS_MAX = 5;
+
+/** A checked scan: a half-open range, what its keys begin with, and how many rows are wanted. */
+export interface Scan {
+  readonly range: KeyRange;
+  readonly prefix: Uint8Array;
+  readonly limit: number;
+}
+
+const EMPTY = new Uint8Array(0);
+const KNOWN: ReadonlySet<string> = new Set([
+  "prefix",
+  "gt",
+  "gte",
+  "lt",
+  "lte",
+  "reverse",
+  "limit",
+]);
+
+/** Checks the bounds of a scan, copies them, and intersects them into one range.
+ *
+ * @throws {TypeError} A bound is no `Uint8Array`, `reverse` no boolean, or a property is unknown.
+ * @throws {RangeError} `limit` is no integer from 0 on, nor `Infinity`.
+ */
+export function resolveRange(what: string, range: ScanRange = {}): Scan {
+  for (const [name, value] of Object.entries(range)) {
+    if (!KNOWN.has(name)) throw new TypeError(`${what}: a range has no property ${name}`);
+    const isBound = name !== "reverse" && name !== "limit";
+    if (isBound && value !== undefined && !(value instanceof Uint8Array)) {
+      throw new TypeError(`${what}: ${name} is ${describe(value)}, not a Uint8Array`);
+    }
+  }
+  const { gt, gte, lt, lte, reverse = false, limit = Infinity } = range;
+  if (typeof reverse !== "boolean") {
+    throw new TypeError(`${what}: reverse is ${describe(reverse)}, not a boolean`);
+  }
+  if (typeof limit !== "number") {
+    throw new TypeError(`${what}: limit is ${describe(limit)}, not a number`);
+  }
+  if (limit < 0 || (limit !== Infinity && !Number.isInteger(limit))) {
+    throw new RangeError(`${what}: limit is ${limit}, not an integer from 0 on`);
+  }
+  const prefix = range.prefix === undefined ? EMPTY : new Uint8Array(range.prefix);
+  let start: Uint8Array = prefix;
+  for (const bound of [gte && new Uint8Array(gte), gt && behind(gt)]) {
+    if (bound !== undefined && compareBytes(bound, start) > 0) start = bound;
+  }
+  let end = prefixUpperBound(prefix);
+  for (const bound of [lt && new Uint8Array(lt), lte && behind(lte)]) {
+    if (bound !== undefined && (end === undefined || compareBytes(bound, end) < 0)) end = bound;
+  }
+  return { range: { start, end, reverse }, prefix, limit };
+}
+
+/** Returns the least byte string above another: that one with a zero behind it. */
+function behind(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+/** Yields the pages of a scan. Each shows one moment; what the source is, is asked anew for each. */
+export function* pages<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  { range, prefix, limit }: Scan,
+): Generator<Row[]> {
+  let pageRows = FIRST_PAGE_ROWS;
+  let left = limit;
+  let rest = range;
+  while (left > 0) {
+    const wanted = Math.min(pageRows, left);
+    const rows = readPage(source(), kind, rest, prefix, wanted);
+    if (rows.length > 0) yield rows;
+    if (rows.length < wanted) return;
+    left -= rows.length;
+    rest = rangeBehind(rest, kind.key(rows.at(-1)!).slice());
+    pageRows = Math.min(pageRows * 2, PAGE_ROWS_MAX);
+  }
+}
+
+/** Yields the rows of a scan. */
+export function* rows<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  scan: Scan,
+): Generator<Row, undefined> {
+  for (const page of pages(source, kind, scan)) yield* page;
+  return undefined;
+}
+
+/** Yields the rows of a scan, and lets the event loop turn while it reads. */
+export async function* rowsAsync<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  scan: Scan,
+): AsyncGenerator<Row, undefined> {
+  for await (const page of pagesAsync(source, kind, scan)) yield* page;
+  return undefined;
+}
+
+/** Yields the pages of a scan, and lets the event loop turn while it reads. */
+export async function* pagesAsync<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  scan: Scan,
+): AsyncGenerator<Row[]> {
+  let turnStart = performance.now();
+  for (const page of pages(source, kind, scan)) {
+    yield page;
+    if (performance.now() - turnStart > TURN_MS_MAX) {
+      await nextTurn();
+      turnStart = performance.now();
+    }
+  }
+}

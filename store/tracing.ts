@@ -1,0 +1,86 @@
+/** Tracing: every public operation publishes on the `node:diagnostics_channel` tracing channels named
+ * `hybridstore:<operation>`.
+ *
+ * @module
+ */
+
+import * as diagnostics from "node:diagnostics_channel";
+import type { EngineName } from "../codec/route.ts";
+
+/** What an operation tells its subscribers. */
+export interface TraceContext {
+  /** Bytes of the key, where there is one. */
+  keyLength?: number;
+  /** Bytes of the value that is put. */
+  valueLength?: number;
+  /** Where the key lives. */
+  engine?: EngineName;
+}
+
+type Channel = diagnostics.TracingChannel<object, object>;
+
+/** The channels of one operation. */
+export class Tracer {
+  readonly #channel: Channel;
+
+  constructor(operation: string) {
+    this.#channel = diagnostics.tracingChannel(`hybridstore:${operation}`);
+  }
+
+  /** Whether anyone listens. Bun leaves the `hasSubscribers` of the tracing channel itself undefined,
+   * so its channels are asked; whoever wants to know of an end or an error subscribes to one of these. */
+  get isActive(): boolean {
+    const { start, end, asyncEnd, error } = this.#channel;
+    return start.hasSubscribers || end.hasSubscribers || asyncEnd.hasSubscribers ||
+      error.hasSubscribers;
+  }
+
+  /** Runs an asynchronous operation and publishes its course. */
+  promise<T>(context: TraceContext, operation: () => Promise<T>): Promise<T> {
+    return this.#channel.tracePromise(operation, context) as Promise<T>;
+  }
+
+  /** Runs a synchronous operation and publishes its course. */
+  sync<T>(context: TraceContext, operation: () => T): T {
+    return this.#channel.traceSync(operation, context) as T;
+  }
+}
+
+/** Finds the engine of a key, `undefined` where the key is not valid. */
+export type RouteOf = (key: Uint8Array) => EngineName | undefined;
+
+function contextOf(routeOf: RouteOf, key?: Uint8Array, value?: Uint8Array): TraceContext {
+  const engine = key && routeOf(key);
+  return {
+    ...(key && { keyLength: key.length }),
+    ...(value && { valueLength: value.length }),
+    ...(engine && { engine }),
+  };
+}
+
+/** Runs an asynchronous operation, traced where anyone listens. What it throws becomes a rejection. */
+export function traced<T>(
+  tracer: Tracer,
+  routeOf: RouteOf,
+  key: Uint8Array | undefined,
+  value: Uint8Array | undefined,
+  operation: () => Promise<T>,
+): Promise<T> {
+  try {
+    if (!tracer.isActive) return operation();
+    return tracer.promise(contextOf(routeOf, key, value), operation);
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/** Runs a synchronous operation, traced where anyone listens. */
+export function tracedSync<T>(
+  tracer: Tracer,
+  routeOf: RouteOf,
+  key: Uint8Array,
+  operation: () => T,
+): T {
+  if (!tracer.isActive) return operation();
+  return tracer.sync(contextOf(routeOf, key), operation);
+}

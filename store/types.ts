@@ -1,0 +1,107 @@
+/** The types of the public surface.
+ *
+ * @module
+ */
+
+import type { Entry } from "../backends/engine.ts";
+import type { Route } from "../codec/route.ts";
+
+/** When a write is acknowledged.
+ *
+ * - `"hybrid"`: a write that touches the B-tree side, once it is on disk; one to the append side alone,
+ *   once the operating system has it, so that it survives the death of the process. It is on disk
+ *   after `flush()`, or `syncIntervalMs` later.
+ * - `"always"`: once it is on disk.
+ * - `"flush"`: once the operating system has it. Only `flush()` promises more.
+ */
+export type Durability = "hybrid" | "always" | "flush";
+
+/** How a store is opened. */
+export interface OpenOptions {
+  /** The routes of a new store; the ones for the keys of this package by default. For a store that
+   * exists they have to be those it was created with, and are best left out. */
+  routes?: readonly Route[];
+  /** When a write is acknowledged; `"hybrid"` by default. */
+  durability?: Durability;
+  /** Milliseconds after which an acknowledged write is on disk at the latest, with `"hybrid"`; 1 to
+   * 2^31 - 1, 1000 by default. */
+  syncIntervalMs?: number;
+  /** Bytes of journal that a memtable takes before it is applied to the engines; 1 to 2^32, 8 MiB by
+   * default. Up to about twice as much is held before writes are acknowledged late. */
+  memtableBytes?: number;
+  /** Bytes at which a journal segment is rotated; 64 to 2^40, 64 MiB by default. */
+  segmentBytes?: number;
+  /** Bytes of the cache of values read from the B-tree side; 0 to 2^32, 8 MiB by default. */
+  readCacheBytes?: number;
+}
+
+/** Which keys a scan reads, in which direction, and how many. All bounds hold at once. */
+export interface ScanRange {
+  /** Only keys that begin with these bytes. */
+  prefix?: Uint8Array;
+  /** Only keys above this one. */
+  gt?: Uint8Array;
+  /** Only this key and those above. */
+  gte?: Uint8Array;
+  /** Only keys below this one. */
+  lt?: Uint8Array;
+  /** Only this key and those below. */
+  lte?: Uint8Array;
+  /** Whether keys come in descending order; `false` by default. */
+  reverse?: boolean;
+  /** The most rows that are read; `Infinity` by default. */
+  limit?: number;
+}
+
+/** How large one side of a store is. */
+export interface EngineSize {
+  /** Keys in the engine; what is still in the memtables is not counted. */
+  keys: number;
+  /** Bytes of its files. */
+  bytes: number;
+}
+
+/** The state of a store, and what it did since it was opened. */
+export interface StoreStats {
+  /** The append side (LMDB). */
+  append: EngineSize;
+  /** The B-tree side (SQLite). */
+  btree: EngineSize;
+  /** The journal: bytes of records, and segment files. */
+  journal: { bytes: number; segments: number };
+  /** What waits for the engines: keys, the bytes of journal that hold them, memtables. */
+  memtable: { keys: number; bytes: number; memtables: number };
+  /** Groups of writes that went into the journal, each in one write call. */
+  groups: number;
+  /** Syncs of the journal. */
+  syncs: number;
+  /** Times that memtables were applied to the engines. */
+  applies: number;
+  /** What opening found in the journal: records it holds, records that an engine lacked, bytes of a
+   * torn tail that were cut, and why. */
+  recovery: { records: number; replayed: number; truncatedBytes: number; reason?: string };
+}
+
+/** The contract of a key-value store, as the origin states it.
+ *
+ * Keys and values are copied on the way in and belong to the caller on the way out. Calls take effect
+ * in the order in which they are made, and a read sees every write called before it.
+ */
+export interface KVStore extends AsyncDisposable {
+  /** Returns the value of a key, `undefined` where there is none. */
+  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  /** Sets the value of a key. */
+  put(key: Uint8Array, value: Uint8Array): Promise<void>;
+  /** Removes a key; one that is absent is no error. */
+  delete(key: Uint8Array): Promise<void>;
+  /** Returns all entries whose key begins with a prefix, ascending by byte. */
+  scanPrefix(prefix: Uint8Array): Promise<Entry[]>;
+  /** Resolves once all acknowledged writes are on disk. */
+  flush(): Promise<void>;
+  /** Adds to a u64 counter and returns the new value. */
+  fetchAndAddU64(key: Uint8Array, delta: bigint): Promise<bigint>;
+  /** Replaces an f32 by what `update` makes of it and returns the new value. */
+  compareAndSwapF32(key: Uint8Array, update: (current: number) => number): Promise<number>;
+  /** Closes the store. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,247 @@
+/** The way of a write: into the group of this turn, from there as one record into the journal, and
+ * with it into the memtable.
+ *
+ * A write is encoded once, right where its journal record is being built; the memtable points into
+ * the same bytes, and the engines are written from them.
+ *
+ * @module
+ */
+
+import type { Write } from "../backends/engine.ts";
+import { StoreError } from "../codec/error.ts";
+import type { EngineName, Router } from "../codec/route.ts";
+import { RECORD_HEADER_BYTES, sealRecord } from "../journal/record.ts";
+import type { JournalWriter } from "../journal/writer.ts";
+import type { Applier } from "./applier.ts";
+import { lookupKey, MemtableEntry } from "./memtable.ts";
+import type { MemtableStack } from "./memtable_stack.ts";
+import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
+import type { Durability } from "./types.ts";
+
+/** Records are built in chunks of this size; a group ends at the latest where its chunk does. */
+const CHUNK_BYTES = 256 * 1024;
+/** Groups follow each other without a turn of the event loop in between for no longer than this. */
+const TURN_MS_MAX = 4;
+
+/** What a write waits for: the group's record being written, or being on disk. */
+class Acknowledgement {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (reason: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** A change of the memtable that can be taken back. */
+interface Undo {
+  readonly key: string;
+  readonly previous: MemtableEntry | undefined;
+}
+
+/** Takes the writes of a store and acknowledges them as its durability says. */
+export class WritePath {
+  readonly #journal: JournalWriter;
+  readonly #memtables: MemtableStack;
+  readonly #applier: Applier;
+  readonly #router: Router;
+  readonly #durability: Durability;
+  readonly #syncIntervalMs: number;
+  readonly #memtableBytes: number;
+
+  #chunk: Uint8Array = new Uint8Array(CHUNK_BYTES);
+  /** Where the record of the open group starts in the chunk, and where its next write goes. */
+  #start = 0;
+  #at = RECORD_HEADER_BYTES;
+  #undo: Undo[] = [];
+  #written: Acknowledgement | undefined;
+  #durable: Acknowledgement | undefined;
+  #isScheduled = false;
+
+  #isInTurn = false;
+  #turnStart = 0;
+  #syncTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(parts: {
+    journal: JournalWriter;
+    memtables: MemtableStack;
+    applier: Applier;
+    router: Router;
+    durability: Durability;
+    syncIntervalMs: number;
+    memtableBytes: number;
+  }) {
+    this.#journal = parts.journal;
+    this.#memtables = parts.memtables;
+    this.#applier = parts.applier;
+    this.#router = parts.router;
+    this.#durability = parts.durability;
+    this.#syncIntervalMs = parts.syncIntervalMs;
+    this.#memtableBytes = parts.memtableBytes;
+  }
+
+  /** Throws where no write can be taken. Called before a write changes anything.
+   *
+   * @throws {StoreError} `POISONED`; or what keeps the applier from making room.
+   */
+  requireWritable(what: string): void {
+    const { poison } = this.#journal;
+    if (poison !== undefined) {
+      throw new StoreError("POISONED", `${what}: ${poison.message}`, { cause: poison.cause });
+    }
+    this.#applier.requireRoom(what);
+  }
+
+  /** Takes one write.
+   *
+   * @returns A promise that resolves once it is acknowledged. Writes of one group share it.
+   */
+  write(key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
+    this.#reserve(writeBytes(key, value));
+    return this.#acknowledge(this.#add(key, value) === "btree");
+  }
+
+  /** Takes writes that are whole or absent together.
+   *
+   * @param writes The writes, in the order in which they take effect.
+   * @param bytes What they take in a payload.
+   */
+  writeAll(writes: Iterable<Write>, bytes: number): Promise<void> {
+    if (bytes === 0) return Promise.resolve();
+    this.#reserve(bytes);
+    let touchesBtree = false;
+    for (const { key, value } of writes) {
+      if (this.#add(key, value) === "btree") touchesBtree = true;
+    }
+    return this.#acknowledge(touchesBtree);
+  }
+
+  /** Writes the open group into the journal. Its writes are then in the journal or nowhere. */
+  commit(): void {
+    this.#isScheduled = false;
+    const payloadBytes = this.#at - this.#start - RECORD_HEADER_BYTES;
+    if (payloadBytes === 0) return;
+    const written = this.#written;
+    const durable = this.#durable;
+    this.#written = this.#durable = undefined;
+    sealRecord(this.#chunk, this.#start, payloadBytes);
+    try {
+      this.#journal.write(this.#chunk.subarray(this.#start, this.#at));
+    } catch (error) {
+      this.#takeBack();
+      written?.reject(error);
+      durable?.reject(error);
+      return;
+    }
+    this.#memtables.active.bytes += this.#at - this.#start;
+    this.#undo = [];
+    this.#start = this.#at;
+    this.#at += RECORD_HEADER_BYTES;
+    if (this.#memtables.active.bytes >= this.#memtableBytes) this.seal();
+    if (durable !== undefined) this.#settleWhenDurable(durable);
+    else if (this.#durability !== "flush") this.#syncLater();
+    if (written !== undefined) this.#settle(written);
+  }
+
+  /** Writes the open group and hands the active memtable to the applier. */
+  seal(): void {
+    this.commit();
+    this.#memtables.seal(this.#journal.end);
+    this.#applier.wake();
+  }
+
+  /** Resolves once everything that was written before the call is on disk. */
+  sync(): Promise<void> {
+    this.commit();
+    return this.#journal.sync();
+  }
+
+  /** Writes the open group and stops the timer. */
+  close(): void {
+    this.commit();
+    clearTimeout(this.#syncTimer);
+  }
+
+  /** Makes sure that this many bytes of writes fit behind what the open group holds. */
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#chunk.length) return;
+    this.commit();
+    // The memtable keeps the old chunk for as long as it needs it.
+    this.#chunk = new Uint8Array(Math.max(CHUNK_BYTES, RECORD_HEADER_BYTES + bytes));
+    this.#start = 0;
+    this.#at = RECORD_HEADER_BYTES;
+  }
+
+  #add(key: Uint8Array, value: Uint8Array | undefined): EngineName {
+    const keyStart = this.#at + WRITE_HEADER_BYTES;
+    const engine = this.#router.routeOf(key);
+    this.#at = encodeWrite(this.#chunk, this.#at, key, value);
+    const lookup = lookupKey(this.#chunk, keyStart, keyStart + key.length);
+    const valueLength = value === undefined ? -1 : value.length;
+    const entry = new MemtableEntry(this.#chunk, keyStart, key.length, valueLength, engine);
+    this.#undo.push({ key: lookup, previous: this.#memtables.active.set(lookup, entry) });
+    return engine;
+  }
+
+  #acknowledge(touchesBtree: boolean): Promise<void> {
+    this.#schedule();
+    const waitsForDisk = this.#durability === "always" ||
+      (this.#durability === "hybrid" && touchesBtree);
+    if (waitsForDisk) return (this.#durable ??= new Acknowledgement()).promise;
+    return (this.#written ??= new Acknowledgement()).promise;
+  }
+
+  /** Commits the group when the code that is running has finished.
+   *
+   * A microtask is the soonest, and lets a loop of awaited writes run at full speed; but such a loop
+   * would never let a timer fire, so that now and then a commit waits for the next turn instead.
+   */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    const now = performance.now();
+    if (!this.#isInTurn) {
+      this.#isInTurn = true;
+      this.#turnStart = now;
+      setImmediate(() => this.#isInTurn = false);
+    } else if (now - this.#turnStart > TURN_MS_MAX) {
+      setImmediate(() => this.commit());
+      return;
+    }
+    queueMicrotask(() => this.commit());
+  }
+
+  #takeBack(): void {
+    for (let i = this.#undo.length - 1; i >= 0; i--) {
+      const { key, previous } = this.#undo[i]!;
+      this.#memtables.active.unset(key, previous);
+    }
+    this.#undo = [];
+    this.#at = this.#start + RECORD_HEADER_BYTES;
+  }
+
+  #settle(acknowledgement: Acknowledgement): void {
+    const room = this.#applier.room();
+    if (room === undefined) acknowledgement.resolve();
+    else room.then(acknowledgement.resolve);
+  }
+
+  #settleWhenDurable(acknowledgement: Acknowledgement): void {
+    this.#journal.sync().then(() => this.#settle(acknowledgement), acknowledgement.reject);
+  }
+
+  #syncLater(): void {
+    if (this.#syncTimer !== undefined) return;
+    this.#syncTimer = setTimeout(() => {
+      this.#syncTimer = undefined;
+      // A failure poisons the journal, and the next write says so.
+      this.#journal.sync().catch(() => {});
+    }, this.#syncIntervalMs);
+    // What waits is with the operating system already, so it need not keep the process alive.
+    (this.#syncTimer as { unref?: () => void }).unref?.();
+  }
+}

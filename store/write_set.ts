@@ -1,0 +1,63 @@
+import type { Write } from "../backends/engine.ts";
+import type { Router } from "../codec/route.ts";
+import { MAX_BATCH_BYTES } from "./limits.ts";
+import { lookupKey, Memtable, MemtableEntry } from "./memtable.ts";
+import { WRITE_HEADER_BYTES } from "./payload.ts";
+
+const ARENA_BYTES = 4096;
+
+/** The writes of a batch or a transaction before they are committed: one per key, the last wins. */
+export class WriteSet {
+  /** The writes as a memtable, so that a transaction can read them over those of the store. */
+  readonly memtable: Memtable = new Memtable();
+  readonly #router: Router;
+  #arena: Uint8Array = new Uint8Array(0);
+  #used = 0;
+  #bytes = 0;
+
+  constructor(router: Router) {
+    this.#router = router;
+  }
+
+  /** Bytes that the writes take in a payload. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes a write, as a copy.
+   *
+   * @throws {RangeError} The set would grow past the limit of a batch; it is then left as it was.
+   */
+  add(what: string, key: Uint8Array, value: Uint8Array | undefined): void {
+    const length = key.length + (value?.length ?? 0);
+    if (this.#bytes + WRITE_HEADER_BYTES + length > MAX_BATCH_BYTES) {
+      throw new RangeError(`${what}: the batch would exceed ${MAX_BATCH_BYTES} bytes`);
+    }
+    if (this.#used + length > this.#arena.length) {
+      this.#arena = new Uint8Array(Math.max(length, ARENA_BYTES));
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#arena.set(key, start);
+    if (value !== undefined) this.#arena.set(value, start + key.length);
+    this.#used += length;
+    const entry = new MemtableEntry(
+      this.#arena,
+      start,
+      key.length,
+      value === undefined ? -1 : value.length,
+      this.#router.routeOf(key),
+    );
+    const previous = this.memtable.set(lookupKey(key), entry);
+    this.#bytes += encodedBytes(entry) - (previous === undefined ? 0 : encodedBytes(previous));
+  }
+
+  /** The writes in key order. */
+  writes(): Iterable<Write> {
+    return this.memtable.range("", undefined, false);
+  }
+}
+
+function encodedBytes(entry: MemtableEntry): number {
+  return WRITE_HEADER_BYTES + entry.keyLength + Math.max(0, entry.valueLength);
+}

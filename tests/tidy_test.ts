@@ -1,0 +1,211 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { homedir } from "node:os";
+import { test } from "node:test";
+import { assertEquals, assertGreater } from "@std/assert";
+import { dirname, fromFileUrl, join } from "@std/path";
+
+// The house rules that no linter knows. Each test collects everything that breaks its rule, so that
+// one run shows it all.
+
+const ROOT = join(dirname(fromFileUrl(import.meta.url)), "..");
+const LINE_LIMIT = 500;
+
+/** What each part of the library may import from, itself included. */
+const LAYERS: Record<string, string[]> = {
+  "mod.ts": ["backends", "codec", "journal", "store"],
+  "store": ["backends", "codec", "journal", "store"],
+  "journal": ["codec", "journal"],
+  "backends": ["backends", "codec"],
+  "codec": ["codec"],
+};
+
+const files = projectFiles();
+const sources = files.filter((file) => file.endsWith(".ts"));
+const library = sources.filter((file) => layerOf(file) in LAYERS);
+const denoConfig = readJson("deno.json");
+const packageConfig = readJson("package.json");
+
+test("the project has files of every kind that is checked here", () => {
+  for (const layer of Object.keys(LAYERS)) {
+    assertGreater(library.filter((file) => layerOf(file) === layer).length, 0, layer);
+  }
+  assertGreater(sources.filter(isTest).length, 5);
+  assertGreater(library.flatMap(importsOf).length, 20);
+});
+
+test("no source file is over the limit of lines", () => {
+  const long = sources.filter((file) => read(file).trimEnd().split("\n").length > LINE_LIMIT);
+  assertEquals(long, []);
+});
+
+test("source files and folders have snake_case names, entry points kebab-case", () => {
+  const part = /^_?[a-z0-9]+(_[a-z0-9]+)*$/;
+  const misnamed = sources.filter((file) =>
+    !file.replace(/(\.d)?\.ts$/, "").split("/").every((name) => part.test(name))
+  );
+  assertEquals(misnamed, []);
+
+  const entry = /^\.(\/[a-z0-9]+(-[a-z0-9]+)*)?$/;
+  assertEquals(Object.keys(denoConfig.exports).filter((name) => !entry.test(name)), []);
+});
+
+test("imports run one way: mod to store to backends, journal to codec", () => {
+  const wrong = library.flatMap((file) =>
+    importsOf(file)
+      .filter((specifier) => specifier.startsWith("."))
+      .filter((specifier) => !LAYERS[layerOf(file)]!.includes(layerOf(join(file, "..", specifier))))
+      .map((specifier) => `${file} imports ${specifier}`)
+  );
+  assertEquals(wrong, []);
+});
+
+test("the library imports its declared dependencies alone, the codec none", () => {
+  const declared = [...Object.keys(packageConfig.dependencies), "@std/path"];
+  const wrong = library.flatMap((file) =>
+    importsOf(file)
+      .filter((specifier) => !specifier.startsWith("."))
+      .filter((specifier) =>
+        layerOf(file) === "codec" ||
+        !(specifier.startsWith("node:") || declared.includes(specifier))
+      )
+      .map((specifier) => `${file} imports ${specifier}`)
+  );
+  assertEquals(wrong, []);
+});
+
+test("mod.ts re-exports and does nothing else", () => {
+  const code = withoutComments(read("mod.ts"));
+  const rest = code.replace(/^export (type )?(\*|\{[^}]*\}) from "[^"]+";$/gm, "").trim();
+  assertEquals(rest, "");
+});
+
+test("no file holds an unfinished mark or a test that runs alone", () => {
+  const marks = ["TO" + "DO", "FIX" + "ME", ".on" + "ly("];
+  assertEquals(findAll(sources, marks), []);
+});
+
+test("every test file uses node:test", () => {
+  const wrong = sources.filter(isTest).filter((file) => !importsOf(file).includes("node:test"));
+  assertEquals(wrong, []);
+  const misplaced = sources.filter((file) => file.endsWith("_test.ts") && !isTest(file));
+  assertEquals(misplaced, []);
+});
+
+test("deno.json, package.json and package-lock.json agree", () => {
+  const lock = readJson("package-lock.json");
+  for (const key of ["name", "version", "license"]) {
+    assertEquals(packageConfig[key], denoConfig[key], key);
+    assertEquals(lock.packages[""][key], denoConfig[key], key);
+  }
+
+  const built = Object.entries<string>(denoConfig.exports).map(([name, source]) => {
+    const target = source.replace("./", "./dist/").replace(/\.ts$/, "");
+    return [name, { types: `${target}.d.ts`, default: `${target}.js` }];
+  });
+  assertEquals(packageConfig.exports, Object.fromEntries(built));
+
+  const { dependencies, devDependencies } = packageConfig;
+  for (const [name, specifier] of Object.entries<string>(denoConfig.imports)) {
+    const version = dependencies[name] ?? devDependencies[name];
+    assertEquals(
+      specifier.startsWith("jsr:") ? `file:./links/${name.slice(1).replace("/", "_")}` : specifier,
+      specifier.startsWith("jsr:") ? version : `npm:${name}@${version}`,
+      `version of ${name}`,
+    );
+  }
+  for (const name of Object.keys(dependencies)) {
+    assertEquals(name in denoConfig.imports, true, `${name} in the imports of deno.json`);
+  }
+});
+
+test("every dependency has an exact version", () => {
+  const { dependencies, devDependencies } = packageConfig;
+  const loose = Object.entries<string>({ ...dependencies, ...devDependencies })
+    .filter(([, version]) => !/^\d+\.\d+\.\d+$|^file:\.\/links\//.test(version))
+    .map(([name, version]) => `${name}@${version}`);
+  assertEquals(loose, []);
+});
+
+test("each stand-in has the name and a version of what it stands for", () => {
+  for (const link of denoConfig.links) {
+    const { name, version } = readJson(`${link}/deno.json`);
+    const { name: npmName, version: npmVersion } = readJson(`${link}/package.json`);
+    assertEquals([npmName, npmVersion], [name, version]);
+    assertEquals(denoConfig.imports[name], `jsr:${name}@^${version}`);
+  }
+});
+
+test("no file names a package registry", () => {
+  const hosts = ["npm" + "js.org", "npm" + "js.com", "yarn" + "pkg.com", "jsr" + ".io"];
+  assertEquals(findAll(files.filter(isText), hosts), []);
+});
+
+test("no file names an absolute path of a machine", () => {
+  // A home of "/", as some containers have it, would be found everywhere.
+  const here = [ROOT, homedir()].filter((path) => path.length > 1).map((path) => `${path}/`);
+  assertEquals(findAll(files.filter(isText), here), []);
+  // As a path begins: after a space, a quote or a bracket, and not within a URL or another path.
+  const pattern = /(?<![\w.:/~*-])\/(home|root|Users|work|workspace)\/\w/;
+  assertEquals(files.filter(isText).filter((file) => pattern.test(read(file))), []);
+});
+
+/** Returns the paths of all files that git tracks, or would track, from the root, with slashes. */
+function projectFiles(): string[] {
+  const args = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
+  let names: string[];
+  try {
+    names = execFileSync("git", args, { cwd: ROOT, encoding: "utf8", stdio: "pipe" }).split("\0");
+  } catch {
+    // No git, or no repository: an unpacked archive has nothing in it that is not tracked, except
+    // what was installed and built since.
+    const left = /^(\.git|node_modules|dist|data|coverage|bench[\\/]tmp)([\\/]|$)/;
+    names = readdirSync(ROOT, { recursive: true, encoding: "utf8" })
+      .filter((name) => !left.test(name))
+      .map((name) => name.replaceAll("\\", "/"));
+  }
+  // A file that is deleted and not yet committed is still listed.
+  return names.filter((name) =>
+    name !== "" && statSync(join(ROOT, name), { throwIfNoEntry: false })?.isFile()
+  ).sort();
+}
+
+function read(file: string): string {
+  return readFileSync(join(ROOT, file), "utf8");
+}
+
+// deno-lint-ignore no-explicit-any
+function readJson(file: string): any {
+  return JSON.parse(read(file));
+}
+
+/** Returns the top folder of a file, or its name where it lies at the root. */
+function layerOf(file: string): string {
+  return file.replaceAll("\\", "/").split("/")[0]!;
+}
+
+function isTest(file: string): boolean {
+  return file.startsWith("tests/") && file.endsWith("_test.ts");
+}
+
+function isText(file: string): boolean {
+  return !file.startsWith("tests/fixtures/") && !read(file).includes("\0");
+}
+
+/** Returns what a source file imports and re-exports, dynamic imports included. */
+function importsOf(file: string): string[] {
+  const code = withoutComments(read(file));
+  const pattern = /(?:\bfrom\s*|^import\s*|\bimport\s*\(\s*)"([^"]+)"/gm;
+  return [...code.matchAll(pattern)].map((match) => match[1]!);
+}
+
+function withoutComments(code: string): string {
+  return code.replace(/\/\*[\s\S]*?\*\//g, "").replace(/^\s*\/\/.*$/gm, "").trim();
+}
+
+function findAll(among: string[], words: string[]): string[] {
+  return among.flatMap((file) => {
+    const text = read(file);
+    return words.filter((word) => text.includes(word)).map((word) => `${file}: ${word}`);
+  });
+}
