@@ -1,0 +1,174 @@
+import { test } from "node:test";
+import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
+import { Journal } from "../../journal/mod.ts";
+import { tempDirectory } from "../helpers/temp.ts";
+import { FaultyFileSystem } from "./_faulty_file_system.ts";
+import { decodeJournal } from "./_format.ts";
+import { payloadOf } from "./_journals.ts";
+
+/** A file system whose background syncs wait to be let through one at a time. */
+class GatedFileSystem extends FaultyFileSystem {
+  readonly #waiting: (() => void)[] = [];
+
+  constructor() {
+    super();
+    this.beforeSync = () => new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  letOneThrough(): void {
+    this.#waiting.shift()!();
+  }
+
+  letAllThrough(): void {
+    this.beforeSync = () => Promise.resolve();
+    while (this.#waiting.length > 0) this.letOneThrough();
+  }
+}
+
+/** Resolves after everything that is ready to run has run. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await nextTurn();
+}
+
+test("1,000 concurrent Journal.append() calls need at most 20 syncs and keep their order", async () => {
+  using temp = tempDirectory();
+  const journal = await Journal.open(temp.path);
+  const payloads = Array.from({ length: 1000 }, (_, i) => payloadOf(i, i % 300));
+  const settled: number[] = [];
+  const offsets = await Promise.all(payloads.map(async (payload, i) => {
+    const offset = await journal.append(payload);
+    settled.push(i);
+    return offset;
+  }));
+  const { syncs, groups, appends } = journal.stats();
+  await journal.close();
+
+  assertLessOrEqual(syncs, 20);
+  assertGreater(syncs, 0);
+  assertLessOrEqual(groups, 20);
+  assertEquals(appends, 1000);
+  assertEquals(settled, payloads.map((_, i) => i));
+  const expected = payloads.map((payload, i) => ({ offset: offsets[i]!, payload }));
+  assertEquals(await decodeJournal(temp.path), expected);
+});
+
+test("1,000 Journal.append() calls over many turns share the syncs that run meanwhile", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new GatedFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem });
+  const appends: Promise<bigint>[] = [];
+  for (let i = 0; i < 1000; i++) {
+    appends.push(journal.append(payloadOf(i, 100)));
+    if (i % 10 === 0) await nextTurn();
+  }
+  assertEquals(journal.stats().syncs, 1);
+  fileSystem.letAllThrough();
+  const offsets = await Promise.all(appends);
+  assertEquals(offsets, appends.map((_, i) => BigInt(i * 140)));
+  assertEquals(journal.stats().syncs, 2);
+  assertEquals(fileSystem.count("sync"), 2);
+  await journal.close();
+});
+
+test("Journal.append() during a sync is acknowledged by the next one, not by that one", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new GatedFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem });
+  const done: string[] = [];
+  const append = (name: string) =>
+    journal.append(new TextEncoder().encode(name)).then(() => done.push(name));
+
+  const appends = [append("a")];
+  await until(() => fileSystem.waiting === 1);
+  appends.push(append("b"));
+  await nextTurn();
+  appends.push(append("c"));
+  await nextTurn();
+  assertEquals(done, []);
+  assertEquals(fileSystem.waiting, 1);
+
+  fileSystem.letOneThrough();
+  await until(() => fileSystem.waiting === 1);
+  assertEquals(done, ["a"]);
+  appends.push(append("d"));
+  await nextTurn();
+
+  fileSystem.letOneThrough();
+  await until(() => fileSystem.waiting === 1);
+  assertEquals(done, ["a", "b", "c"]);
+  fileSystem.letAllThrough();
+  await Promise.all(appends);
+  assertEquals(done, ["a", "b", "c", "d"]);
+  assertEquals(journal.stats().syncs, 3);
+  await journal.close();
+});
+
+test('Journal.append() with sync "manual" resolves without a sync', async () => {
+  using temp = tempDirectory();
+  const fileSystem = new GatedFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  for (let i = 0; i < 10; i++) await journal.append(payloadOf(i, 10));
+  assertEquals(journal.stats().syncs, 0);
+
+  let isDone = false;
+  const syncs = [journal.sync(), journal.sync()];
+  const all = Promise.all(syncs).then(() => isDone = true);
+  await until(() => fileSystem.waiting === 1);
+  await nextTurn();
+  assert(!isDone);
+  fileSystem.letAllThrough();
+  await all;
+  assertEquals(journal.stats().syncs, 1);
+  await journal.sync();
+  assertEquals(journal.stats().syncs, 1);
+  await journal.close();
+});
+
+test("Journal.sync() covers appends that were not awaited", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  const append = journal.append(payloadOf(1, 10));
+  await journal.sync();
+  assertEquals(journal.stats().groups, 1);
+  assertEquals(fileSystem.count("sync"), 1);
+  assertEquals(await append, 0n);
+  await journal.close();
+});
+
+test("a group is written in one piece, and a large one before its turn ends", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  const writesBefore = fileSystem.count("write", ".seg");
+  const appends = Array.from({ length: 50 }, (_, i) => journal.append(payloadOf(i, 10)));
+  await Promise.all(appends);
+  assertEquals(fileSystem.count("write", ".seg") - writesBefore, 1);
+  assertEquals(journal.stats().groups, 1);
+
+  const large = journal.append(new Uint8Array(2 ** 20));
+  assertEquals(journal.stats().groups, 2);
+  await large;
+  await journal.close();
+});
+
+test('with sync "manual" a sync starts by itself once 8 MiB wait for one', async () => {
+  using temp = tempDirectory();
+  const fileSystem = new GatedFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  const megabyte = new Uint8Array(2 ** 20);
+  for (let i = 0; i < 8; i++) await journal.append(megabyte.subarray(40));
+  assertEquals(fileSystem.waiting, 0);
+  for (let i = 0; i < 8; i++) await journal.append(megabyte);
+  assertEquals(fileSystem.waiting, 1);
+  fileSystem.letAllThrough();
+  await journal.close();
+});
