@@ -1,6 +1,6 @@
 /** What several journal tests need: payloads that can be told apart, and ways to write and read many. */
 
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import {
@@ -11,6 +11,7 @@ import {
   StoreError,
   type StoreErrorCode,
 } from "../../journal/mod.ts";
+import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import type { DecodedRecord } from "./_format.ts";
 
 /** Returns `length` bytes that depend on the seed and are never all zero. */
@@ -40,6 +41,11 @@ function recordOf({ offset, payload }: JournalEntry): DecodedRecord {
   return { offset, payload };
 }
 
+/** Opens a journal over real files without waiting for the disk, for tests that open a great many. */
+export function openFast(directory: string, options: JournalOptions = {}): Promise<Journal> {
+  return Journal.open(directory, { fileSystem: new FaultyFileSystem(), ...options });
+}
+
 /** Appends payloads one after the other and returns them with their offsets. */
 export async function appendAll(
   journal: Journal,
@@ -56,7 +62,7 @@ export async function writeJournal(
   payloads: Uint8Array[],
   options: JournalOptions = {},
 ): Promise<DecodedRecord[]> {
-  await using journal = await Journal.open(directory, options);
+  await using journal = await openFast(directory, options);
   return await appendAll(journal, payloads);
 }
 
@@ -69,14 +75,14 @@ export async function assertWorks(
   const extra = payloadOf(4711, 33);
   let offset: bigint;
   {
-    await using journal = await Journal.open(directory, options);
+    await using journal = await openFast(directory, options);
     assertEquals(await readAll(journal), expected);
     offset = await journal.append(extra);
     const last = expected.at(-1);
     if (last) assertEquals(offset, last.offset + 40n + BigInt(last.payload.length));
     assertEquals((await journal.read(offset))?.payload, extra);
   }
-  await using journal = await Journal.open(directory, options);
+  await using journal = await openFast(directory, options);
   assertEquals(journal.recovery, { records: expected.length + 1, truncatedBytes: 0 });
   assertEquals(await readAll(journal), [...expected, { offset, payload: extra }]);
 }
@@ -106,5 +112,8 @@ export function edit(
 ): void {
   const path = join(directory, name);
   const bytes = new Uint8Array(readFileSync(path));
-  writeFileSync(path, change(bytes) ?? bytes);
+  const changed = change(bytes) ?? bytes;
+  // In place: a file system may wait for the disk where a file is emptied first.
+  writeFileSync(path, changed, { flag: "r+" });
+  truncateSync(path, changed.length);
 }

@@ -12,6 +12,7 @@ import {
   assertWorks,
   copyDirectory,
   edit,
+  openFast,
   payloadOf,
   readAll,
   writeJournal,
@@ -93,7 +94,7 @@ test("a mark that is damaged anywhere counts as missing", async () => {
     const holed = copyDirectory(directory, join(temp.path, `holed-${i}`));
     edit(holed, ".durable", damage);
     lose(holed, records[3]!);
-    await assertCode("CORRUPT", () => Journal.open(holed), "at offset 150: crc32c");
+    await assertCode("CORRUPT", () => openFast(holed), "at offset 150: crc32c");
   }
 });
 

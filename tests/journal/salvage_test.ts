@@ -11,6 +11,7 @@ import {
   assertWorks,
   copyDirectory,
   edit,
+  openFast,
   payloadOf,
   readAll,
   writeJournal,
@@ -42,13 +43,13 @@ async function assertSalvages(
   offset: bigint,
 ): Promise<void> {
   const before = readdirSync(directory).sort();
-  await assertCode("CORRUPT", () => Journal.open(directory), `damage at offset ${offset}: `);
+  await assertCode("CORRUPT", () => openFast(directory), `damage at offset ${offset}: `);
   assertEquals(readdirSync(directory).sort(), before);
 
   const rest = recordBytesFrom(directory, offset);
   const kept = records.filter((record) => record.offset < offset);
   {
-    await using journal = await Journal.open(directory, { salvage: true });
+    await using journal = await openFast(directory, { salvage: true });
     const { recovery } = journal;
     assertEquals([recovery.records, recovery.truncatedBytes], [kept.length, rest.length]);
     assertEquals(recovery.reason?.startsWith(`damage at offset ${offset}: `), true);
@@ -74,10 +75,10 @@ for (const [index, base] of BASES.entries()) {
       const offset = BigInt(base + Math.max(0, at - 16));
       const damaged = records.findLast((record) => record.offset <= offset)!;
       if (at >= 4 && at < 8) {
-        await assertCode("UNSUPPORTED", () => Journal.open(directory));
-        await assertCode("UNSUPPORTED", () => Journal.open(directory, { salvage: true }));
+        await assertCode("UNSUPPORTED", () => openFast(directory));
+        await assertCode("UNSUPPORTED", () => openFast(directory, { salvage: true }));
       } else if (damaged === last) {
-        await using journal = await Journal.open(directory);
+        await using journal = await openFast(directory);
         assertEquals(journal.recovery.truncatedBytes, 40 + last.payload.length);
         assertEquals(journal.recovery.reason?.startsWith("torn tail at offset 306: "), true);
         await journal.close();

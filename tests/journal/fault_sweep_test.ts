@@ -1,0 +1,136 @@
+import { test } from "node:test";
+import { assert, assertEquals } from "@std/assert";
+import { join } from "@std/path";
+import { Journal, StoreError } from "../../journal/mod.ts";
+import { tempDirectory } from "../helpers/temp.ts";
+import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
+import type { DecodedRecord } from "./_format.ts";
+import { payloadOf, readAll } from "./_journals.ts";
+
+const SEGMENT_BYTES = 216;
+
+/** What was tried with a journal, and what it promised. */
+interface Run {
+  attempted: Uint8Array[];
+  acknowledged: DecodedRecord[];
+  /** Below this offset, records may have been removed. */
+  cursor: bigint;
+}
+
+/** Uses a journal in every way, whatever fails. */
+async function use(directory: string, fileSystem: FaultyFileSystem): Promise<Run> {
+  const run: Run = { attempted: [], acknowledged: [], cursor: 0n };
+  const append = async (journal: Journal, length: number) => {
+    const payload = payloadOf(run.attempted.length, length);
+    run.attempted.push(payload);
+    const offset = await attempt(() => journal.append(payload));
+    if (offset !== undefined) run.acknowledged.push({ offset, payload });
+  };
+  const open = () =>
+    attempt(() => Journal.open(directory, { fileSystem, segmentBytes: SEGMENT_BYTES }));
+  const first = await open();
+  if (first !== undefined) {
+    await Promise.all([10, 0, 30].map((length) => append(first, length)));
+    await append(first, 20);
+    await Promise.all([100, 100, 5].map((length) => append(first, length)));
+    await attempt(() => readAll(first));
+    run.cursor = run.acknowledged.at(-2)?.offset ?? run.cursor;
+    await attempt(() => first.removeBefore(run.cursor));
+    await Promise.all([300, 1].map((length) => append(first, length)));
+    await attempt(() => first.sync());
+    const last = append(first, 12);
+    await attempt(() => first.close());
+    await last;
+  }
+  const second = await open();
+  if (second !== undefined) {
+    await append(second, 3);
+    await attempt(() => second.close());
+  }
+  return run;
+}
+
+/** Returns what the call gave, `undefined` where it failed as it may. */
+async function attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await call();
+  } catch (error) {
+    assert(error instanceof StoreError, `${error}`);
+    assert(["IO", "NO_SPACE", "POISONED"].includes(error.code), error.message);
+    return undefined;
+  }
+}
+
+/** Fails unless the journal holds all that was acknowledged, and nothing that was not tried. */
+async function assertKept(directory: string, run: Run, what: string): Promise<void> {
+  const fileSystem = new FaultyFileSystem();
+  await using journal = await Journal.open(directory, { fileSystem });
+  const found = await readAll(journal);
+  const byOffset = new Map(found.map(({ offset, payload }) => [offset, payload]));
+  for (const { offset, payload } of run.acknowledged) {
+    if (offset < run.cursor && !byOffset.has(offset)) continue;
+    assertEquals(byOffset.get(offset), payload, `${what}: acknowledged at ${offset}`);
+  }
+  let next = 0;
+  for (const { payload } of found) {
+    const same = (other: Uint8Array) => other.join() === payload.join();
+    const index = run.attempted.findIndex((other, i) => i >= next && same(other));
+    assert(index >= 0, `${what}: a record that was not tried, or in another order`);
+    next = index + 1;
+  }
+  const extra = payloadOf(99, 9);
+  const offset = await journal.append(extra);
+  assertEquals(await readAll(journal), [...found, { offset, payload: extra }], what);
+}
+
+/** How a run fails from its Nth operation on. */
+const FAULTS: Record<string, (fileSystem: FaultyFileSystem, nth: number) => void> = {
+  "operation fails": (fileSystem, nth) => {
+    fileSystem.before = () => {
+      if (fileSystem.operations.length === nth) throw systemError("EIO");
+    };
+  },
+  "operation and all later ones fail": (fileSystem, nth) => {
+    fileSystem.before = () => {
+      if (fileSystem.operations.length >= nth) throw systemError("EIO");
+    };
+  },
+  "write and all later ones find the disk full": (fileSystem, nth) => {
+    fileSystem.before = ({ kind }) => {
+      const isWrite = kind === "write" || kind === "create";
+      if (isWrite && fileSystem.operations.length >= nth) throw systemError("ENOSPC");
+    };
+  },
+  "write is cut short and the next operation fails": (fileSystem, nth) => {
+    fileSystem.writeLimit = () => fileSystem.operations.length === nth ? 50 : Infinity;
+    fileSystem.before = ({ kind }) => {
+      const isNext = fileSystem.operations.length === nth + 1;
+      if (isNext && kind !== "close") throw systemError("ENOSPC");
+    };
+  },
+  "sync fails after it has begun": (fileSystem, nth) => {
+    fileSystem.beforeSync = async () => {
+      const { length } = fileSystem.operations;
+      await Promise.resolve();
+      if (length === nth) throw systemError("EIO");
+    };
+  },
+};
+
+for (const [name, prepare] of Object.entries(FAULTS)) {
+  test(`whichever ${name}, what was acknowledged is kept`, { timeout: 60_000 }, async () => {
+    using temp = tempDirectory();
+    for (let nth = 1;; nth++) {
+      const directory = join(temp.path, `${nth}`);
+      const fileSystem = new FaultyFileSystem();
+      prepare(fileSystem, nth);
+      const run = await use(directory, fileSystem);
+      assertEquals(fileSystem.openNames, [], `${name} ${nth}`);
+      await assertKept(directory, run, `${name} ${nth}`);
+      if (fileSystem.operations.length < nth) {
+        assertEquals(run.acknowledged.length, run.attempted.length);
+        break;
+      }
+    }
+  });
+}

@@ -1,0 +1,239 @@
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { test } from "node:test";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { join } from "@std/path";
+import { Journal, StoreError } from "../../journal/mod.ts";
+import { tempDirectory } from "../helpers/temp.ts";
+import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
+import { decodeJournal, segmentName, segmentNames } from "./_format.ts";
+import {
+  appendAll,
+  assertCode,
+  assertWorks,
+  payloadOf,
+  readAll,
+  writeJournal,
+} from "./_journals.ts";
+
+const SEGMENT = segmentName(0);
+const PAYLOADS = Array.from({ length: 8 }, (_, i) => payloadOf(i, 10 + i));
+
+test("a write that the file takes in pieces is completed", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  fileSystem.writeLimit = () => 7;
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: 200 });
+  const records = await appendAll(journal, PAYLOADS);
+  await journal.close();
+  assertEquals(await decodeJournal(temp.path), records);
+});
+
+for (const taken of [0, 1, 40, 100]) {
+  test(`a full disk after ${taken} bytes rejects the group with NO_SPACE and leaves nothing of it`, async () => {
+    using temp = tempDirectory();
+    const fileSystem = new FaultyFileSystem();
+    const journal = await Journal.open(temp.path, { fileSystem });
+    const records = await appendAll(journal, PAYLOADS.slice(0, 2));
+    const size = statSync(join(temp.path, SEGMENT)).size;
+
+    let writes = 0;
+    fileSystem.writeLimit = () => taken;
+    fileSystem.before = ({ kind, name }) => {
+      if (kind === "write" && name === SEGMENT && writes++ === Math.sign(taken)) {
+        throw systemError("ENOSPC");
+      }
+    };
+    const group = PAYLOADS.slice(2, 5).map((payload) =>
+      assertCode("NO_SPACE", () => journal.append(payload), "Cannot write record")
+    );
+    await Promise.all(group);
+    assertEquals(statSync(join(temp.path, SEGMENT)).size, size);
+    assertEquals(journal.stats().appends, 2);
+
+    fileSystem.writeLimit = () => Infinity;
+    records.push(...await appendAll(journal, PAYLOADS.slice(5)));
+    assertEquals(await readAll(journal), records);
+    await journal.close();
+    await assertWorks(temp.path, records);
+  });
+}
+
+test("what a failed write left is taken back durably before it is reported", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem });
+  let writes = 0;
+  fileSystem.writeLimit = () => 60;
+  fileSystem.before = ({ kind }) => {
+    if (kind === "write" && writes++ === 1) throw systemError("ENOSPC");
+  };
+  const start = fileSystem.operations.length;
+  await assertCode("NO_SPACE", () => journal.append(payloadOf(1, 100)));
+  const kinds = fileSystem.operations.slice(start).map(({ kind }) => kind);
+  assertEquals(kinds, ["write", "write", "size", "truncate", "syncNow"]);
+  await journal.close();
+});
+
+test("a file that takes nothing is an IO error, not an endless loop", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  await using journal = await Journal.open(temp.path, { fileSystem });
+  fileSystem.writeLimit = () => 0;
+  await assertCode("IO", () => journal.append(PAYLOADS[0]!), "took no bytes");
+});
+
+test("an error of a file operation becomes a StoreError with its cause", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  await using journal = await Journal.open(temp.path, { fileSystem });
+  const codes = [["ENOSPC", "NO_SPACE"], ["EDQUOT", "NO_SPACE"], ["EFBIG", "NO_SPACE"], [
+    "EIO",
+    "IO",
+  ]];
+  for (const [systemCode, code] of codes) {
+    const cause = systemError(systemCode!);
+    fileSystem.before = ({ kind }) => {
+      if (kind === "write") throw cause;
+    };
+    const error = await assertRejects(() => journal.append(PAYLOADS[0]!), StoreError);
+    assertEquals([error.code, error.cause], [code, cause]);
+  }
+  fileSystem.before = () => {};
+});
+
+for (const step of ["size", "truncate", "syncNow"]) {
+  test(`a failed write whose undoing fails at ${step} poisons the journal`, async () => {
+    using temp = tempDirectory();
+    const fileSystem = new FaultyFileSystem();
+    const journal = await Journal.open(temp.path, { fileSystem });
+    const records = await appendAll(journal, PAYLOADS.slice(0, 2));
+
+    let writes = 0;
+    // The first record of the group is whole in the file, the second is not.
+    fileSystem.writeLimit = () => 60;
+    fileSystem.before = ({ kind }) => {
+      if (kind === "write" && writes++ === 1) throw systemError("ENOSPC");
+      if (writes === 2 && kind === step) throw systemError("EIO");
+    };
+    const group = PAYLOADS.slice(2, 4).map((payload) =>
+      assertCode("POISONED", () => journal.append(payload), "Cannot undo a failed write")
+    );
+    await Promise.all(group);
+    fileSystem.before = () => {};
+    await assertPoisoned(journal, records);
+    await journal.close();
+    assertEquals(fileSystem.openNames, []);
+
+    // What is on disk was unknown: a record that was refused may be there, one that was acknowledged
+    // must be.
+    await using reopened = await Journal.open(temp.path);
+    const found = await readAll(reopened);
+    assertEquals(found.slice(0, 2), records);
+    assert(found.length <= 3);
+  });
+}
+
+/** Fails unless every write is refused, while reading goes on up to the end. */
+async function assertPoisoned(
+  journal: Journal,
+  records: { offset: bigint; payload: Uint8Array }[],
+): Promise<void> {
+  await assertCode("POISONED", () => journal.append(PAYLOADS[0]!), "until the journal is reopened");
+  await assertCode("POISONED", () => journal.sync());
+  await assertCode("POISONED", () => journal.removeBefore(0n));
+  assertEquals((await readAll(journal)).slice(0, records.length), records);
+  const end = BigInt(journal.stats().bytes);
+  assertEquals(await journal.read(end), undefined);
+  await assertRejects(() => journal.read(end + 1n), RangeError);
+}
+
+test("a failed sync poisons waiting and later appends, while reading goes on", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem });
+  const records = await appendAll(journal, PAYLOADS.slice(0, 2));
+
+  let fail = () => {};
+  fileSystem.beforeSync = () => new Promise((_, reject) => fail = () => reject(systemError("EIO")));
+  const running = assertCode("POISONED", () => journal.append(PAYLOADS[2]!));
+  await new Promise((resolve) => setImmediate(resolve));
+  const queued = assertCode("POISONED", () => journal.append(PAYLOADS[3]!));
+  const syncing = assertCode("POISONED", () => journal.sync());
+  fail();
+  const error = await running;
+  assertStringIncludes(
+    error.message,
+    "Cannot sync journal segment: EIO: injected; what is on disk",
+  );
+  assertEquals((error.cause as Error).message, "EIO: injected");
+  await queued;
+  await syncing;
+  await assertPoisoned(journal, records);
+  assertEquals((await readAll(journal)).length, 4);
+
+  await journal.close();
+  assertEquals(fileSystem.openNames, []);
+  await using reopened = await Journal.open(temp.path);
+  assertEquals((await readAll(reopened)).slice(0, 2), records);
+});
+
+test("Journal.close() rejects with POISONED where its own sync fails, and closes all the same", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  await journal.append(PAYLOADS[0]!);
+  fileSystem.beforeSync = () => Promise.reject(systemError("EIO"));
+  await assertCode("POISONED", () => journal.close());
+  await assertCode("POISONED", () => journal.close());
+  assertEquals(fileSystem.openNames, []);
+});
+
+test("a sync that a rotation needs and that fails poisons the journal", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const options = { fileSystem, sync: "manual", segmentBytes: 100 } as const;
+  const journal = await Journal.open(temp.path, options);
+  const records = await appendAll(journal, PAYLOADS.slice(0, 1));
+  fileSystem.before = ({ kind }) => {
+    if (kind === "syncNow") throw systemError("EIO");
+  };
+  await assertCode("POISONED", () => journal.append(payloadOf(1, 60)));
+  await assertPoisoned(journal, records);
+  await journal.close();
+  assertEquals(segmentNames(temp.path), [SEGMENT]);
+});
+
+test("a descriptor that does not close changes nothing", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  fileSystem.before = ({ kind }) => {
+    if (kind === "close") throw systemError("EIO");
+  };
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: 130 });
+  const records = await appendAll(journal, PAYLOADS);
+  assertEquals(await readAll(journal), records);
+  await journal.close();
+  assertEquals(fileSystem.openNames, []);
+  assertEquals(await decodeJournal(temp.path), records);
+});
+
+test("a journal that does not open leaves no descriptor open, and opens later", async () => {
+  using temp = tempDirectory();
+  const records = await writeJournal(temp.path, PAYLOADS, { segmentBytes: 130 });
+  const files = () =>
+    readdirSync(temp.path).map((name) => [name, readFileSync(join(temp.path, name))]);
+  const before = files();
+  for (let step = 0;; step++) {
+    const fileSystem = new FaultyFileSystem();
+    fileSystem.before = () => {
+      if (fileSystem.operations.length === step + 1) throw systemError("EIO");
+    };
+    const outcome = await Journal.open(temp.path, { fileSystem }).catch((error) => error);
+    if (outcome instanceof Journal) await outcome.close();
+    else assertEquals([outcome.name, outcome.code], ["StoreError", "IO"]);
+    assertEquals(fileSystem.openNames, [], `after step ${step}`);
+    if (fileSystem.operations.length <= step) break;
+  }
+  assertEquals(files(), before);
+  await assertWorks(temp.path, records);
+});
