@@ -75,7 +75,8 @@ export interface Engine extends EngineReader {
    *
    * Resolves once all of it is durable. Where it fails, any part of the writes may be in the engine,
    * but the position is the old one: whoever applies the same writes again ends up right. The bytes
-   * of the writes must not change until the promise settles. The event loop is not held for longer
+   * of the writes must not change until the promise settles, nor lie in shared memory. One apply
+   * runs at a time: the caller waits for it before the next. The event loop is not held for longer
    * than about 10 ms at a time.
    *
    * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.

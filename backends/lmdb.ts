@@ -8,7 +8,7 @@
  */
 
 import { join } from "@std/path";
-import { type Database, open, type RootDatabase, type Transaction } from "lmdb";
+import { type Database, open, type RootDatabase } from "lmdb";
 import * as fs from "node:fs";
 import { equalBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
@@ -22,129 +22,37 @@ import type {
   KeyRange,
   Write,
 } from "./engine.ts";
+import { createFile, fileError } from "./files.ts";
+import { commitBatch } from "./lmdb_commit.ts";
+import { lmdbError } from "./lmdb_error.ts";
 import { checkLmdbFile } from "./lmdb_file.ts";
+import { encoding, LmdbReader } from "./lmdb_reader.ts";
 import { type Moment, SharedViews } from "./shared_view.ts";
 import { nextTurn } from "./turn.ts";
+
+/** Each live view that began at another moment takes one of these. */
+const READERS_MAX = 1024;
 
 /** The data file inside the engine's directory. */
 export const LMDB_FILE = "data.mdb";
 
+const LMDB_LOCK_FILE = "lock.mdb";
+/** Somewhat more than the library needs for its readers, which take 64 bytes each. */
+const LMDB_LOCK_BYTES = 64 * READERS_MAX + 4096;
+
 /** Writes that are queued in one go; about 2 ms of the main thread. */
 const SLICE_WRITES = 4096;
-/** Slices that may wait for the writer thread. The library blocks the main thread at 300,000 writes. */
-const WAITING_SLICES_MAX = 16;
-/** Each live view that began at another moment takes one of these. */
-const READERS_MAX = 1024;
-
+/** Bytes that are queued in one go: a transaction is in memory until it is committed. */
+const SLICE_BYTES = 8 * 2 ** 20;
+/** Slices that may wait for the writer thread, which is enough to keep it busy. The library blocks
+ * the main thread at 300,000 writes. */
+const WAITING_SLICES_MAX = 4;
 type Bytes = Uint8Array;
 type Db = Database<Bytes, Bytes>;
 
+const FOREIGN = "it is not part of a store";
 const IDENTITY = new TextEncoder().encode("identity");
 const POSITION = new TextEncoder().encode("position");
-
-/** Copies out of the library's buffers, into plain `Uint8Array`s: its own copies are `Buffer`s. */
-const encoding = {
-  keyEncoder: {
-    writeKey(key: Bytes, target: Bytes, start: number): number {
-      target.set(key, start);
-      return start + key.length;
-    },
-    readKey(source: Bytes, start: number, end: number): Bytes {
-      const key = new Uint8Array(end - start);
-      key.set(source.subarray(start, end));
-      return key;
-    },
-  },
-  encoder: {
-    encode: (value: Bytes): Bytes => value,
-    decode(source: Bytes): Bytes {
-      // `length` is what the value has; the buffer itself is longer.
-      const value = new Uint8Array(source.length);
-      value.set(source.subarray(0, source.length));
-      return value;
-    },
-  },
-};
-
-type RangeOptions = NonNullable<Parameters<Db["getRange"]>[0]>;
-type ReadOptions = { transaction?: Transaction };
-
-const FIRST_KEY = new Uint8Array(1);
-
-/** Expresses a half-open range as the library does, which starts where the reading starts and refuses
- * bounds that are longer than a key: a key is at or above a longer bound where it is above that
- * bound's first 1978 bytes, and below it where it is at or below them.
- */
-function rangeOptions({ start, end, reverse }: KeyRange, limit: number): RangeOptions {
-  const low = start.subarray(0, MAX_KEY_BYTES);
-  const high = end?.subarray(0, MAX_KEY_BYTES);
-  const lowIsIncluded = low.length === start.length;
-  const highIsIncluded = high?.length !== end?.length;
-  if (reverse) {
-    return {
-      ...(high && { start: high, exclusiveStart: !highIsIncluded }),
-      // Without an end property the library skips the key 00; an empty end means none.
-      end: low.length === 0 ? undefined : low,
-      inclusiveEnd: lowIsIncluded,
-      reverse,
-      limit,
-    } as RangeOptions;
-  }
-  return {
-    start: low.length === 0 ? FIRST_KEY : low,
-    exclusiveStart: !lowIsIncluded,
-    ...(high && { end: high, inclusiveEnd: highIsIncluded }),
-    limit,
-  };
-}
-
-class LmdbReader implements Moment {
-  readonly #entries: Db;
-  readonly #options: ReadOptions;
-
-  constructor(entries: Db, options: ReadOptions) {
-    this.#entries = entries;
-    this.#options = options;
-  }
-
-  get(key: Bytes): Bytes | undefined {
-    try {
-      return this.#entries.get(key, this.#options);
-    } catch (error) {
-      throw lmdbError("Cannot get key from the append side", error);
-    }
-  }
-
-  has(key: Bytes): boolean {
-    try {
-      return this.#entries.doesExist(key, undefined as unknown as Bytes, this.#options);
-    } catch (error) {
-      throw lmdbError("Cannot look for key on the append side", error);
-    }
-  }
-
-  range(range: KeyRange, limit: number): Entry[] {
-    if (range.end?.length === 0 || limit === 0) return [];
-    try {
-      return [...this.#entries.getRange({ ...rangeOptions(range, limit), ...this.#options })];
-    } catch (error) {
-      throw lmdbError("Cannot scan the append side", error);
-    }
-  }
-
-  keys(range: KeyRange, limit: number): Bytes[] {
-    if (range.end?.length === 0 || limit === 0) return [];
-    try {
-      return [...this.#entries.getKeys({ ...rangeOptions(range, limit), ...this.#options })];
-    } catch (error) {
-      throw lmdbError("Cannot scan the append side", error);
-    }
-  }
-
-  end(): void {
-    this.#options.transaction?.done();
-  }
-}
 
 /** An engine over LMDB. {@linkcode openLmdbEngine} opens it. */
 class LmdbEngine implements Engine {
@@ -165,9 +73,7 @@ class LmdbEngine implements Engine {
     this.#meta = databases.meta;
     this.#position = databases.position;
     this.#now = new LmdbReader(this.#entries, {});
-    this.#views = new SharedViews(() =>
-      new LmdbReader(this.#entries, { transaction: this.#entries.useReadTransaction() })
-    );
+    this.#views = new SharedViews(() => this.#beginMoment());
   }
 
   get position(): bigint {
@@ -227,32 +133,46 @@ class LmdbEngine implements Engine {
     await this.#environment.close();
   }
 
+  #beginMoment(): Moment {
+    try {
+      return new LmdbReader(this.#entries, { transaction: this.#entries.useReadTransaction() });
+    } catch (error) {
+      throw lmdbError("Cannot take view of the append side", error);
+    }
+  }
+
   /** Queues all slices but the last without waiting for each, and the last, which carries the
    * position, only when those are on disk: a commit that fails must never be followed by a position
    * that claims it.
    */
   async #apply(writes: Iterable<Write>, position: bigint): Promise<void> {
-    const iterator = writes[Symbol.iterator]();
-    let waiting: Promise<void>[] = [];
-    let slice = takeSlice(iterator);
-    while (slice.length === SLICE_WRITES) {
-      waiting.push(this.#commit(slice));
-      if (waiting.length === WAITING_SLICES_MAX) {
-        await allSettled(waiting);
-        waiting = [];
+    const waiting: Promise<void>[] = [];
+    let last: readonly Write[] = [];
+    try {
+      for (const slice of slices(writes)) {
+        if (last.length > 0) {
+          const commit = this.#commit(last);
+          // It may fail before anyone waits for it, and an unhandled rejection ends the process.
+          commit.catch(() => {});
+          waiting.push(commit);
+          await nextTurn();
+        }
+        if (waiting.length === WAITING_SLICES_MAX) await waiting.shift();
+        last = slice;
       }
-      await nextTurn();
-      slice = takeSlice(iterator);
+      for (const commit of waiting) await commit;
+    } finally {
+      // Nothing may still be under way when an error is reported.
+      await Promise.allSettled(waiting);
     }
-    await allSettled(waiting);
-    await this.#commit(slice, position);
+    await this.#commit(last, position);
     this.#position = position;
   }
 
   /** Commits a slice as one transaction, on the library's writer thread. */
   async #commit(slice: readonly Write[], position?: bigint): Promise<void> {
     try {
-      await this.#entries.batch(() => {
+      await commitBatch(this.#environment, () => {
         for (const { key, value } of slice) {
           if (value === undefined) this.#entries.remove(key);
           else this.#entries.put(key, value);
@@ -260,7 +180,7 @@ class LmdbEngine implements Engine {
         if (position !== undefined) this.#meta.put(POSITION, encodePosition(position));
       });
     } catch (error) {
-      throw await commitError(error, this.#environment);
+      throw lmdbError("Cannot write to the append side", error, this.#path);
     }
   }
 
@@ -270,21 +190,30 @@ class LmdbEngine implements Engine {
   }
 }
 
-function takeSlice(iterator: Iterator<Write>): Write[] {
-  const slice: Write[] = [];
-  while (slice.length < SLICE_WRITES) {
-    const step = iterator.next();
-    if (step.done) break;
-    slice.push(step.value);
+/** Cuts writes into slices, none of them empty.
+ *
+ * @throws {RangeError} A key is empty or too long. The library would refuse it in the midst of a
+ * batch, and end the process when it is closed.
+ */
+function* slices(writes: Iterable<Write>): Generator<readonly Write[]> {
+  let slice: Write[] = [];
+  let bytes = 0;
+  for (const write of writes) {
+    const { key, value } = write;
+    if (key.length === 0 || key.length > MAX_KEY_BYTES) {
+      throw new RangeError(
+        `Cannot apply writes: a key has ${key.length} bytes, not 1 to ${MAX_KEY_BYTES}`,
+      );
+    }
+    slice.push(write);
+    bytes += key.length + (value?.length ?? 0);
+    if (slice.length === SLICE_WRITES || bytes >= SLICE_BYTES) {
+      yield slice;
+      slice = [];
+      bytes = 0;
+    }
   }
-  return slice;
-}
-
-/** Waits for all, so that nothing still runs when the first error is thrown. */
-async function allSettled(promises: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(promises)) {
-    if (result.status === "rejected") throw result.reason;
-  }
+  if (slice.length > 0) yield slice;
 }
 
 function encodePosition(position: bigint): Bytes {
@@ -303,12 +232,14 @@ interface Databases {
  *
  * @param directory Where its file is, or is to be created.
  * @param options The store's identity, and whether to create.
- * @throws {StoreError} `CORRUPT`: the file is missing, cut, not one of LMDB, or of another store.
+ * @throws {StoreError} `CORRUPT`: the file is missing, cut, not one of LMDB, or of another store;
+ * `NOT_EMPTY`: it is to be created and is there; `NO_SPACE`, `IO`.
  */
 export async function openLmdbEngine(directory: string, options: EngineOptions): Promise<Engine> {
   const path = join(directory, LMDB_FILE);
-  if (options.create) fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  if (options.create) createFile(path);
   else checkLmdbFile(path);
+  writeLockFile(join(directory, LMDB_LOCK_FILE));
   let environment: RootDatabase<Bytes, Bytes> | undefined;
   try {
     environment = open<Bytes, Bytes>({
@@ -317,11 +248,10 @@ export async function openLmdbEngine(directory: string, options: EngineOptions):
       overlappingSync: false,
       maxReaders: READERS_MAX,
     });
-    for (const name of fs.readdirSync(directory)) fs.chmodSync(join(directory, name), 0o600);
-    const entries = environment.openDB<Bytes, Bytes>({ name: "entries", ...encoding });
-    const meta = environment.openDB<Bytes, Bytes>({ name: "meta", ...encoding });
+    const entries = openDatabase(environment, path, "entries", options.create);
+    const meta = openDatabase(environment, path, "meta", options.create);
     if (options.create) {
-      await meta.batch(() => {
+      await commitBatch(environment, () => {
         meta.put(IDENTITY, new TextEncoder().encode(options.identity));
         meta.put(POSITION, encodePosition(0n));
       });
@@ -330,16 +260,40 @@ export async function openLmdbEngine(directory: string, options: EngineOptions):
     return new LmdbEngine(path, environment, { entries, meta, position });
   } catch (error) {
     await environment?.close();
-    throw lmdbError(`Cannot open ${path}`, error);
+    throw lmdbError(`Cannot open ${path}`, error, path);
   }
+}
+
+/** Creates the library's lock file, unless it is there. The library would make it as long as this without
+ * taking up the space, and a full disk would then end the process when it writes to its memory map.
+ */
+function writeLockFile(path: string): void {
+  try {
+    const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size >= LMDB_LOCK_BYTES) return;
+    fs.writeFileSync(path, new Uint8Array(LMDB_LOCK_BYTES), { mode: 0o600 });
+  } catch (error) {
+    throw fileError(`Cannot create ${path}`, error);
+  }
+}
+
+function openDatabase(
+  environment: RootDatabase<Bytes, Bytes>,
+  path: string,
+  name: string,
+  create: boolean,
+): Db {
+  // The types say nothing of `create`, nor that the answer can be undefined without it.
+  const options = { name, create, ...encoding };
+  const database = environment.openDB<Bytes, Bytes>(options) as Db | undefined;
+  if (database !== undefined) return database;
+  throw new StoreError("CORRUPT", `Cannot open ${path}: ${FOREIGN}; restore a backup`);
 }
 
 function readPosition(meta: Db, path: string, identity: string): bigint {
   const found = meta.get(IDENTITY);
   if (found === undefined || !equalBytes(found, new TextEncoder().encode(identity))) {
-    const reason = found === undefined
-      ? "it is not part of a store"
-      : "it belongs to another store";
+    const reason = found === undefined ? FOREIGN : "it belongs to another store";
     throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; restore a backup`);
   }
   const position = meta.get(POSITION);
@@ -347,31 +301,4 @@ function readPosition(meta: Db, path: string, identity: string): bigint {
     throw new StoreError("CORRUPT", `Cannot open ${path}: its journal position is not readable`);
   }
   return new DataView(position.buffer, position.byteOffset, 8).getBigUint64(0, true);
-}
-
-const DAMAGE = /MDB_(CORRUPTED|INVALID|VERSION_MISMATCH|PAGE_NOTFOUND|PANIC|BAD_TXN|INCOMPATIBLE)/;
-const FULL = /MDB_MAP_FULL|ENOSPC|EDQUOT|No space left|quota exceeded/i;
-
-function lmdbError(what: string, error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  const code = DAMAGE.test(reason) ? "CORRUPT" : FULL.test(reason) ? "NO_SPACE" : "IO";
-  return new StoreError(code, `${what}: ${reason}`, { cause: error });
-}
-
-/** Finds out why a commit failed. The library keeps the reason in a promise of its own, and rejects
- * further ones that nobody else would handle.
- */
-async function commitError(
-  error: unknown,
-  environment: RootDatabase<Bytes, Bytes>,
-): Promise<StoreError> {
-  const inner = (error as { commitError?: Promise<unknown> }).commitError;
-  const reason = inner?.then(() => error, (cause: unknown) => cause);
-  const committed = environment.committed as unknown as PromiseLike<unknown>;
-  committed.then(() => {}, () => {});
-  await nextTurn();
-  committed.then(() => {}, () => {});
-  const cause = await Promise.race([reason ?? error, nextTurn().then(() => error)]);
-  return lmdbError("Cannot write to the append side", cause);
 }

@@ -3,7 +3,7 @@ import type { EngineReader, EngineView, Entry, KeyRange } from "./engine.ts";
 
 /** What an engine holds open for one moment: a read transaction or its like. */
 export interface Moment extends EngineReader {
-  /** Ends the transaction. Called once. */
+  /** Ends the transaction. Called once; reading afterwards is not allowed. */
   end(): void;
 }
 
@@ -31,9 +31,8 @@ export class SharedViews {
       this.#current = { moment: this.#begin(), users: 0 };
       this.#live.add(this.#current);
     }
-    const shared = this.#current;
-    shared.users++;
-    return new View(shared.moment, () => this.#release(shared));
+    this.#current.users++;
+    return new View(this, this.#current);
   }
 
   /** Notes that the engine is about to change: later views need a moment of their own. */
@@ -43,12 +42,23 @@ export class SharedViews {
 
   /** Ends all moments, whoever still uses them. */
   endAll(): void {
-    this.#current = undefined;
-    for (const { moment } of this.#live) moment.end();
+    const ended = [...this.#live];
     this.#live.clear();
+    this.#current = undefined;
+    for (const { moment } of ended) moment.end();
   }
 
-  #release(shared: Shared): void {
+  /** Returns the moment of a view, for as long as it can be read: a transaction that has ended may
+   * crash the process.
+   */
+  read(shared: Shared | undefined): EngineReader {
+    if (shared !== undefined && this.#live.has(shared)) return shared.moment;
+    const reason = shared === undefined ? "it was released" : "its engine is closed";
+    throw new StoreError("CLOSED", `Cannot read view: ${reason}`);
+  }
+
+  /** Notes that a view no longer needs its moment. */
+  release(shared: Shared): void {
     shared.users--;
     if (shared.users > 0 || !this.#live.delete(shared)) return;
     if (this.#current === shared) this.#current = undefined;
@@ -57,38 +67,33 @@ export class SharedViews {
 }
 
 class View implements EngineView {
-  #moment: Moment | undefined;
-  readonly #onRelease: () => void;
+  readonly #views: SharedViews;
+  #shared: Shared | undefined;
 
-  constructor(moment: Moment, onRelease: () => void) {
-    this.#moment = moment;
-    this.#onRelease = onRelease;
+  constructor(views: SharedViews, shared: Shared) {
+    this.#views = views;
+    this.#shared = shared;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#reader().get(key);
+    return this.#views.read(this.#shared).get(key);
   }
 
   has(key: Uint8Array): boolean {
-    return this.#reader().has(key);
+    return this.#views.read(this.#shared).has(key);
   }
 
   range(range: KeyRange, limit: number): Entry[] {
-    return this.#reader().range(range, limit);
+    return this.#views.read(this.#shared).range(range, limit);
   }
 
   keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#reader().keys(range, limit);
+    return this.#views.read(this.#shared).keys(range, limit);
   }
 
   release(): void {
-    if (this.#moment === undefined) return;
-    this.#moment = undefined;
-    this.#onRelease();
-  }
-
-  #reader(): EngineReader {
-    if (this.#moment !== undefined) return this.#moment;
-    throw new StoreError("CLOSED", "Cannot read view: it was released");
+    const shared = this.#shared;
+    this.#shared = undefined;
+    if (shared !== undefined) this.#views.release(shared);
   }
 }

@@ -15,22 +15,26 @@ import type {
   KeyRange,
   Write,
 } from "./engine.ts";
+import { createFile } from "./files.ts";
 import { type Moment, SharedViews } from "./shared_view.ts";
-import {
-  openSqlite,
-  type SqliteDatabase,
-  sqliteError,
-  type SqliteStatement,
-} from "./sqlite_driver.ts";
+import { Connection } from "./sqlite_connection.ts";
+import { sqliteError } from "./sqlite_driver.ts";
 import { nextTurn } from "./turn.ts";
 
 /** The database file inside the engine's directory. */
 export const SQLITE_FILE = "data.sqlite";
 
-/** A slice of an apply ends after this long, so that the event loop gets its turn. */
-const SLICE_MS_MAX = 5;
+/** A slice of an apply takes writes for this long; its commit takes another 2 ms or so. */
+const SLICE_MS_MAX = 3;
 /** Looking at the clock costs as much as a tenth of a row. */
 const ROWS_PER_CLOCK_READ = 32;
+const BYTES_PER_CLOCK_READ = 64 * 1024;
+/** Pages of the log that are worth moving into the database; 400 take about 6 ms. */
+const CHECKPOINT_PAGES = 400;
+/** Where a view has made the log grow beyond this, its file is cut once it is used anew. */
+const LOG_BYTES = 16 * 2 ** 20;
+/** SQLite's own cache of 2 MB makes random reads of a larger database a third slower. */
+const CACHE_KIBIBYTES = 16 * 1024;
 /** Connections that are kept for the next view. */
 const IDLE_VIEW_CONNECTIONS_MAX = 2;
 
@@ -38,83 +42,12 @@ const SCHEMA = [
   "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
   "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];
-
-/** A connection and its prepared statements. */
-class Connection implements Moment {
-  readonly database: SqliteDatabase;
-  readonly #statements = new Map<string, SqliteStatement>();
-  readonly #onEnd: ((connection: Connection) => void) | undefined;
-
-  constructor(path: string, onEnd?: (connection: Connection) => void) {
-    this.database = openSqlite(path);
-    this.#onEnd = onEnd;
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    try {
-      return this.statement("SELECT value FROM entries WHERE key = ?").value(key) as
-        | Uint8Array
-        | undefined;
-    } catch (error) {
-      throw sqliteError("Cannot get key from the B-tree side", error);
-    }
-  }
-
-  has(key: Uint8Array): boolean {
-    try {
-      return this.statement("SELECT 1 FROM entries WHERE key = ?").value(key) !== undefined;
-    } catch (error) {
-      throw sqliteError("Cannot look for key on the B-tree side", error);
-    }
-  }
-
-  range(range: KeyRange, limit: number): Entry[] {
-    const rows = this.#select("key, value", range, limit);
-    const entries = new Array<Entry>(rows.length);
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i]!;
-      entries[i] = { key: row[0]!, value: row[1]! };
-    }
-    return entries;
-  }
-
-  keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#select("key", range, limit).map((row) => row[0]!);
-  }
-
-  end(): void {
-    this.#onEnd?.(this);
-  }
-
-  run(sql: string): void {
-    this.statement(sql).run();
-  }
-
-  statement(sql: string): SqliteStatement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.database.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
-  }
-
-  #select(columns: string, range: KeyRange, limit: number): Uint8Array[][] {
-    const { start, end, reverse } = range;
-    const bound = end === undefined ? "" : "AND key < ?2";
-    const order = reverse ? "DESC" : "ASC";
-    const statement = this.statement(
-      `SELECT ${columns} FROM entries WHERE key >= ?1 ${bound} ORDER BY key ${order} LIMIT ?3`,
-    );
-    // SQLite reads a negative limit as none.
-    const rows = Number.isFinite(limit) ? limit : -1;
-    try {
-      return statement.rows(start, end ?? null, rows) as Uint8Array[][];
-    } catch (error) {
-      throw sqliteError("Cannot scan the B-tree side", error);
-    }
-  }
-}
+// REPLACE would delete and insert where this overwrites.
+const PUT =
+  "INSERT INTO entries VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+const DELETE = "DELETE FROM entries WHERE key = ?";
+const PUT_META =
+  "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /** An engine over the runtime's own SQLite. {@linkcode openSqliteEngine} opens it. */
 class SqliteEngine implements Engine {
@@ -124,7 +57,7 @@ class SqliteEngine implements Engine {
   readonly #views: SharedViews;
   #position: bigint;
   #applying: Promise<void> | undefined;
-  #closed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(path: string, connection: Connection, position: bigint) {
     this.#path = path;
@@ -163,8 +96,6 @@ class SqliteEngine implements Engine {
     this.#applying = this.#apply(writes, position);
     try {
       await this.#applying;
-    } catch (error) {
-      throw sqliteError("Cannot write to the B-tree side", error);
     } finally {
       this.#applying = undefined;
       this.#views.engineChanges();
@@ -178,162 +109,188 @@ class SqliteEngine implements Engine {
 
   stats(): EngineStats {
     this.#requireOpen();
-    const keys = this.#connection.statement("SELECT count(*) FROM entries").value() as number;
     let bytes = 0;
     for (const suffix of ["", "-wal"]) {
       bytes += fs.statSync(this.#path + suffix, { throwIfNoEntry: false })?.size ?? 0;
     }
-    return { keys, bytes };
+    return { keys: this.#connection.count(), bytes };
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
     await this.#applying?.catch(() => {});
-    this.#views.endAll();
-    for (const idle of this.#idle.splice(0)) idle.database.close();
-    // The last connection to close empties the log into the database and removes it.
-    this.#connection.database.close();
+    try {
+      this.#views.endAll();
+      for (const idle of this.#idle.splice(0)) idle.close();
+      this.#connection.close();
+    } catch (error) {
+      throw sqliteError(`Cannot close ${this.#path}`, error, this.#path);
+    }
   }
 
   async #apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+    const connection = this.#connection;
     const iterator = writes[Symbol.iterator]();
     let step = iterator.next();
     while (!step.done) {
-      step = this.#transact(() => this.#applySlice(iterator, step));
-      if (!step.done) await nextTurn();
+      step = connection.transact(() => this.#applySlice(iterator, step));
+      await nextTurn();
+      await this.#checkpoint();
     }
+    connection.endReading();
     // One sync of the log makes this transaction and all before it durable.
-    this.#connection.run("PRAGMA synchronous = FULL");
+    connection.pragma("synchronous = FULL");
     try {
-      this.#transact(() => writeMeta(this.#connection, "position", String(position)));
+      connection.transact(() => connection.write(PUT_META, "position", String(position)));
     } finally {
-      this.#connection.run("PRAGMA synchronous = NORMAL");
+      connection.pragma("synchronous = NORMAL");
     }
     this.#position = position;
   }
 
   #applySlice(iterator: Iterator<Write>, first: IteratorResult<Write>): IteratorResult<Write> {
-    const put = this.#connection.statement(
-      "INSERT INTO entries VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-    );
-    const remove = this.#connection.statement("DELETE FROM entries WHERE key = ?");
     const deadline = performance.now() + SLICE_MS_MAX;
     let step = first;
-    for (let rows = 1; !step.done; rows++) {
+    let rows = 0;
+    let bytes = 0;
+    while (!step.done) {
       const { key, value } = step.value;
-      if (value === undefined) remove.run(key);
-      else put.run(key, value);
+      if (value === undefined) this.#connection.write(DELETE, key);
+      else this.#connection.write(PUT, key, value);
       step = iterator.next();
-      if (rows % ROWS_PER_CLOCK_READ === 0 && performance.now() > deadline) break;
+      bytes += value?.length ?? 0;
+      if (++rows < ROWS_PER_CLOCK_READ && bytes < BYTES_PER_CLOCK_READ) continue;
+      if (performance.now() > deadline) break;
+      rows = bytes = 0;
     }
     return step;
   }
 
-  #transact<T>(body: () => T): T {
-    this.#connection.run("BEGIN IMMEDIATE");
-    try {
-      const result = body();
-      this.#connection.run("COMMIT");
-      return result;
-    } catch (error) {
-      try {
-        this.#connection.run("ROLLBACK");
-      } catch {
-        // Some errors, a full disk among them, have rolled back already.
-      }
-      throw error;
-    }
+  /** Moves the log into the database where it has grown. SQLite would do it within a commit, and
+   * both together would hold the event loop for too long.
+   */
+  async #checkpoint(): Promise<void> {
+    if (this.#connection.logPages() < CHECKPOINT_PAGES) return;
+    this.#connection.checkpoint();
+    await nextTurn();
   }
 
   /** Pins the database as it is on a connection of its own. */
   #beginMoment(): Moment {
-    const connection = this.#idle.pop() ??
-      new Connection(this.#path, (ended) => this.#endMoment(ended));
-    connection.run("BEGIN");
-    // BEGIN alone takes no snapshot; the first read does.
-    connection.statement("SELECT value FROM meta WHERE name = ?").value("position");
-    return connection;
+    let connection: Connection | undefined;
+    try {
+      connection = this.#idle.pop() ??
+        new Connection(this.#path, (ended) => this.#endMoment(ended));
+      connection.pin();
+      return connection;
+    } catch (error) {
+      connection?.close();
+      throw sqliteError("Cannot take view of the B-tree side", error, this.#path);
+    }
   }
 
   #endMoment(connection: Connection): void {
-    connection.run("ROLLBACK");
-    if (this.#closed || this.#idle.length >= IDLE_VIEW_CONNECTIONS_MAX) connection.database.close();
-    else this.#idle.push(connection);
+    const isKept = this.#closing === undefined && this.#idle.length < IDLE_VIEW_CONNECTIONS_MAX;
+    if (isKept) this.#idle.push(connection);
+    else connection.close();
   }
 
   #requireOpen(): void {
-    if (this.#closed) {
-      throw new StoreError("CLOSED", "Cannot use engine: the B-tree side is closed");
-    }
+    if (this.#closing === undefined) return;
+    throw new StoreError("CLOSED", "Cannot use engine: the B-tree side is closed");
   }
-}
-
-function readMeta(connection: Connection, name: string): string | undefined {
-  return connection.statement("SELECT value FROM meta WHERE name = ?").value(name) as
-    | string
-    | undefined;
-}
-
-function writeMeta(connection: Connection, name: string, value: string): void {
-  connection.statement(
-    "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-  ).run(name, value);
 }
 
 /** Opens the B-tree side in a directory of its own.
  *
  * @param directory Where its file is, or is to be created.
  * @param options The store's identity, and whether to create.
- * @throws {StoreError} `CORRUPT`: the file is missing, is no database, or belongs to another store.
+ * @throws {StoreError} `CORRUPT`: the file is missing, cut, no database, or of another store;
+ * `NOT_EMPTY`: it is to be created and is there; `NO_SPACE`, `IO`.
  */
 // deno-lint-ignore require-await
 export async function openSqliteEngine(directory: string, options: EngineOptions): Promise<Engine> {
   const path = join(directory, SQLITE_FILE);
   if (options.create) {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
-    // An empty file is an empty database, and SQLite gives its log the same mode.
-    fs.closeSync(fs.openSync(path, "wx", 0o600));
+    createFile(path);
   } else if (!fs.existsSync(path)) {
     throw new StoreError("CORRUPT", `Cannot open ${path}: the file is missing; restore a backup`);
   }
   let connection: Connection | undefined;
   try {
+    requireWholePages(path);
     connection = new Connection(path);
-    connection.run("PRAGMA journal_mode = WAL");
-    connection.run("PRAGMA synchronous = NORMAL");
+    // Before anything is set: a database that is not ours stays as it is.
+    const position = options.create ? 0n : readPosition(connection, path, options.identity);
+    setUp(connection);
     if (options.create) create(connection, options.identity);
-    return new SqliteEngine(path, connection, readPosition(connection, path, options.identity));
+    return new SqliteEngine(path, connection, position);
   } catch (error) {
-    connection?.database.close();
-    throw sqliteError(`Cannot open ${path}`, error);
+    connection?.close();
+    throw sqliteError(`Cannot open ${path}`, error, path);
   }
+}
+
+/** Refuses a database that ends within a page. SQLite notices when pages are missing, but reads what is
+ * missing of a page as zeros. Where there is a log, a power loss may have left it so, and the log has
+ * the page.
+ */
+function requireWholePages(path: string): void {
+  const header = new Uint8Array(18);
+  const descriptor = fs.openSync(path, "r");
+  try {
+    fs.readSync(descriptor, header, 0, header.length, 0);
+    const { size } = fs.fstatSync(descriptor);
+    const log = fs.statSync(`${path}-wal`, { throwIfNoEntry: false });
+    // Big-endian at 16; 65536 is written as 1, and then nothing is refused.
+    const pageBytes = (header[16]! << 8 | header[17]!) || 1;
+    if (size % pageBytes === 0 || (log !== undefined && log.size > 0)) return;
+    throw new StoreError(
+      "CORRUPT",
+      `Cannot open ${path}: it was cut within page ${
+        Math.ceil(size / pageBytes)
+      }; restore a backup`,
+    );
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+function setUp(connection: Connection): void {
+  connection.pragma("journal_mode = WAL");
+  connection.pragma("synchronous = NORMAL");
+  // On macOS a sync as such leaves the bytes in the cache of the drive.
+  connection.pragma("fullfsync = ON");
+  connection.pragma("checkpoint_fullfsync = ON");
+  connection.pragma("wal_autocheckpoint = 0");
+  connection.pragma(`journal_size_limit = ${LOG_BYTES}`);
+  connection.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
 }
 
 function create(connection: Connection, identity: string): void {
-  connection.run("BEGIN IMMEDIATE");
-  for (const sql of SCHEMA) connection.run(sql);
-  writeMeta(connection, "identity", identity);
-  writeMeta(connection, "position", "0");
-  connection.run("COMMIT");
+  connection.transact(() => {
+    for (const sql of SCHEMA) connection.write(sql);
+    connection.write(PUT_META, "identity", identity);
+    connection.write(PUT_META, "position", "0");
+  });
 }
 
 function readPosition(connection: Connection, path: string, identity: string): bigint {
-  const tables = connection.statement(
-    "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name IN ('entries', 'meta')",
-  ).value();
-  const found = tables === 2 ? readMeta(connection, "identity") : undefined;
-  const position = tables === 2 ? readMeta(connection, "position") : undefined;
-  if (found !== identity) {
-    throw new StoreError(
-      "CORRUPT",
-      `Cannot open ${path}: ${
-        found === undefined ? "it is not part of a store" : "it belongs to another store"
-      }; restore a backup`,
-    );
-  }
+  const refusal = (reason: string) => new StoreError("CORRUPT", `Cannot open ${path}: ${reason}`);
+  const tables = connection.rows(
+    "SELECT sql FROM sqlite_schema WHERE name IN ('entries', 'meta') ORDER BY name",
+  );
+  // SQLite keeps the words of a CREATE.
+  const isOurs = tables.map(([sql]) => sql).join() === SCHEMA.join();
+  const found = isOurs ? connection.meta("identity") : undefined;
+  if (found === undefined) throw refusal("it is not part of a store; restore a backup");
+  if (found !== identity) throw refusal("it belongs to another store; restore a backup");
+  const position = connection.meta("position");
   if (position === undefined || !/^\d{1,20}$/.test(position)) {
-    throw new StoreError("CORRUPT", `Cannot open ${path}: its journal position is not readable`);
+    throw refusal("its journal position is not readable; restore a backup");
   }
   return BigInt(position);
 }

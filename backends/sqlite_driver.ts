@@ -5,6 +5,7 @@
  */
 
 import { StoreError } from "../codec/error.ts";
+import { isFileSystemFull } from "./files.ts";
 
 /** A prepared statement. Rows are arrays of columns; integers have to stay below 2^53. */
 export interface SqliteStatement {
@@ -25,6 +26,8 @@ export type SqliteValue = Uint8Array | string | number | null;
 export interface SqliteDatabase {
   /** Prepares a statement, which lives until it is finalized or the database is closed. */
   prepare(sql: string): SqliteStatement;
+  /** Runs a statement once, for its effect. Errors need not carry a result code. */
+  exec(sql: string): void;
   /** Finalizes all statements and closes the database. A second call does nothing. */
   close(): void;
 }
@@ -37,6 +40,7 @@ interface BunStatement {
 
 interface BunDatabase {
   prepare(sql: string): BunStatement;
+  exec(sql: string): unknown;
   close(throwOnError?: boolean): void;
 }
 
@@ -49,6 +53,7 @@ interface NodeStatement {
 
 interface NodeDatabase {
   prepare(sql: string): NodeStatement;
+  exec(sql: string): unknown;
   close(): void;
 }
 
@@ -80,30 +85,38 @@ export function openSqlite(path: string): SqliteDatabase {
 }
 
 class BunConnection implements SqliteDatabase {
+  readonly #statements = new Set<BunStatement>();
   #database: BunDatabase | undefined;
-  readonly #statements: BunStatement[] = [];
 
   constructor(database: BunDatabase) {
     this.#database = database;
   }
 
   prepare(sql: string): SqliteStatement {
-    if (this.#database === undefined) throw new Error("the database is closed");
-    const statement = this.#database.prepare(sql);
-    this.#statements.push(statement);
+    const statement = requireOpen(this.#database).prepare(sql);
+    this.#statements.add(statement);
     return {
       run: (...parameters) => void statement.run(...parameters),
       value: (...parameters) => statement.values(...parameters)[0]?.[0],
       rows: (...parameters) => statement.values(...parameters),
-      finalize: () => statement.finalize(),
+      finalize: () => {
+        this.#statements.delete(statement);
+        statement.finalize();
+      },
     };
+  }
+
+  exec(sql: string): void {
+    requireOpen(this.#database).exec(sql);
   }
 
   close(): void {
     // A statement that is left alive keeps the file open and can still be run.
-    for (const statement of this.#statements.splice(0)) statement.finalize();
-    this.#database?.close(true);
+    for (const statement of this.#statements) statement.finalize();
+    this.#statements.clear();
+    const database = this.#database;
     this.#database = undefined;
+    database?.close(true);
   }
 }
 
@@ -115,8 +128,7 @@ class NodeConnection implements SqliteDatabase {
   }
 
   prepare(sql: string): SqliteStatement {
-    if (this.#database === undefined) throw new Error("the database is closed");
-    const statement = this.#database.prepare(sql);
+    const statement = requireOpen(this.#database).prepare(sql);
     statement.setReturnArrays(true);
     return {
       run: (...parameters) => void statement.run(...parameters),
@@ -127,18 +139,26 @@ class NodeConnection implements SqliteDatabase {
     };
   }
 
+  exec(sql: string): void {
+    requireOpen(this.#database).exec(sql);
+  }
+
   close(): void {
-    this.#database?.close();
+    const database = this.#database;
     this.#database = undefined;
+    database?.close();
   }
 }
 
+function requireOpen<T>(database: T | undefined): T {
+  if (database === undefined) throw new Error("the database is closed");
+  return database;
+}
+
 const BUSY = 5;
-const IO_ERROR = 10;
 const CORRUPT = 11;
 const FULL = 13;
 const NOT_A_DATABASE = 26;
-const OUT_OF_SPACE_DETAIL = /full|no space/i;
 
 /** Returns SQLite's primary result code of an error, from whichever field the runtime keeps it in. */
 function resultCode(error: unknown): number | undefined {
@@ -157,16 +177,19 @@ export function isSqliteBusy(error: unknown): boolean {
  *
  * @param what What was asked, as the message's beginning.
  * @param error The error that was met, kept as `cause`.
+ * @param path The database file, where the error may come of writing it.
  */
-export function sqliteError(what: string, error: unknown): StoreError {
+export function sqliteError(what: string, error: unknown, path?: string): StoreError {
   if (error instanceof StoreError) return error;
   const reason = error instanceof Error ? error.message : String(error);
   const result = resultCode(error);
   // Errors of open and exec carry no code in Deno, only SQLite's own words.
   const isCorrupt = result === CORRUPT || result === NOT_A_DATABASE ||
     /not a database|malformed/i.test(reason);
-  const isFull = result === FULL ||
-    ((result === undefined || result === IO_ERROR) && OUT_OF_SPACE_DETAIL.test(reason));
-  const code = isCorrupt ? "CORRUPT" : isFull ? "NO_SPACE" : "IO";
+  // Not every file of a database says what kept it from growing.
+  const isFull = () =>
+    result === FULL || /disk is full|no space left|quota exceeded/i.test(reason) ||
+    (path !== undefined && isFileSystemFull(path));
+  const code = isCorrupt ? "CORRUPT" : isFull() ? "NO_SPACE" : "IO";
   return new StoreError(code, `${what}: ${reason}`, { cause: error });
 }

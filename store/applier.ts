@@ -3,13 +3,14 @@
  * @module
  */
 
-import type { Engine } from "../backends/engine.ts";
+import type { Engine, Write } from "../backends/engine.ts";
 import { nextTurn } from "../backends/turn.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import type { JournalWriter } from "../journal/writer.ts";
+import type { Memtable } from "./memtable.ts";
 import type { MemtableStack } from "./memtable_stack.ts";
-import { mergeWrites } from "./merge.ts";
+import { latestWrites } from "./merge.ts";
 import type { CachedReader } from "./read_cache.ts";
 
 /** Writes are acknowledged late once the memtables hold this many times their limit, … */
@@ -19,6 +20,12 @@ const SEALED_BEFORE_WAITING = 8;
 /** While the engines take nothing, writes are refused once this many times the limit is held. */
 const BYTES_BEFORE_REFUSING = 4;
 const RETRY_MS = 1000;
+/** Memtables that are applied together, at most: merging looks at each of them for every key. */
+const MEMTABLES_PER_APPLY = 16;
+/** Merging lets the event loop turn after this long. */
+const SLICE_MS_MAX = 5;
+/** Looking at the clock costs as much as merging a key. */
+const KEYS_PER_CLOCK_READ = 64;
 
 /** Applies what is sealed, oldest first, and lets go of what the journal no longer needs.
  *
@@ -113,7 +120,7 @@ export class Applier {
   }
 
   #run(): Promise<void> {
-    return this.#running ??= this.#applyAll().finally(() => this.#running = undefined);
+    return this.#running ??= this.#applyAll();
   }
 
   async #applyAll(): Promise<void> {
@@ -128,21 +135,25 @@ export class Applier {
         : new StoreError("IO", `Cannot apply memtable: ${error}`, { cause: error });
       this.#retryLater();
       throw this.#failure;
+    } finally {
+      // In one go with the last look at what is sealed: whoever seals after it starts anew.
+      this.#running = undefined;
     }
   }
 
   async #applySealed(): Promise<void> {
-    const { sealed } = this.#memtables;
-    const { end } = sealed.at(-1)!;
+    const oldest = this.#memtables.sealed.slice(0, MEMTABLES_PER_APPLY);
+    const { end } = oldest.at(-1)!;
     // The engines must never hold what the journal can lose.
     await this.#journal.sync();
-    const newestFirst = sealed.map(({ memtable }) => memtable).reverse();
+    const newestFirst = oldest.map(({ memtable }) => memtable).reverse();
+    const writes = await writesByEngine(newestFirst);
     const outcomes = await Promise.allSettled(
       (["append", "btree"] as const).map((name) => {
         const engine = this.#engines[name];
         // While a journal is replayed, one engine may be ahead of what the other one is given.
         const position = engine.position > end ? engine.position : end;
-        return engine.apply(mergeWrites(newestFirst, name), position);
+        return engine.apply(writes[name], position);
       }),
     );
     for (const outcome of outcomes) {
@@ -150,7 +161,7 @@ export class Applier {
     }
     this.#applies++;
     for (const memtable of newestFirst) this.#cache.forget(memtable);
-    this.#memtables.drop(sealed.length);
+    this.#memtables.drop(oldest.length);
     this.#journal.removeBefore(end);
   }
 
@@ -159,4 +170,21 @@ export class Applier {
     this.#retryTimer = setTimeout(() => this.wake(), RETRY_MS);
     (this.#retryTimer as { unref?: () => void }).unref?.();
   }
+}
+
+/** Returns the latest writes of some memtables, in key order, as each engine has to take them. */
+async function writesByEngine(
+  newestFirst: readonly Memtable[],
+): Promise<Record<EngineName, Write[]>> {
+  const writes: Record<EngineName, Write[]> = { append: [], btree: [] };
+  let keys = 0;
+  let turnStart = performance.now();
+  for (const entry of latestWrites(newestFirst)) {
+    writes[entry.engine].push(entry);
+    if (++keys % KEYS_PER_CLOCK_READ !== 0) continue;
+    if (performance.now() - turnStart < SLICE_MS_MAX) continue;
+    await nextTurn();
+    turnStart = performance.now();
+  }
+  return writes;
 }

@@ -8,7 +8,7 @@ import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import { Applier } from "./applier.ts";
 import { addU64, updateF32 } from "./counter.ts";
-import { openParts, type Parts } from "./lifecycle.ts";
+import { closeParts, openParts, type Parts } from "./lifecycle.ts";
 import { checkKey, checkValue } from "./limits.ts";
 import { MemtableStack } from "./memtable_stack.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
@@ -57,7 +57,11 @@ export class StoreCore {
 
   /** Opens a directory and replays what the engines lack. */
   static async open(directory: string, settings: Settings): Promise<StoreCore> {
-    const parts = await openParts(directory, settings);
+    return StoreCore.start(await openParts(directory, settings), settings);
+  }
+
+  /** Starts a store on open parts, which are its own from here on: it closes them, also on failure. */
+  static async start(parts: Parts, settings: Settings): Promise<StoreCore> {
     const { memtableBytes } = settings;
     const memtables = new MemtableStack();
     const cache = new CachedReader(parts.engines.btree, settings.readCacheBytes);
@@ -68,7 +72,7 @@ export class StoreCore {
       return new StoreCore(parts, memtables, applier, writes, cache, replayed);
     } catch (error) {
       await applier.close();
-      await closeParts(parts);
+      await closeParts(parts).catch(() => {});
       throw error;
     }
   }
@@ -125,7 +129,8 @@ export class StoreCore {
 
   commit(what: string, writes: WriteSet): Promise<void> {
     this.#requireOpen(what);
-    this.#writes.requireWritable(what);
+    // Whoever has only read may do so whatever became of the journal.
+    if (writes.bytes > 0) this.#writes.requireWritable(what);
     return this.#writes.writeAll(writes.writes(), writes.bytes);
   }
 
@@ -177,10 +182,16 @@ export class StoreCore {
     this.#writes.seal();
     const { engines: { append, btree }, router } = this.#parts;
     const overlays = this.#memtables.sealed.map(({ memtable }) => memtable).reverse();
-    const engines = { append: append.view(), btree: btree.view() };
-    return new Snapshot({ overlays, engines, router }, [engines.append, engines.btree], () => {
-      this.#requireOpen("Cannot read snapshot");
-    });
+    const appendView = append.view();
+    try {
+      const engines = { append: appendView, btree: btree.view() };
+      return new Snapshot({ overlays, engines, router }, [appendView, engines.btree], () => {
+        this.#requireOpen("Cannot read snapshot");
+      });
+    } catch (error) {
+      appendView.release();
+      throw error;
+    }
   }
 
   flush(what: string): Promise<void> {
@@ -235,6 +246,9 @@ export class StoreCore {
       await this.#applier.close();
       await closeParts(this.#parts);
     }
+    // Writes may have been acknowledged that are not on disk, and nobody was told so far.
+    const { poison } = this.#parts.journal;
+    if (poison !== undefined) throw poison;
   }
 
   async #checkpoint(): Promise<void> {
@@ -242,29 +256,12 @@ export class StoreCore {
     await this.#applier.drain();
     const { journal } = this.#parts;
     // What came in meanwhile keeps its segment.
-    if (this.#memtables.overlays.some((memtable) => memtable.size > 0)) return;
+    if (this.#memtables.bytes > 0) return;
     journal.rotate();
     journal.removeBefore(journal.end);
   }
 
   #requireOpen(what: string): void {
     if (this.#closing !== undefined) throw new StoreError("CLOSED", `${what}: the store is closed`);
-  }
-}
-
-/** Closes everything, the lock last, whatever fails on the way; the first failure is thrown. */
-async function closeParts({ engines, journal, lock }: Parts): Promise<void> {
-  try {
-    await engines.append.close();
-  } finally {
-    try {
-      await engines.btree.close();
-    } finally {
-      try {
-        await journal.close();
-      } finally {
-        lock.release();
-      }
-    }
   }
 }

@@ -3,7 +3,7 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { join, resolve } from "@std/path";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
@@ -16,11 +16,12 @@ import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
 import { resolveOptions } from "./options.ts";
 import { pages, pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { traced, tracedSync, Tracer } from "./tracing.ts";
+import { NO_ROUTE, traced, tracedRows, tracedRowsAsync, tracedSync, Tracer } from "./tracing.ts";
 import type { Transaction } from "./transaction.ts";
 import type { KVStore, OpenOptions, ScanRange, StoreStats } from "./types.ts";
 
 const TRACERS = {
+  open: new Tracer("open"),
   get: new Tracer("get"),
   getSync: new Tracer("getSync"),
   has: new Tracer("has"),
@@ -32,12 +33,17 @@ const TRACERS = {
   transact: new Tracer("transact"),
   fetchAndAddU64: new Tracer("fetchAndAddU64"),
   compareAndSwapF32: new Tracer("compareAndSwapF32"),
+  scan: new Tracer("scan"),
+  scanSync: new Tracer("scanSync"),
+  keys: new Tracer("keys"),
   scanPrefix: new Tracer("scanPrefix"),
   count: new Tracer("count"),
   deleteRange: new Tracer("deleteRange"),
   snapshot: new Tracer("snapshot"),
   flush: new Tracer("flush"),
   checkpoint: new Tracer("checkpoint"),
+  stats: new Tracer("stats"),
+  routeOf: new Tracer("routeOf"),
   close: new Tracer("close"),
 };
 
@@ -87,29 +93,30 @@ export class HybridStore implements KVStore {
    * @throws {StoreError} `LOCKED` with the owner's process id; `CORRUPT` with the file and what to do;
    * `ROUTES_CHANGED`; `UNSUPPORTED`; `NO_SPACE`; `IO`.
    */
-  static async open(path: string | URL, options: OpenOptions = {}): Promise<HybridStore> {
-    const directory = path instanceof URL ? fileURLToPath(path) : path;
-    if (typeof directory !== "string" || directory === "") {
-      throw new TypeError(`Cannot open store: the path is ${describe(path) || "empty"}`);
-    }
-    const core = await StoreCore.open(directory, resolveOptions(options));
-    return new HybridStore(directory, core, () => {});
+  static open(path: string | URL, options: OpenOptions = {}): Promise<HybridStore> {
+    return traced(TRACERS.open, NO_ROUTE, undefined, undefined, async () => {
+      const directory = resolveDirectory(path);
+      const core = await StoreCore.open(directory, resolveOptions(options));
+      return new HybridStore(directory, core, () => {});
+    });
   }
 
   /** Opens a new store in a temporary directory, which goes with `close()`.
    *
    * @throws As {@linkcode HybridStore.open} does.
    */
-  static async openTemp(options: OpenOptions = {}): Promise<HybridStore> {
-    const settings = resolveOptions(options);
-    const directory = fs.mkdtempSync(join(tmpdir(), "hybridstore-"));
-    const remove = () => fs.rmSync(directory, { recursive: true, force: true });
-    try {
-      return new HybridStore(directory, await StoreCore.open(directory, settings), remove);
-    } catch (error) {
-      remove();
-      throw error;
-    }
+  static openTemp(options: OpenOptions = {}): Promise<HybridStore> {
+    return traced(TRACERS.open, NO_ROUTE, undefined, undefined, async () => {
+      const settings = resolveOptions(options);
+      const directory = fs.mkdtempSync(join(tmpdir(), "hybridstore-"));
+      const remove = () => fs.rmSync(directory, { recursive: true, force: true });
+      try {
+        return new HybridStore(directory, await StoreCore.open(directory, settings), remove);
+      } catch (error) {
+        remove();
+        throw error;
+      }
+    });
   }
 
   /** Returns the value of a key, `undefined` where there is none. Costs one lookup.
@@ -254,19 +261,25 @@ export class HybridStore implements KVStore {
    */
   scan(range?: ScanRange): AsyncIterableIterator<Entry> {
     const what = "Cannot scan";
-    return rowsAsync(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
+    return tracedRowsAsync(TRACERS.scan, () => {
+      return rowsAsync(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
+    });
   }
 
   /** Yields the entries of a range without letting the event loop turn; else as `scan`. */
   scanSync(range?: ScanRange): IterableIterator<Entry> {
     const what = "Cannot scan";
-    return rows(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
+    return tracedRows(TRACERS.scanSync, () => {
+      return rows(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
+    });
   }
 
   /** Yields the keys of a range, without reading their values; else as `scan`. */
   keys(range?: ScanRange): AsyncIterableIterator<Uint8Array> {
     const what = "Cannot scan keys";
-    return rowsAsync(this.#core.source(what), KEY_ROWS, resolveRange(what, range));
+    return tracedRowsAsync(TRACERS.keys, () => {
+      return rowsAsync(this.#core.source(what), KEY_ROWS, resolveRange(what, range));
+    });
   }
 
   /** Returns all entries whose key begins with a prefix, over both engines, as of one moment. The empty
@@ -276,7 +289,7 @@ export class HybridStore implements KVStore {
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
    */
   scanPrefix(prefix: Uint8Array): Promise<Entry[]> {
-    return traced(TRACERS.scanPrefix, this.#context, prefix, undefined, () => {
+    return traced(TRACERS.scanPrefix, NO_ROUTE, prefix, undefined, () => {
       const what = "Cannot scan prefix";
       if (!(prefix instanceof Uint8Array)) {
         throw new TypeError(`${what}: it is ${describe(prefix)}, not a Uint8Array`);
@@ -302,15 +315,20 @@ export class HybridStore implements KVStore {
   /** Deletes the keys of a range together: all of them or none. It takes effect at the call, and the
    * event loop waits while the keys are read.
    *
+   * @param range The keys; `{}` stands for all of them.
    * @returns How many there were, once that is acknowledged.
+   * @throws {TypeError} The range is missing, or a bound in it is `undefined`; nothing is deleted.
    * @throws {RangeError} The range is not valid, or its keys exceed 512 MiB; nothing is deleted.
    * @throws {StoreError} As `put` does.
    */
   deleteRange(range: ScanRange): Promise<number> {
     return traced(TRACERS.deleteRange, this.#context, undefined, undefined, () => {
       const what = "Cannot delete range";
-      if (typeof range !== "object" || range === null) {
-        throw new TypeError(`${what}: the range is ${describe(range)}; {} stands for all keys`);
+      // What went missing must not delete every key.
+      for (const [name, value] of Object.entries(range ?? { range })) {
+        if (value === undefined) {
+          throw new TypeError(`${what}: ${name} is undefined; {} stands for all keys`);
+        }
       }
       return this.#core.deleteRange(what, resolveRange(what, range));
     });
@@ -353,7 +371,9 @@ export class HybridStore implements KVStore {
    * @throws {StoreError} `CLOSED`.
    */
   stats(): StoreStats {
-    return this.#core.stats("Cannot read statistics");
+    return tracedSync(TRACERS.stats, NO_ROUTE, undefined, () => {
+      return this.#core.stats("Cannot read statistics");
+    });
   }
 
   /** Returns the engine that a key lives in, whether it is there or not.
@@ -361,7 +381,9 @@ export class HybridStore implements KVStore {
    * @throws {TypeError | RangeError} The key is not valid.
    */
   routeOf(key: Uint8Array): EngineName {
-    return this.#core.routeOf("Cannot route key", key);
+    return tracedSync(TRACERS.routeOf, this.#context, key, () => {
+      return this.#core.routeOf("Cannot route key", key);
+    });
   }
 
   /** Refuses further calls, moves everything into the engines and closes the files. Whatever the disk
@@ -387,4 +409,19 @@ export class HybridStore implements KVStore {
       return undefined;
     }
   };
+}
+
+/** Returns the absolute path of a directory: what is opened later, and what is not, must be the same
+ * wherever the process goes.
+ *
+ * @throws {TypeError} It is neither a path nor a `file:` URL.
+ */
+function resolveDirectory(path: string | URL): string {
+  const directory = path instanceof URL ? fileURLToPath(path) : path;
+  if (typeof directory !== "string") {
+    throw new TypeError(`Cannot open store: the path is ${describe(directory)}, not a string`);
+  }
+  if (directory === "") throw new TypeError("Cannot open store: the path is empty");
+  if (directory.includes("\0")) throw new TypeError("Cannot open store: the path contains NUL");
+  return resolve(directory);
 }

@@ -41,7 +41,7 @@ const PARTS = [APPEND_DIRECTORY, BTREE_DIRECTORY, JOURNAL_DIRECTORY];
 
 /** The open parts of a store, not yet replayed. */
 export interface Parts {
-  readonly lock: StoreLock;
+  readonly lock: Pick<StoreLock, "release">;
   readonly router: Router;
   readonly journal: JournalWriter;
   readonly recovery: JournalRecovery;
@@ -54,12 +54,12 @@ export interface Parts {
  */
 export async function openParts(directory: string, settings: Settings): Promise<Parts> {
   try {
-    fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+    nodeFileSystem.makeDirectory(directory);
   } catch (error) {
     throw fileError(`Cannot open store ${directory}`, error);
   }
   const lock = StoreLock.acquire(directory);
-  const engines: Engine[] = [];
+  const engines: { append?: Engine; btree?: Engine } = {};
   let journal: JournalWriter | undefined;
   try {
     const stored = readManifest(directory);
@@ -67,10 +67,14 @@ export async function openParts(directory: string, settings: Settings): Promise<
     const manifest = stored ?? prepareCreation(directory, settings);
     requireRoutes(directory, manifest, settings);
     const options = { identity: manifest.identity, create: isNew };
-    const append = await openLmdbEngine(join(directory, APPEND_DIRECTORY), options);
-    engines.push(append);
-    const btree = await openSqliteEngine(join(directory, BTREE_DIRECTORY), options);
-    engines.push(btree);
+    const append = engines.append = await openLmdbEngine(
+      join(directory, APPEND_DIRECTORY),
+      options,
+    );
+    const btree = engines.btree = await openSqliteEngine(
+      join(directory, BTREE_DIRECTORY),
+      options,
+    );
     const journalDirectory = join(directory, JOURNAL_DIRECTORY);
     if (!isNew) requireJournal(journalDirectory);
     const opened = await openWriter(nodeFileSystem, journalDirectory, {
@@ -80,16 +84,33 @@ export async function openParts(directory: string, settings: Settings): Promise<
     journal = opened.writer;
     requirePosition(journal, "append", append);
     requirePosition(journal, "B-tree", btree);
-    if (isNew) writeManifest(directory, manifest);
+    if (isNew) {
+      // Whoever finds a manifest relies on the names of the files as well as on what is in them.
+      for (const part of PARTS) nodeFileSystem.syncDirectory(join(directory, part));
+      writeManifest(directory, manifest);
+    }
     fs.rmSync(join(directory, CREATING_FILE), { force: true });
     const router = new Router(manifest.routes);
     return { lock, router, journal, recovery: opened.recovery, engines: { append, btree } };
   } catch (error) {
-    for (const engine of engines) await engine.close();
-    await journal?.close();
-    lock.release();
-    throw error;
+    await closeParts({ engines, journal, lock }).catch(() => {});
+    throw fileError(`Cannot open store ${directory}`, error);
   }
+}
+
+/** Closes what is open, the lock last, whatever fails on the way; the first failure is thrown. */
+export async function closeParts(parts: {
+  readonly engines: Partial<Parts["engines"]>;
+  readonly journal: JournalWriter | undefined;
+  readonly lock: Parts["lock"];
+}): Promise<void> {
+  const { engines, journal, lock } = parts;
+  const failures: unknown[] = [];
+  for (const part of [engines.append, engines.btree, journal]) {
+    await part?.close().catch((error) => failures.push(error));
+  }
+  lock.release();
+  if (failures.length > 0) throw failures[0];
 }
 
 /** Makes a directory ready for a new store, and refuses one that has lost its manifest. */

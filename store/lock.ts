@@ -69,6 +69,10 @@ export class StoreLock {
   release(): void {
     try {
       fs.rmSync(join(this.#directory, LOCK_PID_FILE), { force: true });
+    } catch {
+      // It is there for those who are refused, and nobody will be.
+    }
+    try {
       // Bun keeps the lock of a connection that is closed within a transaction.
       this.#database.prepare("ROLLBACK").run();
       this.#database.close();

@@ -52,6 +52,12 @@ export class MemtableEntry {
   }
 }
 
+/** A write that a memtable took, and the one that it replaced. */
+export interface Change {
+  readonly key: string;
+  readonly previous: MemtableEntry | undefined;
+}
+
 /** New keys are folded into the sorted ones when there are this many, plus a part of the sorted. */
 const UNSORTED_KEYS_MIN = 1024;
 const SORTED_PER_UNSORTED = 8;
@@ -97,16 +103,21 @@ export class Memtable {
     return previous;
   }
 
-  /** Takes back what `set` did, given what it returned. */
-  unset(key: string, previous: MemtableEntry | undefined): void {
-    if (previous !== undefined) {
-      this.#entries.set(key, previous);
-      return;
+  /** Takes back the latest calls of `set`, given in their order. */
+  takeBack(changes: readonly Change[]): void {
+    const added = new Set<string>();
+    for (let i = changes.length - 1; i >= 0; i--) {
+      const { key, previous } = changes[i]!;
+      if (previous !== undefined) {
+        this.#entries.set(key, previous);
+      } else {
+        this.#entries.delete(key);
+        added.add(key);
+      }
     }
-    this.#entries.delete(key);
-    // Rare enough (a failed write) to look through the lists.
-    this.#unsorted = this.#unsorted.filter((other) => other !== key);
-    this.#sorted = this.#sorted.filter((other) => other !== key);
+    // Rare enough (a failed write) to look through the lists, though not once for each key.
+    this.#unsorted = this.#unsorted.filter((key) => !added.has(key));
+    this.#sorted = this.#sorted.filter((key) => !added.has(key));
   }
 
   /** Yields the entries from `start` (inclusive) to `end` (exclusive), in byte order or against it.

@@ -45,12 +45,15 @@ export class MemtableStack {
     return undefined;
   }
 
-  /** Seals the active memtable, unless it is empty, and starts another.
+  /** Seals the active memtable, unless nothing of the journal went into it, and starts another.
+   *
+   * One without keys is sealed too: a record that is replayed may hold nothing that is still wanted,
+   * and the engines have to be told all the same that they are past it.
    *
    * @param end The journal position behind its last write.
    */
   seal(end: bigint): void {
-    if (this.#active.size === 0) return;
+    if (this.#active.bytes === 0) return;
     this.#sealed = [...this.#sealed, { memtable: this.#active, end }];
     this.#active = new Memtable();
     this.#overlays = [this.#active, ...this.#overlays];

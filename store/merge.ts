@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { EngineReader, Entry, KeyRange, Write } from "../backends/engine.ts";
+import type { EngineReader, Entry, KeyRange } from "../backends/engine.ts";
 import { compareBytes } from "../codec/bytes.ts";
 import { commonPrefix } from "../codec/prefix.ts";
 import type { EngineName, Router } from "../codec/route.ts";
@@ -23,6 +23,8 @@ export interface RowKind<Row> {
   read(engine: EngineReader, range: KeyRange, limit: number): Row[];
   /** Returns the key of a row. */
   key(row: Row): Uint8Array;
+  /** Returns the bytes that a row holds. */
+  bytes(row: Row): number;
   /** Makes a row, as a copy, of a memtable's entry that is no deletion. */
   copy(entry: MemtableEntry): Row;
 }
@@ -31,6 +33,7 @@ export interface RowKind<Row> {
 export const ENTRY_ROWS: RowKind<Entry> = {
   read: (engine, range, limit) => engine.range(range, limit),
   key: (entry) => entry.key,
+  bytes: ({ key, value }) => key.length + value.length,
   copy: (entry) => ({ key: new Uint8Array(entry.key), value: entry.copyValue()! }),
 };
 
@@ -38,11 +41,14 @@ export const ENTRY_ROWS: RowKind<Entry> = {
 export const KEY_ROWS: RowKind<Uint8Array> = {
   read: (engine, range, limit) => engine.keys(range, limit),
   key: (key) => key,
+  bytes: (key) => key.length,
   copy: (entry) => new Uint8Array(entry.key),
 };
 
-/** Rows that a merge takes from an engine at a time. */
-const CHUNK_ROWS = 512;
+/** Rows that a merge takes from an engine at a time: as many as are wanted, up to so many, … */
+const CHUNK_ROWS_MAX = 512;
+/** … and at least so many once the first were not enough, because memtables hide rows. */
+const NEXT_CHUNK_ROWS_MIN = 32;
 
 /** Returns the value of a key at a moment, as a copy. */
 export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | undefined {
@@ -106,20 +112,15 @@ export function readPage<Row>(
   return rows;
 }
 
-/** Yields the latest write of every key in some memtables that belongs to an engine, in key order.
+/** Yields the latest write of every key in some memtables, in key order.
  *
  * @param memtables Newest first.
  */
-export function* mergeWrites(
-  memtables: readonly Memtable[],
-  engine: EngineName,
-): Generator<Write> {
-  const inputs = memtables.map((memtable) =>
-    new MemtableInput(memtable.range("", undefined, false), ENTRY_ROWS)
-  );
-  for (const { entry } of merge(inputs, false)) {
-    if (entry!.engine === engine) yield entry!;
-  }
+export function* latestWrites(memtables: readonly Memtable[]): Generator<MemtableEntry> {
+  const ranges = memtables.map((memtable) => memtable.range("", undefined, false));
+  if (ranges.length === 1) return yield* ranges[0]!;
+  const inputs = ranges.map((range) => new MemtableInput(range, ENTRY_ROWS));
+  for (const { entry } of merge(inputs, false)) yield entry!;
 }
 
 function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {
@@ -186,7 +187,7 @@ class MemtableInput<Row> implements Input<Row> {
 class EngineInput<Row> implements Input<Row> {
   readonly #engine: EngineReader;
   readonly #kind: RowKind<Row>;
-  readonly #chunkRows: number;
+  #chunkRows: number;
   #range: KeyRange;
   #rows: Row[] = [];
   #index = 0;
@@ -196,7 +197,7 @@ class EngineInput<Row> implements Input<Row> {
     this.#engine = engine;
     this.#range = range;
     this.#kind = kind;
-    this.#chunkRows = Math.min(limit, CHUNK_ROWS);
+    this.#chunkRows = Math.min(limit, CHUNK_ROWS_MAX);
     this.#fill();
   }
 
@@ -212,6 +213,7 @@ class EngineInput<Row> implements Input<Row> {
       this.key = undefined;
     } else {
       this.#range = rangeBehind(this.#range, this.key!);
+      this.#chunkRows = Math.max(this.#chunkRows, NEXT_CHUNK_ROWS_MIN);
       this.#fill();
     }
   }

@@ -68,7 +68,7 @@ export function resolveOptions(options: OpenOptions): Settings {
   checkInteger("memtableBytes", memtableBytes, 1, 2 ** 32);
   checkInteger("readCacheBytes", readCacheBytes, 0, 2 ** 32);
   checkSegmentBytes(segmentBytes);
-  const routes = options.routes && new Router(options.routes).routes;
+  const routes = options.routes === undefined ? undefined : new Router(options.routes).routes;
   return {
     routes,
     durability,

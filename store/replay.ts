@@ -43,7 +43,7 @@ export async function replay(
             `(${found.fault})`,
         );
       }
-      const bytes = Uint8Array.from(found.payload);
+      const bytes = found.payload.slice();
       const wanted = {
         append: offset >= positions.append,
         btree: offset >= positions.btree,

@@ -14,6 +14,8 @@ import type { ScanRange } from "./types.ts";
 /** Rows of the first page, which is often all that is wanted, and of the largest. */
 const FIRST_PAGE_ROWS = 256;
 const PAGE_ROWS_MAX = 2048;
+/** Pages grow towards this size and shrink to it, so that large values do not pile up in memory. */
+const PAGE_BYTES = 4 * 1024 * 1024;
 /** An asynchronous scan lets the event loop turn when it has read for this long. */
 const TURN_MS_MAX = 5;
 
@@ -37,10 +39,14 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 /** Checks the bounds of a scan, copies them, and intersects them into one range.
  *
- * @throws {TypeError} A bound is no `Uint8Array`, `reverse` no boolean, or a property is unknown.
+ * @throws {TypeError} The range is no object, or is bytes or a list, which would pass for a range of
+ * all keys; a bound is no `Uint8Array`, `reverse` no boolean, or a property is unknown.
  * @throws {RangeError} `limit` is no integer from 0 on, nor `Infinity`.
  */
 export function resolveRange(what: string, range: ScanRange = {}): Scan {
+  if (typeof range !== "object" || range === null || Symbol.iterator in range) {
+    throw new TypeError(`${what}: the range is ${describe(range)}; {} stands for all keys`);
+  }
   for (const [name, value] of Object.entries(range)) {
     if (!KNOWN.has(name)) throw new TypeError(`${what}: a range has no property ${name}`);
     const isBound = name !== "reverse" && name !== "limit";
@@ -89,12 +95,22 @@ export function* pages<Row>(
   while (left > 0) {
     const wanted = Math.min(pageRows, left);
     const rows = readPage(source(), kind, rest, prefix, wanted);
-    if (rows.length > 0) yield rows;
-    if (rows.length < wanted) return;
+    if (rows.length === 0) return;
+    const isLast = rows.length < wanted;
     left -= rows.length;
+    // Before the page goes out: its rows belong to the caller then, who may write over them.
     rest = rangeBehind(rest, kind.key(rows.at(-1)!).slice());
-    pageRows = Math.min(pageRows * 2, PAGE_ROWS_MAX);
+    pageRows = nextPageRows(kind, rows);
+    yield rows;
+    if (isLast) return;
   }
+}
+
+function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
+  let bytes = 0;
+  for (const row of rows) bytes += kind.bytes(row);
+  const rowsMax = Math.min(rows.length * 2, PAGE_ROWS_MAX);
+  return Math.max(1, Math.min(rowsMax, Math.floor(PAGE_BYTES * rows.length / bytes)));
 }
 
 /** Yields the rows of a scan. */

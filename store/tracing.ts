@@ -44,10 +44,26 @@ export class Tracer {
   sync<T>(context: TraceContext, operation: () => T): T {
     return this.#channel.traceSync(operation, context) as T;
   }
+
+  /** Publishes the course of an iteration: `start` at the call, `asyncEnd` when it is over. */
+  iteration<T>(begin: () => T): { rows: T; end: () => void; fail: (error: unknown) => void } {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    let rows: T;
+    this.promise({}, () => {
+      rows = begin();
+      return promise;
+    }).catch(() => {
+      // Whoever iterates has met the error.
+    });
+    return { rows: rows!, end: resolve, fail: reject };
+  }
 }
 
 /** Finds the engine of a key, `undefined` where the key is not valid. */
 export type RouteOf = (key: Uint8Array) => EngineName | undefined;
+
+/** For what concerns no single key. */
+export const NO_ROUTE: RouteOf = () => undefined;
 
 function contextOf(routeOf: RouteOf, key?: Uint8Array, value?: Uint8Array): TraceContext {
   const engine = key && routeOf(key);
@@ -78,9 +94,47 @@ export function traced<T>(
 export function tracedSync<T>(
   tracer: Tracer,
   routeOf: RouteOf,
-  key: Uint8Array,
+  key: Uint8Array | undefined,
   operation: () => T,
 ): T {
   if (!tracer.isActive) return operation();
   return tracer.sync(contextOf(routeOf, key), operation);
+}
+
+/** Begins a scan, traced where anyone listens, from the call to the end of the iteration. */
+export function tracedRows<Row>(
+  tracer: Tracer,
+  begin: () => Generator<Row, undefined>,
+): Generator<Row, undefined> {
+  if (!tracer.isActive) return begin();
+  const { rows, end, fail } = tracer.iteration(begin);
+  return (function* () {
+    try {
+      return yield* rows;
+    } catch (error) {
+      fail(error);
+      throw error;
+    } finally {
+      end();
+    }
+  })();
+}
+
+/** Begins an asynchronous scan, traced as {@linkcode tracedRows} does. */
+export function tracedRowsAsync<Row>(
+  tracer: Tracer,
+  begin: () => AsyncGenerator<Row, undefined>,
+): AsyncGenerator<Row, undefined> {
+  if (!tracer.isActive) return begin();
+  const { rows, end, fail } = tracer.iteration(begin);
+  return (async function* () {
+    try {
+      return yield* rows;
+    } catch (error) {
+      fail(error);
+      throw error;
+    } finally {
+      end();
+    }
+  })();
 }

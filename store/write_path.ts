@@ -13,7 +13,7 @@ import type { EngineName, Router } from "../codec/route.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "../journal/record.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import type { Applier } from "./applier.ts";
-import { lookupKey, MemtableEntry } from "./memtable.ts";
+import { type Change, lookupKey, MemtableEntry } from "./memtable.ts";
 import type { MemtableStack } from "./memtable_stack.ts";
 import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
 import type { Durability } from "./types.ts";
@@ -37,12 +37,6 @@ class Acknowledgement {
   }
 }
 
-/** A change of the memtable that can be taken back. */
-interface Undo {
-  readonly key: string;
-  readonly previous: MemtableEntry | undefined;
-}
-
 /** Takes the writes of a store and acknowledges them as its durability says. */
 export class WritePath {
   readonly #journal: JournalWriter;
@@ -57,7 +51,8 @@ export class WritePath {
   /** Where the record of the open group starts in the chunk, and where its next write goes. */
   #start = 0;
   #at = RECORD_HEADER_BYTES;
-  #undo: Undo[] = [];
+  /** What the open group changed in the active memtable. */
+  #changes: Change[] = [];
   #written: Acknowledgement | undefined;
   #durable: Acknowledgement | undefined;
   #isScheduled = false;
@@ -120,11 +115,14 @@ export class WritePath {
     return this.#acknowledge(touchesBtree);
   }
 
-  /** Writes the open group into the journal. Its writes are then in the journal or nowhere. */
-  commit(): void {
+  /** Writes the open group into the journal. Its writes are then in the journal or nowhere.
+   *
+   * @returns Why they are nowhere, if so; whoever waits for them hears of it too.
+   */
+  commit(): unknown {
     this.#isScheduled = false;
     const payloadBytes = this.#at - this.#start - RECORD_HEADER_BYTES;
-    if (payloadBytes === 0) return;
+    if (payloadBytes === 0) return undefined;
     const written = this.#written;
     const durable = this.#durable;
     this.#written = this.#durable = undefined;
@@ -135,16 +133,18 @@ export class WritePath {
       this.#takeBack();
       written?.reject(error);
       durable?.reject(error);
-      return;
+      return error;
     }
     this.#memtables.active.bytes += this.#at - this.#start;
-    this.#undo = [];
+    this.#changes = [];
     this.#start = this.#at;
     this.#at += RECORD_HEADER_BYTES;
+    if (this.#chunk.length > CHUNK_BYTES) this.#startChunk(0);
     if (this.#memtables.active.bytes >= this.#memtableBytes) this.seal();
     if (durable !== undefined) this.#settleWhenDurable(durable);
     else if (this.#durability !== "flush") this.#syncLater();
     if (written !== undefined) this.#settle(written);
+    return undefined;
   }
 
   /** Writes the open group and hands the active memtable to the applier. */
@@ -169,9 +169,15 @@ export class WritePath {
   /** Makes sure that this many bytes of writes fit behind what the open group holds. */
   #reserve(bytes: number): void {
     if (this.#at + bytes <= this.#chunk.length) return;
-    this.commit();
-    // The memtable keeps the old chunk for as long as it needs it.
-    this.#chunk = new Uint8Array(Math.max(CHUNK_BYTES, RECORD_HEADER_BYTES + bytes));
+    const failure = this.commit();
+    // The write at hand may have been computed from what was just taken back.
+    if (failure !== undefined) throw failure;
+    this.#startChunk(Math.max(CHUNK_BYTES, RECORD_HEADER_BYTES + bytes));
+  }
+
+  /** Goes on in a new chunk. The memtable keeps the old one for as long as it needs it. */
+  #startChunk(bytes: number): void {
+    this.#chunk = new Uint8Array(bytes);
     this.#start = 0;
     this.#at = RECORD_HEADER_BYTES;
   }
@@ -183,7 +189,7 @@ export class WritePath {
     const lookup = lookupKey(this.#chunk, keyStart, keyStart + key.length);
     const valueLength = value === undefined ? -1 : value.length;
     const entry = new MemtableEntry(this.#chunk, keyStart, key.length, valueLength, engine);
-    this.#undo.push({ key: lookup, previous: this.#memtables.active.set(lookup, entry) });
+    this.#changes.push({ key: lookup, previous: this.#memtables.active.set(lookup, entry) });
     return engine;
   }
 
@@ -216,11 +222,8 @@ export class WritePath {
   }
 
   #takeBack(): void {
-    for (let i = this.#undo.length - 1; i >= 0; i--) {
-      const { key, previous } = this.#undo[i]!;
-      this.#memtables.active.unset(key, previous);
-    }
-    this.#undo = [];
+    this.#memtables.active.takeBack(this.#changes);
+    this.#changes = [];
     this.#at = this.#start + RECORD_HEADER_BYTES;
   }
 

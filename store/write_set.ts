@@ -30,7 +30,11 @@ export class WriteSet {
    */
   add(what: string, key: Uint8Array, value: Uint8Array | undefined): void {
     const length = key.length + (value?.length ?? 0);
-    if (this.#bytes + WRITE_HEADER_BYTES + length > MAX_BATCH_BYTES) {
+    const lookup = lookupKey(key);
+    const previous = this.memtable.get(lookup);
+    const added = WRITE_HEADER_BYTES + length -
+      (previous === undefined ? 0 : encodedBytes(previous));
+    if (this.#bytes + added > MAX_BATCH_BYTES) {
       throw new RangeError(`${what}: the batch would exceed ${MAX_BATCH_BYTES} bytes`);
     }
     if (this.#used + length > this.#arena.length) {
@@ -48,8 +52,8 @@ export class WriteSet {
       value === undefined ? -1 : value.length,
       this.#router.routeOf(key),
     );
-    const previous = this.memtable.set(lookupKey(key), entry);
-    this.#bytes += encodedBytes(entry) - (previous === undefined ? 0 : encodedBytes(previous));
+    this.memtable.set(lookup, entry);
+    this.#bytes += added;
   }
 
   /** The writes in key order. */

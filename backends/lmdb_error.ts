@@ -1,0 +1,23 @@
+/** What the errors of LMDB mean.
+ *
+ * @module
+ */
+
+import { StoreError } from "../codec/error.ts";
+import { isFileSystemFull } from "./files.ts";
+
+const DAMAGE = /MDB_(CORRUPTED|INVALID|VERSION_MISMATCH|PAGE_NOTFOUND|INCOMPATIBLE|CURSOR_FULL)/;
+const FULL = /MDB_MAP_FULL|ENOSPC|EDQUOT|No space left|quota exceeded/i;
+
+/** Converts an error of the library into a `StoreError`.
+ *
+ * @param path The data file, where the error may come of writing it.
+ */
+export function lmdbError(what: string, error: unknown, path?: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  // LMDB calls a write that was cut short an I/O error, without asking what cut it.
+  const isFull = () => FULL.test(reason) || (path !== undefined && isFileSystemFull(path));
+  const code = DAMAGE.test(reason) ? "CORRUPT" : isFull() ? "NO_SPACE" : "IO";
+  return new StoreError(code, `${what}: ${reason}`, { cause: error });
+}

@@ -1,0 +1,209 @@
+/** A connection to the B-tree side's database.
+ *
+ * @module
+ */
+
+import type { Entry, KeyRange } from "./engine.ts";
+import type { Moment } from "./shared_view.ts";
+import {
+  openSqlite,
+  type SqliteDatabase,
+  sqliteError,
+  type SqliteStatement,
+  type SqliteValue,
+} from "./sqlite_driver.ts";
+
+const GET = "SELECT value FROM entries WHERE key = ?";
+const HAS = "SELECT 1 FROM entries WHERE key = ?";
+const GET_META = "SELECT value FROM meta WHERE name = ?";
+
+/** One connection, its prepared statements, and its read transaction.
+ *
+ * Without a transaction every read would begin and end one, which takes as long as the read itself.
+ * So the first read begins one, and it lasts until something is written.
+ */
+export class Connection implements Moment {
+  readonly #path: string;
+  readonly #database: SqliteDatabase;
+  readonly #statements = new Map<string, SqliteStatement>();
+  readonly #onEnd: ((connection: Connection) => void) | undefined;
+  #isReading = false;
+
+  /** @param onEnd Called when the connection is done with being a moment. */
+  constructor(path: string, onEnd?: (connection: Connection) => void) {
+    this.#path = path;
+    this.#database = openSqlite(path);
+    this.#onEnd = onEnd;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    try {
+      this.#beginReading();
+      return this.#statement(GET).value(key) as Uint8Array | undefined;
+    } catch (error) {
+      throw sqliteError("Cannot get key from the B-tree side", error);
+    }
+  }
+
+  has(key: Uint8Array): boolean {
+    try {
+      this.#beginReading();
+      return this.#statement(HAS).value(key) !== undefined;
+    } catch (error) {
+      throw sqliteError("Cannot look for key on the B-tree side", error);
+    }
+  }
+
+  range(range: KeyRange, limit: number): Entry[] {
+    const rows = this.#select("key, value", range, limit);
+    const entries = new Array<Entry>(rows.length);
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[i]!;
+      entries[i] = { key: row[0]!, value: row[1]! };
+    }
+    return entries;
+  }
+
+  keys(range: KeyRange, limit: number): Uint8Array[] {
+    return this.#select("key", range, limit).map((row) => row[0]!);
+  }
+
+  /** Returns the number of keys. */
+  count(): number {
+    try {
+      this.#beginReading();
+      return this.#statement("SELECT count(*) FROM entries").value() as number;
+    } catch (error) {
+      throw sqliteError("Cannot count keys on the B-tree side", error);
+    }
+  }
+
+  /** Returns a value of the table `meta`. */
+  meta(name: string): string | undefined {
+    return this.#statement(GET_META).value(name) as string | undefined;
+  }
+
+  /** Holds on to the database as it is now. */
+  pin(): void {
+    this.#beginReading();
+    // BEGIN alone takes no snapshot; the first read does.
+    this.meta("position");
+  }
+
+  /** Lets the next read see what was written meanwhile, and a checkpoint move all of the log. */
+  endReading(): void {
+    if (!this.#isReading) return;
+    this.#isReading = false;
+    this.#rollBack();
+  }
+
+  end(): void {
+    this.endReading();
+    this.#onEnd?.(this);
+  }
+
+  /** Runs `body` in a transaction. What `body` throws is thrown on, with nothing written. */
+  transact<T>(body: () => T): T {
+    this.endReading();
+    this.write("BEGIN IMMEDIATE");
+    try {
+      const result = body();
+      this.write("COMMIT");
+      return result;
+    } catch (error) {
+      this.#rollBack();
+      throw error;
+    }
+  }
+
+  /** Runs a statement that changes the database.
+   *
+   * @throws {StoreError} `NO_SPACE`, `CORRUPT`, `IO`.
+   */
+  write(sql: string, ...parameters: SqliteValue[]): void {
+    try {
+      this.#statement(sql).run(...parameters);
+    } catch (error) {
+      throw sqliteError("Cannot write to the B-tree side", error, this.#path);
+    }
+  }
+
+  /** Returns the number of pages in the log that are not in the database yet. */
+  logPages(): number {
+    // An SQLite that does not know NOOP moves them at once.
+    const [, logged, moved] = this.#checkpoint("NOOP");
+    return logged! - moved!;
+  }
+
+  /** Moves the log into the database, as far as no view needs what is there. */
+  checkpoint(): void {
+    this.#checkpoint("PASSIVE");
+  }
+
+  /** Returns all rows of a statement that reads no entries. */
+  rows(sql: string): SqliteValue[][] {
+    return this.#statement(sql).rows();
+  }
+
+  /** Sets up the connection. A PRAGMA may take effect when it is prepared, so none is kept. */
+  pragma(sql: string): void {
+    this.#database.exec(`PRAGMA ${sql}`);
+  }
+
+  /** Closes the connection. The last one to close empties the log into the database. */
+  close(): void {
+    // Closed within a transaction, a connection would keep its lock in Bun.
+    this.endReading();
+    this.#database.close();
+  }
+
+  #checkpoint(mode: string): number[] {
+    // Even to look at the log, this connection must not be reading.
+    this.endReading();
+    try {
+      return this.rows(`PRAGMA wal_checkpoint(${mode})`)[0] as number[];
+    } catch (error) {
+      throw sqliteError("Cannot write to the B-tree side", error, this.#path);
+    }
+  }
+
+  #statement(sql: string): SqliteStatement {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  #beginReading(): void {
+    if (this.#isReading) return;
+    this.#statement("BEGIN").run();
+    this.#isReading = true;
+  }
+
+  #rollBack(): void {
+    try {
+      this.#statement("ROLLBACK").run();
+    } catch {
+      // Some errors, a full disk among them, have ended the transaction already.
+    }
+  }
+
+  #select(columns: string, range: KeyRange, limit: number): Uint8Array[][] {
+    const { start, end, reverse } = range;
+    const bound = end === undefined ? "" : "AND key < ?2";
+    const order = reverse ? "DESC" : "ASC";
+    // SQLite reads a negative limit as none.
+    const rows = Number.isFinite(limit) ? limit : -1;
+    try {
+      this.#beginReading();
+      const statement = this.#statement(
+        `SELECT ${columns} FROM entries WHERE key >= ?1 ${bound} ORDER BY key ${order} LIMIT ?3`,
+      );
+      return statement.rows(start, end ?? null, rows) as Uint8Array[][];
+    } catch (error) {
+      throw sqliteError("Cannot scan the B-tree side", error);
+    }
+  }
+}
