@@ -32,10 +32,15 @@ export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
 export { Snapshot } from "./store/snapshot.ts";
 export { Transaction } from "./store/transaction.ts";
 export type {
+  BackupOptions,
+  BackupReport,
   Durability,
   EngineSize,
   KVStore,
   OpenOptions,
   ScanRange,
   StoreStats,
+  VerifyFault,
+  VerifyOptions,
+  VerifyReport,
 } from "./store/types.ts";

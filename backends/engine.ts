@@ -82,10 +82,18 @@ export interface Engine extends EngineReader {
    * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.
    */
   apply(writes: Iterable<Write>, position: bigint): Promise<void>;
-  /** Returns the engine as it is now. Views of one moment share what they hold. */
+  /** Returns the engine as it is now. Views of one moment share what they hold, and while an apply is
+   * under way, a view may hold any part of it.
+   */
   view(): EngineView;
   /** Returns the size; the count of keys may take a walk over all of them. */
   stats(): EngineStats;
+  /** Looks for damage in the engine's own structures, without going through what damage could crash.
+   *
+   * @param onProgress Told how much of how much is checked, where that is known.
+   * @returns What is wrong, a sentence each; empty for a healthy engine. A long list may be cut.
+   */
+  check(onProgress: (done: number, total: number) => void): Promise<string[]>;
   /** Waits for a running `apply`, releases all views and closes the files. */
   close(): Promise<void>;
 }

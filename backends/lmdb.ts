@@ -23,6 +23,7 @@ import type {
   Write,
 } from "./engine.ts";
 import { createFile, fileError } from "./files.ts";
+import { checkLmdbPages } from "./lmdb_check.ts";
 import { commitBatch } from "./lmdb_commit.ts";
 import { lmdbError } from "./lmdb_error.ts";
 import { checkLmdbFile } from "./lmdb_file.ts";
@@ -102,7 +103,6 @@ class LmdbEngine implements Engine {
 
   async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
     this.#requireOpen();
-    this.#views.engineChanges();
     this.#applying = this.#apply(writes, position);
     try {
       await this.#applying;
@@ -121,6 +121,19 @@ class LmdbEngine implements Engine {
     this.#requireOpen();
     const { entryCount } = this.#entries.getStats() as { entryCount: number };
     return { keys: entryCount, bytes: fs.statSync(this.#path).size };
+  }
+
+  async check(onProgress: (done: number, total: number) => void): Promise<string[]> {
+    this.#requireOpen();
+    // The check begins with the meta pages, and no commit may run until it has read them.
+    while (this.#applying !== undefined) await this.#applying.catch(() => {});
+    const view = this.view();
+    try {
+      const { faults } = await checkLmdbPages(this.#path, { onProgress });
+      return faults.map(({ page, reason }) => `page ${page} of ${this.#path}: ${reason}`);
+    } finally {
+      view.release();
+    }
   }
 
   close(): Promise<void> {

@@ -14,9 +14,8 @@ type Environment = RootDatabase<Uint8Array, Uint8Array>;
  */
 export async function commitBatch(environment: Environment, body: () => void): Promise<void> {
   const batch = environment.batch(body);
-  // With a large batch the library makes a second promise for the same commit, at once or at the end of
-  // this turn. Nobody gets it, and without a handler its rejection would end the process.
-  handleCommitted(environment);
+  // By the end of this turn the library may have made a second promise for the same commit. Nobody gets
+  // it, and without a handler its rejection would end the process.
   setImmediate(() => handleCommitted(environment));
   try {
     await batch;

@@ -42,8 +42,7 @@ function readMeta(descriptor: number, position: number): Meta | undefined {
   const view = new DataView(bytes.buffer);
   if (view.getUint32(24, true) !== MAGIC || view.getUint32(28, true) !== VERSION) return undefined;
   const pageBytes = view.getUint32(48, true);
-  const isPowerOfTwo = (pageBytes & (pageBytes - 1)) === 0;
-  if (pageBytes < PAGE_BYTES_MIN || pageBytes > PAGE_BYTES_MAX || !isPowerOfTwo) return undefined;
+  if (pageBytes < PAGE_BYTES_MIN || pageBytes > PAGE_BYTES_MAX) return undefined;
   return {
     pageBytes,
     roots: [view.getBigUint64(88, true), view.getBigUint64(136, true)],

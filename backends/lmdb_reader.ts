@@ -106,7 +106,7 @@ export class LmdbReader implements Moment {
   }
 
   range(range: KeyRange, limit: number): Entry[] {
-    if (range.end?.length === 0 || limit === 0) return [];
+    if (range.end?.length === 0) return [];
     try {
       const options = { ...rangeOptions(range, limit), ...this.#options };
       const entries: Entry[] = [];
@@ -119,7 +119,7 @@ export class LmdbReader implements Moment {
   }
 
   keys(range: KeyRange, limit: number): Bytes[] {
-    if (range.end?.length === 0 || limit === 0) return [];
+    if (range.end?.length === 0) return [];
     try {
       const options = { ...rangeOptions(range, limit), ...this.#options };
       const found: Bytes[] = [];

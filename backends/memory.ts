@@ -95,7 +95,6 @@ export class MemoryEngine implements Engine {
   // deno-lint-ignore require-await
   async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
     this.#requireOpen();
-    this.#views.engineChanges();
     // A new array each time, so that views keep theirs.
     const entries = [...this.#entries];
     for (const { key, value } of writes) {
@@ -107,6 +106,7 @@ export class MemoryEngine implements Engine {
     }
     this.#entries = entries;
     this.#position = position;
+    this.#views.engineChanges();
   }
 
   view(): EngineView {
@@ -119,6 +119,12 @@ export class MemoryEngine implements Engine {
     let bytes = 0;
     for (const { key, value } of this.#entries) bytes += key.length + value.length;
     return { keys: this.#entries.length, bytes };
+  }
+
+  // deno-lint-ignore require-await
+  async check(): Promise<string[]> {
+    this.#requireOpen();
+    return [];
   }
 
   // deno-lint-ignore require-await

@@ -35,7 +35,7 @@ export class SharedViews {
     return new View(this, this.#current);
   }
 
-  /** Notes that the engine is about to change: later views need a moment of their own. */
+  /** Notes that the engine has changed: later views need a moment of their own. */
   engineChanges(): void {
     this.#current = undefined;
   }

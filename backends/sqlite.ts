@@ -92,7 +92,6 @@ class SqliteEngine implements Engine {
 
   async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
     this.#requireOpen();
-    this.#views.engineChanges();
     this.#applying = this.#apply(writes, position);
     try {
       await this.#applying;
@@ -114,6 +113,22 @@ class SqliteEngine implements Engine {
       bytes += fs.statSync(this.#path + suffix, { throwIfNoEntry: false })?.size ?? 0;
     }
     return { keys: this.#connection.count(), bytes };
+  }
+
+  /** SQLite checks all of the database in one call, and the event loop waits for it. */
+  async check(): Promise<string[]> {
+    this.#requireOpen();
+    while (this.#applying !== undefined) await this.#applying.catch(() => {});
+    this.#requireOpen();
+    try {
+      const rows = this.#connection.rows("PRAGMA integrity_check");
+      const found = rows.map(([message]) => String(message));
+      return found.length === 1 && found[0] === "ok"
+        ? []
+        : found.map((message) => `${this.#path}: ${message}`);
+    } catch (error) {
+      return [`${this.#path}: ${error instanceof Error ? error.message : error}`];
+    }
   }
 
   close(): Promise<void> {

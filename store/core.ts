@@ -3,13 +3,14 @@
  * @module
  */
 
-import type { EngineReader } from "../backends/engine.ts";
+import type { EngineReader, EngineView } from "../backends/engine.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import { Applier } from "./applier.ts";
+import { requireEmptyTarget, writeBackup } from "./backup.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { closeParts, openParts, type Parts } from "./lifecycle.ts";
-import { checkKey, checkValue } from "./limits.ts";
+import { checkKey, checkValue, describe } from "./limits.ts";
 import { MemtableStack } from "./memtable_stack.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import type { Settings } from "./options.ts";
@@ -18,9 +19,25 @@ import { replay } from "./replay.ts";
 import { pages, type Scan } from "./scan.ts";
 import { Snapshot } from "./snapshot.ts";
 import { Transaction } from "./transaction.ts";
-import type { StoreStats } from "./types.ts";
+import type {
+  BackupOptions,
+  BackupReport,
+  StoreStats,
+  VerifyOptions,
+  VerifyReport,
+} from "./types.ts";
+import { Verification } from "./verify.ts";
 import { WritePath } from "./write_path.ts";
 import { WriteSet } from "./write_set.ts";
+
+/** One moment of a store, held until it is released. */
+interface Pinned {
+  readonly source: ReadSource & { readonly engines: Readonly<Record<EngineName, EngineView>> };
+  readonly views: readonly EngineView[];
+  /** Where the journal ended. */
+  readonly position: bigint;
+  release(): void;
+}
 
 /** One open store. Every operation checks that it is open, then its arguments, and only then begins. */
 export class StoreCore {
@@ -137,7 +154,7 @@ export class StoreCore {
   async transact<T>(what: string, body: (transaction: Transaction) => T): Promise<T> {
     this.#requireOpen(what);
     if (typeof body !== "function") {
-      throw new TypeError(`${what}: the function is a ${typeof body}`);
+      throw new TypeError(`${what}: the function is ${describe(body)}`);
     }
     const writes = new WriteSet(this.#parts.router);
     const transaction = new Transaction(this.source(what), writes);
@@ -176,21 +193,45 @@ export class StoreCore {
     return this.#parts.router.routeOf(key);
   }
 
-  /** Pins the engines, and the memtables above them, which take no more writes from here on. */
   snapshot(what: string): Snapshot {
     this.#requireOpen(what);
-    this.#writes.seal();
-    const { engines: { append, btree }, router } = this.#parts;
-    const overlays = this.#memtables.sealed.map(({ memtable }) => memtable).reverse();
-    const appendView = append.view();
+    const { source, views } = this.#pin();
+    return new Snapshot(source, views, () => this.#requireOpen("Cannot read snapshot"));
+  }
+
+  /** Copies the store as it is now into another directory. */
+  async backup(what: string, target: string, options: BackupOptions): Promise<BackupReport> {
+    this.#requireOpen(what);
+    requireEmptyTarget(what, target);
+    const pinned = this.#pin();
     try {
-      const engines = { append: appendView, btree: btree.view() };
-      return new Snapshot({ overlays, engines, router }, [appendView, engines.btree], () => {
-        this.#requireOpen("Cannot read snapshot");
+      return await writeBackup(what, pinned.source, pinned.position, target, (keys) => {
+        this.#requireOpen(what);
+        options.onProgress?.({ keys });
       });
-    } catch (error) {
-      appendView.release();
-      throw error;
+    } finally {
+      pinned.release();
+    }
+  }
+
+  /** Checks the store as it is now. */
+  async verify(what: string, options: VerifyOptions): Promise<VerifyReport> {
+    this.#requireOpen(what);
+    // Whatever waits for the engines need not be looked at in two places, where they take it.
+    await this.#checkpoint().catch(() => {});
+    this.#requireOpen(what);
+    const { engines, journal, router } = this.#parts;
+    const pinned = this.#pin();
+    try {
+      return await new Verification({
+        router,
+        engines,
+        views: pinned.source.engines,
+        journal,
+        requireOpen: () => this.#requireOpen(what),
+      }, options).run();
+    } finally {
+      pinned.release();
     }
   }
 
@@ -259,6 +300,28 @@ export class StoreCore {
     if (this.#memtables.bytes > 0) return;
     journal.rotate();
     journal.removeBefore(journal.end);
+  }
+
+  /** Pins the engines, and the memtables above them, which take no more writes from here on. */
+  #pin(): Pinned {
+    this.#writes.seal();
+    const { engines: { append, btree }, router, journal } = this.#parts;
+    const overlays = this.#memtables.sealed.map(({ memtable }) => memtable).reverse();
+    const views: EngineView[] = [];
+    const release = () => {
+      for (const view of views) view.release();
+    };
+    try {
+      const appendView = append.view();
+      views.push(appendView);
+      const btreeView = btree.view();
+      views.push(btreeView);
+      const engines = { append: appendView, btree: btreeView };
+      return { source: { overlays, engines, router }, views, position: journal.end, release };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   #requireOpen(what: string): void {

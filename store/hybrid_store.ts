@@ -3,49 +3,34 @@
  * @module
  */
 
-import { join, resolve } from "@std/path";
+import { join } from "@std/path";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import { fileURLToPath } from "node:url";
 import type { Entry } from "../backends/engine.ts";
 import type { EngineName } from "../codec/route.ts";
+import { requireEmptyTarget } from "./backup.ts";
 import { Batch } from "./batch.ts";
 import { StoreCore } from "./core.ts";
+import { resolveDirectory } from "./layout.ts";
 import { describe } from "./limits.ts";
+import { requireStore } from "./manifest.ts";
 import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
 import { resolveOptions } from "./options.ts";
 import { pages, pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
 import type { Snapshot } from "./snapshot.ts";
-import { NO_ROUTE, traced, tracedRows, tracedRowsAsync, tracedSync, Tracer } from "./tracing.ts";
+import { TRACERS } from "./tracers.ts";
+import { NO_ROUTE, traced, tracedRows, tracedRowsAsync, tracedSync } from "./tracing.ts";
 import type { Transaction } from "./transaction.ts";
-import type { KVStore, OpenOptions, ScanRange, StoreStats } from "./types.ts";
-
-const TRACERS = {
-  open: new Tracer("open"),
-  get: new Tracer("get"),
-  getSync: new Tracer("getSync"),
-  has: new Tracer("has"),
-  hasSync: new Tracer("hasSync"),
-  getMany: new Tracer("getMany"),
-  put: new Tracer("put"),
-  delete: new Tracer("delete"),
-  batch: new Tracer("batch"),
-  transact: new Tracer("transact"),
-  fetchAndAddU64: new Tracer("fetchAndAddU64"),
-  compareAndSwapF32: new Tracer("compareAndSwapF32"),
-  scan: new Tracer("scan"),
-  scanSync: new Tracer("scanSync"),
-  keys: new Tracer("keys"),
-  scanPrefix: new Tracer("scanPrefix"),
-  count: new Tracer("count"),
-  deleteRange: new Tracer("deleteRange"),
-  snapshot: new Tracer("snapshot"),
-  flush: new Tracer("flush"),
-  checkpoint: new Tracer("checkpoint"),
-  stats: new Tracer("stats"),
-  routeOf: new Tracer("routeOf"),
-  close: new Tracer("close"),
-};
+import type {
+  BackupOptions,
+  BackupReport,
+  KVStore,
+  OpenOptions,
+  ScanRange,
+  StoreStats,
+  VerifyOptions,
+  VerifyReport,
+} from "./types.ts";
 
 /** One ordered key-value store over two engines: LMDB for what is mostly written, the runtime's own
  * SQLite for what is mostly read, and a journal in front that makes a write to both one append.
@@ -115,6 +100,27 @@ export class HybridStore implements KVStore {
       } catch (error) {
         remove();
         throw error;
+      }
+    });
+  }
+
+  /** Makes a store out of a backup, which stays as it is.
+   *
+   * @param backup A directory that `backup` wrote, or any store that nobody has open.
+   * @param target A directory that is absent or empty.
+   * @throws {StoreError} `NOT_EMPTY`; as `open` does of the backup, as `backup` does of the target.
+   */
+  static restore(backup: string | URL, target: string | URL): Promise<void> {
+    return traced(TRACERS.restore, NO_ROUTE, undefined, undefined, async () => {
+      const from = resolveDirectory(backup);
+      const to = resolveDirectory(target);
+      requireEmptyTarget("Cannot restore store", to);
+      requireStore("Cannot restore store", from);
+      const core = await StoreCore.open(from, resolveOptions({}));
+      try {
+        await core.backup("Cannot restore store", to, {});
+      } finally {
+        await core.close();
       }
     });
   }
@@ -366,6 +372,55 @@ export class HybridStore implements KVStore {
     });
   }
 
+  /** Copies the store as it is now into another directory, while reads and writes go on.
+   *
+   * The copy is a store itself, with an identity of its own: it opens, and passes `verify`. It takes
+   * its place when it is whole and on disk; a kill leaves nothing but a directory
+   * `<target>.unfinished-…` that does not open. Costs a read of every entry.
+   *
+   * @param target A directory that is absent or empty, best on another disk.
+   * @throws {StoreError} `NOT_EMPTY`; `NO_SPACE` or `IO`, with nothing left behind; `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   * import { rmSync } from "node:fs";
+   *
+   * await using store = await HybridStore.openTemp();
+   * await store.put(new Uint8Array([1]), new Uint8Array([2]));
+   * const target = `${store.path}-backup`;
+   * assertEquals((await store.backup(target)).keys, 1);
+   *
+   * const copy = await HybridStore.open(target);
+   * assertEquals(copy.getSync(new Uint8Array([1])), new Uint8Array([2]));
+   * await copy.close();
+   * rmSync(target, { recursive: true });
+   * ```
+   */
+  backup(target: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
+    return traced(TRACERS.backup, NO_ROUTE, undefined, undefined, () => {
+      return this.#core.backup("Cannot back up store", resolveDirectory(target), options);
+    });
+  }
+
+  /** Checks everything that a store can check about itself: the structures of both engines, that every
+   * key lives where it is routed, that the engines and the journal fit together, and the digests of
+   * every record of the journal.
+   *
+   * LMDB and SQLite keep no checksums of values: other bytes in a value are not found. Reads and
+   * writes go on meanwhile, except that SQLite checks its own structures in one call. Costs a read of
+   * everything.
+   *
+   * @returns What is wrong; damage is no error of this method.
+   * @throws {StoreError} `CLOSED`.
+   */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    return traced(TRACERS.verify, NO_ROUTE, undefined, undefined, () => {
+      return this.#core.verify("Cannot verify store", options);
+    });
+  }
+
   /** Returns the state of the store. Costs a walk over the B-tree side's keys, to count them.
    *
    * @throws {StoreError} `CLOSED`.
@@ -409,19 +464,4 @@ export class HybridStore implements KVStore {
       return undefined;
     }
   };
-}
-
-/** Returns the absolute path of a directory: what is opened later, and what is not, must be the same
- * wherever the process goes.
- *
- * @throws {TypeError} It is neither a path nor a `file:` URL.
- */
-function resolveDirectory(path: string | URL): string {
-  const directory = path instanceof URL ? fileURLToPath(path) : path;
-  if (typeof directory !== "string") {
-    throw new TypeError(`Cannot open store: the path is ${describe(directory)}, not a string`);
-  }
-  if (directory === "") throw new TypeError("Cannot open store: the path is empty");
-  if (directory.includes("\0")) throw new TypeError("Cannot open store: the path contains NUL");
-  return resolve(directory);
 }

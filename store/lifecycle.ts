@@ -19,6 +19,14 @@ import { openWriter } from "../journal/journal.ts";
 import type { JournalRecovery } from "../journal/recovery.ts";
 import { listSegments } from "../journal/segment.ts";
 import type { JournalWriter } from "../journal/writer.ts";
+import {
+  APPEND_DIRECTORY,
+  BTREE_DIRECTORY,
+  CREATING_FILE,
+  JOURNAL_DIRECTORY,
+  PART_DIRECTORIES,
+  UNFINISHED_FILE,
+} from "./layout.ts";
 import { StoreLock } from "./lock.ts";
 import {
   type Manifest,
@@ -29,15 +37,6 @@ import {
   writeManifest,
 } from "./manifest.ts";
 import { sameRoutes, type Settings } from "./options.ts";
-
-/** The names of the parts of a store's directory. */
-export const APPEND_DIRECTORY = "append";
-/** The directory of the B-tree side. */
-export const BTREE_DIRECTORY = "btree";
-/** The directory of the journal. */
-export const JOURNAL_DIRECTORY = "journal";
-const CREATING_FILE = "creating";
-const PARTS = [APPEND_DIRECTORY, BTREE_DIRECTORY, JOURNAL_DIRECTORY];
 
 /** The open parts of a store, not yet replayed. */
 export interface Parts {
@@ -62,6 +61,7 @@ export async function openParts(directory: string, settings: Settings): Promise<
   const engines: { append?: Engine; btree?: Engine } = {};
   let journal: JournalWriter | undefined;
   try {
+    requireFinished(directory);
     const stored = readManifest(directory);
     const isNew = stored === undefined;
     const manifest = stored ?? prepareCreation(directory, settings);
@@ -86,7 +86,7 @@ export async function openParts(directory: string, settings: Settings): Promise<
     requirePosition(journal, "B-tree", btree);
     if (isNew) {
       // Whoever finds a manifest relies on the names of the files as well as on what is in them.
-      for (const part of PARTS) nodeFileSystem.syncDirectory(join(directory, part));
+      for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
       writeManifest(directory, manifest);
     }
     fs.rmSync(join(directory, CREATING_FILE), { force: true });
@@ -113,10 +113,19 @@ export async function closeParts(parts: {
   if (failures.length > 0) throw failures[0];
 }
 
+/** Refuses a backup that was cut off, whatever is in it already. */
+function requireFinished(directory: string): void {
+  if (!fs.existsSync(join(directory, UNFINISHED_FILE))) return;
+  throw new StoreError(
+    "CORRUPT",
+    `Cannot open store ${directory}: it is a backup that was not finished; remove it`,
+  );
+}
+
 /** Makes a directory ready for a new store, and refuses one that has lost its manifest. */
 function prepareCreation(directory: string, settings: Settings): Manifest {
   const names = fs.readdirSync(directory);
-  const parts = names.filter((name) => PARTS.includes(name));
+  const parts = PART_DIRECTORIES.filter((part) => names.includes(part));
   if (!names.includes(CREATING_FILE) && parts.length > 0) {
     throw new StoreError(
       "CORRUPT",

@@ -41,9 +41,9 @@ export function checkValue(what: string, value: Uint8Array): void {
   }
 }
 
-/** Names the type of a wrong argument. */
+/** Names the type of a wrong argument: `undefined`, `a string`, `an Array`. */
 export function describe(value: unknown): string {
-  if (value === null) return "null";
-  if (typeof value !== "object") return typeof value;
-  return `a ${value.constructor?.name ?? "object"}`;
+  if (value === undefined || value === null) return String(value);
+  const name = typeof value === "object" ? value.constructor?.name ?? "object" : typeof value;
+  return `${/^[aeio]/i.test(name) ? "an" : "a"} ${name}`;
 }

@@ -42,6 +42,15 @@ function checksumOf({ format, identity, created, routes }: Manifest): string {
   return crc32c(JSON.stringify(fields)).toString(16).padStart(8, "0");
 }
 
+/** Refuses a directory that holds no store, where one is not to be created.
+ *
+ * @throws {StoreError} `CORRUPT`: there is no manifest.
+ */
+export function requireStore(what: string, directory: string): void {
+  const path = join(directory, MANIFEST_FILE);
+  if (!fs.existsSync(path)) throw new StoreError("CORRUPT", `${what}: there is no ${path}`);
+}
+
 /** Returns the manifest of a directory, `undefined` where there is none.
  *
  * @throws {StoreError} `UNSUPPORTED`: it is of another format; `CORRUPT`: it is not as written.

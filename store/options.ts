@@ -5,6 +5,7 @@
 
 import { type Route, Router } from "../codec/route.ts";
 import { checkSegmentBytes, DEFAULT_SEGMENT_BYTES } from "../journal/journal.ts";
+import { describe } from "./limits.ts";
 import type { Durability, OpenOptions } from "./types.ts";
 
 /** Options with every default filled in. */
@@ -30,7 +31,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 function checkInteger(name: string, value: unknown, min: number, max: number): void {
   if (typeof value !== "number") {
-    throw new TypeError(`Cannot open store: ${name} is a ${typeof value}, not a number`);
+    throw new TypeError(`Cannot open store: ${name} is ${describe(value)}, not a number`);
   }
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new RangeError(

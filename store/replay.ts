@@ -1,6 +1,6 @@
 import { StoreError } from "../codec/error.ts";
 import type { Router } from "../codec/route.ts";
-import { nodeFileSystem } from "../journal/file_system.ts";
+import { fileError } from "../journal/file_system.ts";
 import { findSegment } from "../journal/segment.ts";
 import { SegmentReader } from "../journal/segment_reader.ts";
 import type { Applier } from "./applier.ts";
@@ -13,7 +13,7 @@ import { decodeWrites } from "./payload.ts";
  * engines whenever a memtable is full, so that memory stays bounded. What is left is applied later.
  *
  * @returns The records that were replayed.
- * @throws {StoreError} `CORRUPT` where a record cannot be read; whatever an engine throws.
+ * @throws {StoreError} `CORRUPT` where a record is damaged; `IO`; whatever an engine throws.
  */
 export async function replay(
   { journal, engines, router }: Parts,
@@ -32,7 +32,7 @@ export async function replay(
       const segment = segments[findSegment(segments, offset)]!;
       if (reader?.segment !== segment) {
         reader?.close();
-        reader = new SegmentReader(nodeFileSystem, segment);
+        reader = new SegmentReader(journal.fileSystem, segment);
       }
       // Opening the journal has compared the digests already.
       const found = reader.lookup(offset, "crc32c");
@@ -49,6 +49,7 @@ export async function replay(
         btree: offset >= positions.btree,
       };
       load(bytes, wanted, memtables, router);
+      memtables.active.bytes += Number(found.next - offset);
       records++;
       offset = found.next;
       if (memtables.active.bytes >= memtableBytes) {
@@ -56,6 +57,8 @@ export async function replay(
         await applier.drain();
       }
     }
+  } catch (error) {
+    throw fileError("Cannot replay journal", error);
   } finally {
     reader?.close();
   }
@@ -75,5 +78,4 @@ function load(
     const entry = new MemtableEntry(bytes, keyStart, keyLength, valueLength, engine);
     memtables.active.set(lookupKey(bytes, keyStart, keyEnd), entry);
   }
-  memtables.active.bytes += bytes.length;
 }

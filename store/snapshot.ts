@@ -10,6 +10,11 @@ const forgotten = new FinalizationRegistry<readonly EngineView[]>((views) => {
   for (const view of views) view.release();
 });
 
+/** What a snapshot takes outside the heap, roughly: a read transaction and a connection. Without being
+ * told, the collector sees no reason to look for forgotten ones until the engines have run out of both.
+ */
+const OUTSIDE_BYTES = 256 * 1024;
+
 /** The store as it was at one moment, over both engines, while writes go on.
  *
  * Obtained from `HybridStore.snapshot()`. While it is open, the engines keep the space of what was
@@ -33,6 +38,7 @@ const forgotten = new FinalizationRegistry<readonly EngineView[]>((views) => {
 export class Snapshot implements AsyncDisposable {
   readonly #source: () => ReadSource;
   readonly #views: readonly EngineView[];
+  #outside: ArrayBuffer | undefined = new ArrayBuffer(OUTSIDE_BYTES);
   #isOver = false;
 
   /** @internal */
@@ -94,6 +100,7 @@ export class Snapshot implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
+    this.#outside = undefined;
     forgotten.unregister(this);
     for (const view of this.#views) view.release();
   }

@@ -73,15 +73,19 @@ export class Transaction {
 
   /** Adds to a u64 counter and returns the new value; see `HybridStore.fetchAndAddU64`. */
   fetchAndAddU64(key: Uint8Array, delta: bigint): bigint {
-    const { sum, bytes } = addU64(this.get(key), delta);
-    this.#writes.add("Cannot add to counter", key, bytes);
+    const what = "Cannot add to counter in transaction";
+    this.#check(what, key);
+    const { sum, bytes } = addU64(readValue(this.#source(), key), delta);
+    this.#writes.add(what, key, bytes);
     return sum;
   }
 
   /** Replaces an f32 and returns the new value; see `HybridStore.compareAndSwapF32`. */
   compareAndSwapF32(key: Uint8Array, update: (current: number) => number): number {
-    const { next, bytes } = updateF32(this.get(key), update);
-    this.#writes.add("Cannot update number", key, bytes);
+    const what = "Cannot update number in transaction";
+    this.#check(what, key);
+    const { next, bytes } = updateF32(readValue(this.#source(), key), update);
+    this.#writes.add(what, key, bytes);
     return next;
   }
 

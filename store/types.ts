@@ -82,6 +82,58 @@ export interface StoreStats {
   recovery: { records: number; replayed: number; truncatedBytes: number; reason?: string };
 }
 
+/** What `HybridStore.backup` wrote. */
+export interface BackupReport {
+  /** The directory of the copy, which opens as a store. */
+  path: string;
+  /** The journal position of the moment that it shows. */
+  position: bigint;
+  /** Keys copied. */
+  keys: number;
+  /** Bytes of keys and values copied. */
+  bytes: number;
+}
+
+/** How `HybridStore.backup` runs. */
+export interface BackupOptions {
+  /** Told how many keys are copied, from time to time. */
+  onProgress?: (progress: { keys: number }) => void;
+}
+
+/** One thing that is wrong with a store. */
+export interface VerifyFault {
+  /** Where it was found. */
+  part: "append" | "btree" | "journal";
+  /** What is wrong, naming file and place where they are known. */
+  message: string;
+}
+
+/** What `HybridStore.verify` found. */
+export interface VerifyReport {
+  /** Whether nothing is wrong. */
+  ok: boolean;
+  /** What is wrong, in the order in which it was found: the first 100. */
+  faults: VerifyFault[];
+  /** How much is wrong. */
+  faultCount: number;
+  /** Keys that were read in each engine; what is still in the memtables is in the journal. */
+  keys: { append: number; btree: number };
+  /** Records of the journal whose digests were compared. */
+  journalRecords: number;
+}
+
+/** How `HybridStore.verify` runs. */
+export interface VerifyOptions {
+  /** Told how far a step has come, from time to time: pages for an engine's own check, keys for the
+   * walk over it, bytes for the journal. */
+  onProgress?: (progress: {
+    part: VerifyFault["part"];
+    step: "check" | "walk";
+    done: number;
+    total?: number;
+  }) => void;
+}
+
 /** The contract of a key-value store, as the origin states it.
  *
  * Keys and values are copied on the way in and belong to the caller on the way out. Calls take effect

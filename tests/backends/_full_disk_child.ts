@@ -45,8 +45,14 @@ for (let attempt = 0; attempt < 3; attempt++) {
   assertEquals(view.get(bytes(1)), bytes(1));
 }
 // One value that is too large by itself.
-const large = put(bytes(2), pattern(4 * LEFT_BYTES));
+const large = put(bytes(2), pattern(9 * LEFT_BYTES));
 await assertRejectsWithCode(() => engine.apply([large], 2n), "NO_SPACE");
+// The last slice would fit by itself, and must not take the position along.
+await assertRejectsWithCode(
+  () => engine.apply([large, large, put(bytes(3), bytes(3))], 2n),
+  "NO_SPACE",
+);
+assertEquals(engine.position, 1n);
 // Long enough for a rejection that nobody handles to show.
 await new Promise((resolve) => setTimeout(resolve, 50));
 console.log("refused");

@@ -44,13 +44,22 @@ export function viewTests(kind: EngineKind): void {
     let isDone = false;
     const applied = engine.apply(keys.map((key) => put(key, bytes(2))), 2n)
       .finally(() => isDone = true);
+    const during: { view: EngineView; values: (number | undefined)[] }[] = [];
     while (!isDone) {
       assertEquals(view.get(keys[0]!), bytes(1));
       assertEquals(view.get(keys.at(-1)!), bytes(1));
+      if (during.length < 5) {
+        const view = engine.view();
+        during.push({ view, values: all(view).map(({ value }) => value[0]) });
+      }
       await new Promise((resolve) => setImmediate(resolve));
     }
     await applied;
     assert(all(view).every(({ value }) => value[0] === 1));
+    for (const { view, values } of during) {
+      assertEquals(all(view).map(({ value }) => value[0]), values);
+      view.release();
+    }
     const after = engine.view();
     assert(all(after).every(({ value }) => value[0] === 2));
     view.release();
@@ -108,6 +117,10 @@ export function viewTests(kind: EngineKind): void {
     assertEquals(other.get(bytes(1)), bytes(1));
     other.release();
     assertEquals(engine.get(bytes(1)), bytes(1));
+    // The moment is the same, and what it held is let go.
+    const again = engine.view();
+    assertEquals(again.get(bytes(1)), bytes(1));
+    again.release();
   });
 
   engineTest(kind, "views come and go between reads and turns", async ({ engine }) => {

@@ -1,0 +1,174 @@
+/** Backups: a copy of a store as it was at one moment, which is a store itself.
+ *
+ * The copy is written into a directory beside the target and takes the target's name when it is whole
+ * and on disk. Until then it holds a mark that keeps it from being opened, so that a full disk or a kill
+ * leaves no half backup behind that anybody could take for a whole one.
+ *
+ * @module
+ */
+
+import { basename, dirname, join, resolve } from "@std/path";
+import * as fs from "node:fs";
+import type { Engine, Entry } from "../backends/engine.ts";
+import { openLmdbEngine } from "../backends/lmdb.ts";
+import { openSqliteEngine } from "../backends/sqlite.ts";
+import { StoreError } from "../codec/error.ts";
+import type { EngineName } from "../codec/route.ts";
+import { fileError, nodeFileSystem } from "../journal/file_system.ts";
+import { JournalWriter } from "../journal/writer.ts";
+import {
+  APPEND_DIRECTORY,
+  BTREE_DIRECTORY,
+  JOURNAL_DIRECTORY,
+  PART_DIRECTORIES,
+  UNFINISHED_FILE,
+} from "./layout.ts";
+import { STORE_FORMAT, writeDurably, writeManifest } from "./manifest.ts";
+import { ENTRY_ROWS, type ReadSource } from "./merge.ts";
+import { pagesAsync } from "./scan.ts";
+import type { BackupReport } from "./types.ts";
+
+const ALL_KEYS = {
+  range: { start: new Uint8Array(0), end: undefined, reverse: false },
+  prefix: new Uint8Array(0),
+  limit: Infinity,
+};
+/** What the engines of the copy get at a time; each time costs syncs. */
+const BATCH_BYTES = 16 * 2 ** 20;
+/** What an entry takes in memory besides its bytes, roughly. */
+const ENTRY_BYTES = 256;
+
+/** Checks that a directory can become the target of a copy: absent, or empty.
+ *
+ * @throws {StoreError} `NOT_EMPTY`.
+ */
+export function requireEmptyTarget(what: string, target: string): void {
+  let names: string[];
+  try {
+    names = fs.readdirSync(target);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") return;
+    throw fileError(what, error);
+  }
+  if (names.length === 0) return;
+  throw new StoreError("NOT_EMPTY", `${what}: ${target} holds ${names[0]} already`);
+}
+
+/** Writes everything that a source shows into a new store.
+ *
+ * @param what What was asked, as the beginning of messages.
+ * @param source One moment of a store.
+ * @param position The journal position of that moment, at which the copy's own journal begins.
+ * @param target The directory of the copy; absent or empty.
+ * @param onProgress Told how many keys are copied, from time to time; what it throws ends the copying.
+ * @throws {StoreError} `NOT_EMPTY`, `NO_SPACE`, `IO`; nothing is left behind.
+ */
+export async function writeBackup(
+  what: string,
+  source: ReadSource,
+  position: bigint,
+  target: string,
+  onProgress: (keys: number) => void,
+): Promise<BackupReport> {
+  const path = resolve(target);
+  requireEmptyTarget(what, path);
+  const parent = dirname(path);
+  let written: string | undefined;
+  try {
+    nodeFileSystem.makeDirectory(parent);
+    written = fs.mkdtempSync(join(parent, `${basename(path)}.unfinished-`));
+    writeDurably(join(written, UNFINISHED_FILE), "");
+    const counts = await writeParts(source, position, written, onProgress);
+    // A directory that somebody has put something into since is not empty, and stays.
+    if (fs.existsSync(path)) fs.rmdirSync(path);
+    fs.renameSync(written, path);
+    written = path;
+    nodeFileSystem.syncDirectory(parent);
+    // The mark goes last, so that what is in the wrong place never opens.
+    fs.rmSync(join(path, UNFINISHED_FILE));
+    nodeFileSystem.syncDirectory(path);
+    return { path, position, ...counts };
+  } catch (error) {
+    if (written !== undefined) fs.rmSync(written, { recursive: true, force: true });
+    throw fileError(what, error);
+  }
+}
+
+async function writeParts(
+  source: ReadSource,
+  position: bigint,
+  directory: string,
+  onProgress: (keys: number) => void,
+): Promise<{ keys: number; bytes: number }> {
+  const manifest = {
+    format: STORE_FORMAT,
+    identity: crypto.randomUUID(),
+    created: new Date().toISOString(),
+    routes: source.router.routes,
+  };
+  const counts = await writeEngines(source, position, directory, manifest.identity, onProgress);
+  await createJournal(join(directory, JOURNAL_DIRECTORY), position);
+  for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
+  writeManifest(directory, manifest);
+  return counts;
+}
+
+async function writeEngines(
+  source: ReadSource,
+  position: bigint,
+  directory: string,
+  identity: string,
+  onProgress: (keys: number) => void,
+): Promise<{ keys: number; bytes: number }> {
+  const options = { identity, create: true };
+  const append = await openLmdbEngine(join(directory, APPEND_DIRECTORY), options);
+  try {
+    const btree = await openSqliteEngine(join(directory, BTREE_DIRECTORY), options);
+    try {
+      return await copyEntries(source, { append, btree }, position, onProgress);
+    } finally {
+      await btree.close();
+    }
+  } finally {
+    await append.close();
+  }
+}
+
+async function copyEntries(
+  source: ReadSource,
+  engines: Readonly<Record<EngineName, Engine>>,
+  position: bigint,
+  onProgress: (keys: number) => void,
+): Promise<{ keys: number; bytes: number }> {
+  const waiting: Record<EngineName, Entry[]> = { append: [], btree: [] };
+  let waitingBytes = 0;
+  let keys = 0;
+  let bytes = 0;
+  const apply = async (at: bigint) => {
+    const { append, btree } = waiting;
+    waiting.append = [];
+    waiting.btree = [];
+    waitingBytes = 0;
+    await Promise.all([engines.append.apply(append, at), engines.btree.apply(btree, at)]);
+  };
+  for await (const page of pagesAsync(() => source, ENTRY_ROWS, ALL_KEYS)) {
+    for (const entry of page) {
+      waiting[source.router.routeOf(entry.key)].push(entry);
+      bytes += entry.key.length + entry.value.length;
+      waitingBytes += entry.key.length + entry.value.length + ENTRY_BYTES;
+    }
+    keys += page.length;
+    if (waitingBytes >= BATCH_BYTES) await apply(0n);
+    onProgress(keys);
+  }
+  await apply(position);
+  return { keys, bytes };
+}
+
+/** Creates a journal that is empty and begins at a position. */
+async function createJournal(directory: string, position: bigint): Promise<void> {
+  nodeFileSystem.makeDirectory(directory);
+  const recovered = { segments: [], end: position, report: { records: 0, truncatedBytes: 0 } };
+  const writer = new JournalWriter(nodeFileSystem, directory, Infinity, recovered);
+  await writer.close();
+}

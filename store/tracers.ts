@@ -1,0 +1,32 @@
+import { Tracer } from "./tracing.ts";
+
+/** The tracers of the public operations, by name. */
+export const TRACERS = {
+  open: new Tracer("open"),
+  get: new Tracer("get"),
+  getSync: new Tracer("getSync"),
+  has: new Tracer("has"),
+  hasSync: new Tracer("hasSync"),
+  getMany: new Tracer("getMany"),
+  put: new Tracer("put"),
+  delete: new Tracer("delete"),
+  batch: new Tracer("batch"),
+  transact: new Tracer("transact"),
+  fetchAndAddU64: new Tracer("fetchAndAddU64"),
+  compareAndSwapF32: new Tracer("compareAndSwapF32"),
+  scan: new Tracer("scan"),
+  scanSync: new Tracer("scanSync"),
+  keys: new Tracer("keys"),
+  scanPrefix: new Tracer("scanPrefix"),
+  count: new Tracer("count"),
+  deleteRange: new Tracer("deleteRange"),
+  snapshot: new Tracer("snapshot"),
+  flush: new Tracer("flush"),
+  checkpoint: new Tracer("checkpoint"),
+  backup: new Tracer("backup"),
+  restore: new Tracer("restore"),
+  verify: new Tracer("verify"),
+  stats: new Tracer("stats"),
+  routeOf: new Tracer("routeOf"),
+  close: new Tracer("close"),
+};

@@ -1,0 +1,121 @@
+import { test } from "node:test";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { type EngineView, openLmdbEngine, StoreError } from "../../backends/mod.ts";
+import { all, bytes, numberedKey, put, remove, withEngine } from "../conformance/_kit.ts";
+import { runChild } from "./_child.ts";
+
+const LMDB = { name: "LMDB engine:", isPersistent: true, open: openLmdbEngine };
+const TIMEOUT = { timeout: 60_000 };
+
+test(
+  "LMDB engine: a key that LMDB cannot hold is a RangeError and harms nothing",
+  TIMEOUT,
+  async () => {
+    await withEngine(LMDB, async ({ engine, reopen }) => {
+      await engine.apply([put(bytes(1), bytes(1))], 1n);
+      const writes = Array.from({ length: 5000 }, (_, i) => put(numberedKey(i), bytes(2)));
+      for (const length of [0, 1979, 4096, 100_000]) {
+        const key = new Uint8Array(length).fill(0xff);
+        for (const bad of [put(key, bytes(1)), remove(key)]) {
+          const error = await assertRejects(() => engine.apply([...writes, bad], 2n), RangeError);
+          assertMatch(
+            error.message,
+            new RegExp(`^Cannot apply writes: a key has ${length} bytes, not 1 to 1978$`),
+          );
+        }
+      }
+      assertEquals(engine.position, 1n);
+      assertEquals(engine.get(bytes(1)), bytes(1));
+      await engine.apply(writes, 2n);
+      assertEquals((await reopen()).stats().keys, 5001);
+    });
+  },
+);
+
+test(
+  "LMDB engine: keys and values may be parts of larger buffers, and pooled",
+  TIMEOUT,
+  async () => {
+    await withEngine(LMDB, async ({ engine, reopen }) => {
+      const large = new Uint8Array(300_000);
+      for (let i = 0; i < large.length; i++) large[i] = i % 251;
+      const writes = Array.from({ length: 2000 }, (_, i) => {
+        const at = i * 100;
+        const key = Buffer.from(`pooled ${String(i).padStart(6, "0")}`);
+        return put(key, i % 2 === 0 ? large.subarray(at, at + i % 97) : Buffer.from(`value ${i}`));
+      });
+      const applied = engine.apply(writes, 1n);
+      // Small buffers of their own, which a collection would move or free.
+      for (let i = 0; i < 50; i++) new Array(10_000).fill(0).map(() => new Uint8Array(16));
+      await applied;
+      const read = await reopen();
+      for (const { key, value } of writes) {
+        assertEquals(read.get(key), new Uint8Array(value!));
+      }
+    });
+  },
+);
+
+test(
+  "LMDB engine: more moments than it has room for are refused, and harm nothing",
+  TIMEOUT,
+  async () => {
+    await withEngine(LMDB, async ({ engine }) => {
+      const views: EngineView[] = [];
+      let refusal: unknown;
+      for (let i = 0; refusal === undefined && i < 2000; i++) {
+        await engine.apply([put(bytes(1), bytes(i))], BigInt(i + 1));
+        try {
+          views.push(engine.view());
+        } catch (error) {
+          refusal = error;
+        }
+      }
+      assert(views.length >= 1000);
+      assert(refusal instanceof StoreError);
+      assertEquals(refusal.code, "IO");
+      assertMatch(refusal.message, /^Cannot take view of the append side: MDB_READERS_FULL/);
+      for (const [i, view] of views.entries()) assertEquals(view.get(bytes(1)), bytes(i));
+      for (const view of views) view.release();
+      await engine.apply([put(bytes(1), bytes(7))], 5000n);
+      const view = engine.view();
+      assertEquals(all(view), [put(bytes(1), bytes(7))]);
+      view.release();
+    });
+  },
+);
+
+test("LMDB engine: bytes of a slice of large values are bounded", TIMEOUT, async () => {
+  await withEngine(LMDB, async ({ engine, reopen }) => {
+    let bytesInThisTurn = 0;
+    let mostInOneTurn = 0;
+    const value = new Uint8Array(500_000);
+    function* writes() {
+      for (let i = 0; i < 200; i++) {
+        bytesInThisTurn += value.length;
+        mostInOneTurn = Math.max(mostInOneTurn, bytesInThisTurn);
+        value[0] = i;
+        yield put(numberedKey(i), value.slice());
+      }
+    }
+    let isDone = false;
+    const applied = engine.apply(writes(), 1n).finally(() => isDone = true);
+    while (!isDone) {
+      await new Promise((resolve) => setImmediate(resolve));
+      bytesInThisTurn = 0;
+    }
+    await applied;
+    assert(mostInOneTurn <= 40 * 2 ** 20, `${mostInOneTurn} bytes in one turn`);
+    const read = await reopen();
+    for (let i = 0; i < 200; i++) assertEquals(read.get(numberedKey(i))![0], i);
+  });
+});
+
+test(
+  "LMDB engine: a process that does not close it ends, and has what was applied",
+  TIMEOUT,
+  async () => {
+    const { code, signal, lines, errors } = await runChild("_unclosed_child.ts", "lmdb");
+    assertEquals([code, signal, lines], [0, null, ["applied"]], errors);
+  },
+);

@@ -1,0 +1,75 @@
+import type { Write } from "../../backends/engine.ts";
+import { MemoryEngine } from "../../backends/memory.ts";
+import { type OpenOptions, Router } from "../../mod.ts";
+import { openWriter } from "../../journal/journal.ts";
+import type { JournalWriter } from "../../journal/writer.ts";
+import { StoreCore } from "../../store/core.ts";
+import { resolveOptions } from "../../store/options.ts";
+import { FaultyFileSystem, systemError } from "../journal/_faulty_file_system.ts";
+
+/** An engine in memory whose applies wait and fail on request. */
+export class FlakyEngine extends MemoryEngine {
+  /** Called at the start of an apply, which waits for it, and fails where it throws. */
+  before: (writes: Write[], position: bigint) => unknown = () => {};
+  /** Writes of an apply that reach the engine although it fails. */
+  writesBeforeFailure = 0;
+  /** How often it was asked to apply. */
+  attempts = 0;
+
+  override async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+    this.attempts++;
+    const all = [...writes];
+    try {
+      await this.before(all, position);
+    } catch (error) {
+      await super.apply(all.slice(0, this.writesBeforeFailure), this.position);
+      throw error;
+    }
+    await super.apply(all, position);
+  }
+}
+
+/** A store over engines in memory and a journal in a directory, all of which fail on request. */
+export interface FakeStore {
+  readonly core: StoreCore;
+  readonly append: FlakyEngine;
+  readonly btree: FlakyEngine;
+  readonly files: FaultyFileSystem;
+  readonly journal: JournalWriter;
+  /** How often the lock was given back. */
+  readonly releases: { count: number };
+}
+
+/** Opens a store in a directory. Only its journal is there: the engines start empty. */
+export async function openFake(directory: string, options: OpenOptions = {}): Promise<FakeStore> {
+  const settings = resolveOptions(options);
+  const files = new FaultyFileSystem();
+  const { writer: journal, recovery } = await openWriter(files, directory, {
+    segmentBytes: settings.segmentBytes,
+    salvage: false,
+  });
+  const append = new FlakyEngine();
+  const btree = new FlakyEngine();
+  const releases = { count: 0 };
+  const core = await StoreCore.start({
+    lock: { release: () => void releases.count++ },
+    router: new Router(),
+    journal,
+    recovery,
+    engines: { append, btree },
+  }, settings);
+  return { core, append, btree, files, journal, releases };
+}
+
+/** Lets every write to, or sync of, a segment fail with an error of the system's. */
+export function failSegments(files: FaultyFileSystem, kind: "write" | "sync", code: string): void {
+  files.before = (operation) => {
+    const isMeant = operation.kind === kind && operation.name.endsWith(".seg");
+    if (isMeant) throw systemError(code);
+  };
+}
+
+/** Lets nothing fail any more. */
+export function repair(files: FaultyFileSystem): void {
+  files.before = () => {};
+}

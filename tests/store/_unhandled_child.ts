@@ -1,0 +1,45 @@
+// Lets writes fail, awaited and not, and says which rejections nobody handled.
+
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import { failSegments, openFake, repair } from "./_fakes.ts";
+import { appendKey, bytes } from "./_support.ts";
+
+const WHAT = "Cannot do";
+const VALUE = bytes("1");
+let unhandled: string[] = [];
+process.on("unhandledRejection", (error: { code?: string; name: string }) => {
+  unhandled.push(error.code ?? error.name);
+});
+
+const { core, files } = await openFake(process.argv[2]!, { syncIntervalMs: 5, memtableBytes: 1 });
+const key = appendKey(1);
+
+async function report(title: string, action: () => unknown): Promise<void> {
+  await action();
+  await delay(30);
+  console.log([`${title}:`, ...unhandled].join(" "));
+  unhandled = [];
+}
+
+failSegments(files, "write", "ENOSPC");
+await report("put alone", () => void core.put(WHAT, key, VALUE));
+await report("three puts of a group", () => {
+  for (let i = 0; i < 3; i++) void core.put(WHAT, appendKey(i), VALUE);
+});
+await report("transaction", () => void core.transact(WHAT, (tx) => tx.put(key, VALUE)));
+await report("awaited put", () => core.put(WHAT, key, VALUE).catch(() => {}));
+repair(files);
+await report("wrong argument", () => {
+  void (async () => await core.put(WHAT, "key" as never, VALUE))();
+});
+failSegments(files, "sync", "EIO");
+await report("poisoned by the timer", () => core.put(WHAT, key, VALUE));
+await report("put when poisoned", () => {
+  void (async () => await core.put(WHAT, key, VALUE))();
+});
+await report("reads when poisoned", () => {
+  core.get(WHAT, key);
+  core.snapshot(WHAT);
+});
+process.exit();

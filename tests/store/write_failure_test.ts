@@ -1,0 +1,174 @@
+import { test } from "node:test";
+import { assertEquals } from "@std/assert";
+import { tempDirectory } from "../helpers/temp.ts";
+import { Child, RUNTIMES } from "./_child.ts";
+import { failSegments, openFake, repair } from "./_fakes.ts";
+import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes } from "./_support.ts";
+
+const WHAT = "Cannot do";
+
+test("a group that cannot be written is NO_SPACE and leaves nothing behind", async () => {
+  using temp = tempDirectory();
+  const { core, files, journal } = await openFake(temp.path);
+  await core.put(WHAT, appendKey(1), bytes("old"));
+  const { end } = journal;
+  failSegments(files, "write", "ENOSPC");
+  const writes = [
+    core.put(WHAT, appendKey(1), bytes("new")),
+    core.put(WHAT, appendKey(2), bytes("new")),
+    core.put(WHAT, btreeKey(1), bytes("new")),
+    core.put(WHAT, btreeKey(1), bytes("newer")),
+    core.delete(WHAT, appendKey(1)),
+    core.fetchAndAddU64(WHAT, btreeKey(2), 1n),
+    core.transact(WHAT, (tx) => tx.put(appendKey(3), bytes("new"))),
+  ];
+  // Until the group is written, its writes are there.
+  assertEquals(core.get(WHAT, btreeKey(1)), bytes("newer"));
+  for (const write of writes) await assertCode(() => write, "NO_SPACE", "ENOSPC");
+  const everywhere = [appendKey(1), appendKey(2), appendKey(3), btreeKey(1), btreeKey(2)];
+  const found = () => everywhere.map((key) => core.get(WHAT, key));
+  assertEquals(found(), [bytes("old"), undefined, undefined, undefined, undefined]);
+  assertEquals([journal.end, core.stats(WHAT).memtable.keys], [end, 1]);
+
+  repair(files);
+  await core.put(WHAT, btreeKey(1), bytes("later"));
+  await core.close();
+  const again = await openFake(temp.path);
+  assertEquals(again.core.stats(WHAT).journal.bytes, 0);
+  await again.core.close();
+});
+
+test("what a failed group left out is not replayed, what came after it is", async () => {
+  using temp = tempDirectory();
+  const { core, files } = await openFake(temp.path);
+  files.writeLimit = () => 20;
+  failSegments(files, "write", "ENOSPC");
+  let calls = 0;
+  const fail = files.before;
+  // Some bytes of the record reach the file before the disk is full.
+  files.before = (operation) => {
+    if (operation.kind === "write" && operation.name.endsWith(".seg") && ++calls > 2) {
+      fail(operation);
+    }
+  };
+  await assertCode(() => core.put(WHAT, appendKey(1), bytes("lost")), "NO_SPACE");
+  repair(files);
+  await core.put(WHAT, appendKey(2), bytes("kept"));
+  await core.flush(WHAT);
+  // The engines are empty, as if the process had died.
+  const again = await openFake(temp.path);
+  assertEquals(again.core.stats(WHAT).recovery, { records: 1, replayed: 1, truncatedBytes: 0 });
+  assertEquals(again.core.get(WHAT, appendKey(1)), undefined);
+  assertEquals(again.core.get(WHAT, appendKey(2)), bytes("kept"));
+  await again.core.close();
+  await core.close();
+});
+
+test("a write that was computed from a group that failed fails with it", async () => {
+  using temp = tempDirectory();
+  const { core, files } = await openFake(temp.path);
+  failSegments(files, "write", "ENOSPC");
+  const first = core.fetchAndAddU64(WHAT, appendKey(1), 5n);
+  // Too large to fit behind the first in one record, so that the first is written now.
+  const second = core.transact(WHAT, (tx) => {
+    tx.put(appendKey(2), new Uint8Array(300_000));
+    return tx.fetchAndAddU64(appendKey(1), 3n);
+  });
+  repair(files);
+  await assertCode(() => first, "NO_SPACE");
+  await assertCode(() => second, "NO_SPACE");
+  assertEquals(core.get(WHAT, appendKey(1)), undefined);
+  assertEquals(await core.fetchAndAddU64(WHAT, appendKey(1), 3n), 3n);
+  await core.close();
+});
+
+test("a group of many keys that cannot be written is taken back in one go", async () => {
+  using temp = tempDirectory();
+  const { core, files } = await openFake(temp.path);
+  await core.put(WHAT, appendKey(7), bytes("old"));
+  failSegments(files, "write", "ENOSPC");
+  const failed = core.transact(WHAT, (tx) => {
+    for (let i = 0; i < 100_000; i++) tx.put(appendKey(i), bytes("new"));
+  });
+  assertEquals(core.get(WHAT, appendKey(99_999)), bytes("new"));
+  await assertCode(() => failed, "NO_SPACE");
+  repair(files);
+  assertEquals(core.stats(WHAT).memtable.keys, 1);
+  assertEquals(core.get(WHAT, appendKey(7)), bytes("old"));
+  assertEquals(core.get(WHAT, appendKey(99_999)), undefined);
+  assertEquals(await core.transact(WHAT, (tx) => [...tx.scan()].length), 1);
+  await core.close();
+});
+
+test("after a sync that failed writes are POISONED, and reads go on", async () => {
+  using temp = tempDirectory();
+  const { core, files, append, btree, journal, releases } = await openFake(temp.path);
+  await core.put(WHAT, appendKey(1), bytes("1"));
+  failSegments(files, "sync", "EIO");
+  const failed = [
+    core.put(WHAT, btreeKey(1), bytes("1")),
+    core.fetchAndAddU64(WHAT, btreeKey(2), 1n),
+    core.flush(WHAT),
+  ];
+  for (const write of failed) await assertCode(() => write, "POISONED", "EIO");
+  repair(files);
+
+  const { end } = journal;
+  await assertCode(() => core.put(WHAT, appendKey(2), bytes("2")), "POISONED", WHAT);
+  await assertCode(() => core.delete(WHAT, appendKey(1)), "POISONED", WHAT);
+  await assertCode(() => core.transact(WHAT, (tx) => tx.delete(appendKey(1))), "POISONED", WHAT);
+  await assertCode(() => core.fetchAndAddU64(WHAT, btreeKey(2), 1n), "POISONED", WHAT);
+  await assertCode(() => core.flush(WHAT), "POISONED");
+  await assertCode(() => core.checkpoint(WHAT), "POISONED");
+  assertEquals(journal.end, end);
+
+  assertEquals(core.get(WHAT, appendKey(1)), bytes("1"));
+  assertEquals(core.has(WHAT, appendKey(2)), false);
+  assertEquals(await core.transact(WHAT, (tx) => tx.get(appendKey(1))), bytes("1"));
+  const snapshot = core.snapshot(WHAT);
+  assertEquals(snapshot.getSync(appendKey(1)), bytes("1"));
+  assertEquals(core.stats(WHAT).memtable.keys, 3);
+  // Nothing that the journal may have lost has reached an engine.
+  assertEquals([append.position, btree.position], [0n, 0n]);
+
+  // What was acknowledged may not be on disk, and whoever closes the store hears of it.
+  await assertCode(() => core.close(), "POISONED", "EIO");
+  assertEquals(releases.count, 1);
+  assertThrowsCode(() => core.get(WHAT, appendKey(1)), "CLOSED");
+});
+
+test("a sync in the background that fails is heard of by the next write", async () => {
+  using temp = tempDirectory();
+  const { core, files, journal } = await openFake(temp.path, { syncIntervalMs: 1 });
+  failSegments(files, "sync", "EIO");
+  await core.put(WHAT, appendKey(1), bytes("1"));
+  while (journal.poison === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
+  await assertCode(() => core.put(WHAT, appendKey(2), bytes("2")), "POISONED", "EIO");
+  await assertCode(() => core.close(), "POISONED", "EIO");
+});
+
+test("a store that cannot be closed gives back its lock all the same", async () => {
+  using temp = tempDirectory();
+  const { core, append, btree, releases } = await openFake(temp.path);
+  await core.put(WHAT, appendKey(1), bytes("1"));
+  append.close = () => Promise.reject(new Error("injected"));
+  const error = await core.close().catch((error) => error);
+  assertEquals([error.message, releases.count], ["injected", 1]);
+  assertThrowsCode(() => btree.get(btreeKey(1)), "CLOSED");
+});
+
+test("a write that fails is reported once, also where nobody waits for it", {
+  timeout: 30_000,
+}, async () => {
+  using temp = tempDirectory();
+  const [[, command]] = RUNTIMES as [[string, string[]]];
+  await using child = new Child(command, "_unhandled_child.ts", [temp.path]);
+  assertEquals(await child.line(), "put alone: NO_SPACE");
+  assertEquals(await child.line(), "three puts of a group: NO_SPACE");
+  assertEquals(await child.line(), "transaction: NO_SPACE");
+  assertEquals(await child.line(), "awaited put:");
+  assertEquals(await child.line(), "wrong argument: TypeError");
+  assertEquals(await child.line(), "poisoned by the timer:");
+  assertEquals(await child.line(), "put when poisoned: POISONED");
+  assertEquals(await child.line(), "reads when poisoned:");
+});
