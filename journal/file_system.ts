@@ -84,7 +84,8 @@ export const nodeFileSystem: JournalFileSystem = {
   makeDirectory(path) {
     if (fs.existsSync(path)) return;
     const parent = dirname(path);
-    nodeFileSystem.makeDirectory(parent);
+    // The root of a drive that is not there is its own parent.
+    if (parent !== path) nodeFileSystem.makeDirectory(parent);
     fs.mkdirSync(path, { recursive: true, mode: 0o700 });
     // A file that is synced is of no use in a directory that a power loss takes away.
     nodeFileSystem.syncDirectory(parent);

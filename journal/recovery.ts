@@ -9,7 +9,7 @@
 import { StoreError } from "../codec/error.ts";
 import { readDurableMark } from "./durable_mark.ts";
 import { closeQuietly, type JournalFileSystem, readFully } from "./file_system.ts";
-import { crcMatches, MAX_PAYLOAD_BYTES, RECORD_HEADER_BYTES, statedLength } from "./record.ts";
+import { crcMatches, RECORD_HEADER_BYTES, statedLength } from "./record.ts";
 import { cutSegment, setAside } from "./salvage.ts";
 import { listSegments, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { type Fault, SegmentReader } from "./segment_reader.ts";
@@ -182,9 +182,8 @@ function validRecordFollows(
   const rest = readFrom(fileSystem, segment, offset);
   let checkedBytes = 0;
   for (let start = 1; start + RECORD_HEADER_BYTES <= rest.length; start++) {
-    const length = statedLength(rest, start);
-    const recordBytes = RECORD_HEADER_BYTES + length;
-    if (length > MAX_PAYLOAD_BYTES || start + recordBytes > rest.length) continue;
+    const recordBytes = RECORD_HEADER_BYTES + statedLength(rest, start);
+    if (start + recordBytes > rest.length) continue;
     checkedBytes += recordBytes;
     if (checkedBytes > SEARCH_BYTES_MAX || crcMatches(rest, start)) return true;
   }

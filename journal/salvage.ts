@@ -15,7 +15,7 @@ import { type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 
 const COPY_BYTES = 1024 * 1024;
 
-/** Cuts a segment at an offset, durably.
+/** Cuts a segment at an offset. Whoever writes the segment from then on has to sync it first.
  *
  * @returns How many bytes were cut.
  */
@@ -29,7 +29,6 @@ export function cutSegment(
     const size = Number(offset - segment.base) + SEGMENT_HEADER_BYTES;
     const truncatedBytes = file.size() - size;
     file.truncate(size);
-    file.syncNow();
     return truncatedBytes;
   } finally {
     closeQuietly(file);
@@ -68,7 +67,8 @@ export function setAside(
   }
   closeQuietly(target);
   fileSystem.syncDirectory(directory);
-  // From the back and one by one, so that a crash in between leaves no gap.
+  // From the back and one by one, so that a crash in between cannot leave segments behind the damage
+  // without the damage.
   for (const segment of damaged.toReversed()) {
     if (segment === damaged[0] && segment.base < offset) {
       cutSegment(fileSystem, segment, offset);

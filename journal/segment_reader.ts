@@ -9,13 +9,7 @@ import {
   type JournalFileSystem,
   readFully,
 } from "./file_system.ts";
-import {
-  blake3Matches,
-  crcMatches,
-  MAX_PAYLOAD_BYTES,
-  RECORD_HEADER_BYTES,
-  statedLength,
-} from "./record.ts";
+import { blake3Matches, crcMatches, RECORD_HEADER_BYTES, statedLength } from "./record.ts";
 import { checkSegmentHeader, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 
 const WINDOW_BYTES = 256 * 1024;
@@ -73,9 +67,7 @@ export class SegmentReader {
     if (headerAvailable < RECORD_HEADER_BYTES) return { fault: "short" };
     const length = statedLength(this.#window, position - this.#windowStart);
     const recordBytes = RECORD_HEADER_BYTES + length;
-    if (length > MAX_PAYLOAD_BYTES || this.#load(position, recordBytes) < recordBytes) {
-      return { fault: "short" };
-    }
+    if (this.#load(position, recordBytes) < recordBytes) return { fault: "short" };
     // The header may have come from a window that was read before a recovery cut this very record and
     // another was written in its place.
     if (statedLength(this.#window, position - this.#windowStart) !== length) {

@@ -77,6 +77,11 @@ export class JournalWriter {
     }
   }
 
+  /** The file access, for whoever reads the segments. */
+  get fileSystem(): JournalFileSystem {
+    return this.#fileSystem;
+  }
+
   /** The offset behind the last record. */
   get end(): bigint {
     return this.#end;

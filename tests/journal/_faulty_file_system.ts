@@ -11,6 +11,8 @@ export interface Operation {
   kind: keyof JournalFile | keyof JournalFileSystem;
   /** The last part of the path. */
   name: string;
+  /** What a read or a write asks for. */
+  bytes: number;
 }
 
 /** Returns an error as a file operation throws it. */
@@ -60,8 +62,8 @@ export class FaultyFileSystem implements JournalFileSystem {
   }
 
   /** Notes an operation and fails where it is to fail. */
-  start(kind: Operation["kind"], path: string): Operation {
-    const operation = { kind, name: basename(path) };
+  start(kind: Operation["kind"], path: string, bytes = 0): Operation {
+    const operation = { kind, name: basename(path), bytes };
     this.operations.push(operation);
     this.before(operation);
     return operation;
@@ -91,12 +93,12 @@ class FaultyFile implements JournalFile {
   }
 
   read(target: Uint8Array, position: number): number {
-    this.#owner.start("read", this.#path);
+    this.#owner.start("read", this.#path, target.length);
     return this.#file.read(target, position);
   }
 
   write(bytes: Uint8Array, position: number): number {
-    const operation = this.#owner.start("write", this.#path);
+    const operation = this.#owner.start("write", this.#path, bytes.length);
     const limit = this.#owner.writeLimit(operation);
     return limit === 0 ? 0 : this.#file.write(bytes.subarray(0, limit), position);
   }

@@ -87,6 +87,14 @@ export class VolatileFileSystem implements JournalFileSystem {
     this.#durableNames = new Map(this.#names);
   }
 
+  /** Returns the file system as it is found after the process has died: as it was. */
+  loseProcess(): VolatileFileSystem {
+    const after = new VolatileFileSystem();
+    after.#names = new Map(this.#names);
+    after.#durableNames = new Map(this.#durableNames);
+    return after;
+  }
+
   /** Returns the file system as it is found after the power was lost. */
   losePower(random: (limit: number) => number): VolatileFileSystem {
     const after = new VolatileFileSystem();

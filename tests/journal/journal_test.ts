@@ -3,13 +3,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { join } from "@std/path";
-import {
-  DEFAULT_SEGMENT_BYTES,
-  Journal,
-  JournalReader,
-  MAX_PAYLOAD_BYTES,
-  RECORD_HEADER_BYTES,
-} from "../../journal/mod.ts";
+import { Journal, JournalReader } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import { segmentName, segmentNames } from "./_format.ts";
@@ -120,6 +114,15 @@ test("Journal.removeBefore() removes the segments that lie below the cursor as a
   assertEquals(await reopened.append(PAYLOADS[0]!), 600n);
 });
 
+test("Journal.removeBefore() comes after the appends that were called before it", async () => {
+  using temp = tempDirectory();
+  await using journal = await Journal.open(temp.path, { segmentBytes: SEGMENT_BYTES });
+  await appendAll(journal, PAYLOADS.slice(0, 4));
+  const appending = journal.append(PAYLOADS[4]!);
+  assertEquals(await journal.removeBefore(200n), 1);
+  assertEquals(await appending, 200n);
+});
+
 test("Journal.removeBefore() keeps no removed segment open", async () => {
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();
@@ -135,16 +138,17 @@ test("Journal.removeBefore() keeps no removed segment open", async () => {
   assertEquals(kinds.slice(-4), ["remove", "syncDirectory", "remove", "syncDirectory"]);
 });
 
-test("Journal.append() copies the payload before it returns", async () => {
+test("payloads are copied on the way in and on the way out", async () => {
   using temp = tempDirectory();
   await using journal = await Journal.open(temp.path);
   const payload = Uint8Array.of(1, 2, 3);
   const appending = journal.append(payload);
   payload.fill(9);
   const record = await journal.read(await appending);
+  const again = await journal.read(0n);
   assertEquals(record?.payload, Uint8Array.of(1, 2, 3));
   record!.payload.fill(7);
-  assertEquals((await journal.read(0n))?.payload, Uint8Array.of(1, 2, 3));
+  assertEquals(again?.payload, Uint8Array.of(1, 2, 3));
 
   const part = Uint8Array.of(0, 1, 2, 3, 4).subarray(1, 3);
   assertEquals((await journal.read(await journal.append(part)))?.payload, Uint8Array.of(1, 2));
@@ -261,6 +265,17 @@ test("Journal.close() drains, is idempotent, and refuses all use from then on", 
   assertEquals(reopened.recovery, { records: 12, truncatedBytes: 0 });
 });
 
+test("Journal.close() makes durable what was appended right before", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  const appending = journal.append(PAYLOADS[0]!);
+  await journal.close();
+  assertEquals(await appending, 0n);
+  const steps = fileSystem.operations.filter(({ name }) => name === segmentName(0));
+  assertEquals(steps.slice(-3).map(({ kind }) => kind), ["write", "sync", "close"]);
+});
+
 test("Journal.stats() counts what was done since the journal was opened", async () => {
   using temp = tempDirectory();
   await writeJournal(temp.path, PAYLOADS, { segmentBytes: SEGMENT_BYTES });
@@ -269,12 +284,4 @@ test("Journal.stats() counts what was done since the journal was opened", async 
   assertEquals(journal.stats(), { appends: 0, groups: 0, syncs: 0, ...size });
   await Promise.all([journal.append(new Uint8Array(0)), journal.append(new Uint8Array(1))]);
   assertEquals(journal.stats(), { appends: 2, groups: 1, syncs: 1, bytes: 681, segments: 4 });
-});
-
-test("the format's sizes are exported", () => {
-  assertEquals([RECORD_HEADER_BYTES, MAX_PAYLOAD_BYTES, DEFAULT_SEGMENT_BYTES], [
-    40,
-    2 ** 30,
-    64 * 2 ** 20,
-  ]);
 });

@@ -7,7 +7,7 @@ import { randomOf, VolatileFileSystem } from "./_volatile_file_system.ts";
 
 const DIRECTORY = "/journal";
 
-/** A journal that loses its power again and again, and what it has promised over all that time. */
+/** A journal that loses its power or its process again and again, and what it has promised over all that time. */
 class Subject {
   readonly #random: (limit: number) => number;
   readonly #options: { segmentBytes: number; sync: "group" | "manual" };
@@ -15,6 +15,8 @@ class Subject {
   #attempted: string[] = [];
   /** Payloads by offset that are on disk, by all that the journal has said. */
   #promised = new Map<bigint, string>();
+  /** Payloads by offset that the operating system has, and a power loss may take. */
+  #written = new Map<bigint, string>();
   #refused = new Set<string>();
   #cursor = 0n;
 
@@ -24,7 +26,8 @@ class Subject {
     this.#options = { segmentBytes: 64 + this.#random(500), sync };
   }
 
-  /** Opens the journal, checks that it has kept its promises, uses it, and takes the power away. */
+  /** Opens the journal, checks that it has kept its promises, uses it, and takes its power or its
+   * process away. */
   async live(): Promise<void> {
     const fileSystem = this.#fileSystem;
     // Sometimes the power goes during recovery.
@@ -42,7 +45,9 @@ class Subject {
       while (operations >= 0) await this.#use(journal, fileSystem);
       await this.#attempt(() => journal.close());
     }
-    this.#fileSystem = fileSystem.losePower(this.#random);
+    const isPowerLost = this.#random(3) > 0;
+    this.#fileSystem = isPowerLost ? fileSystem.losePower(this.#random) : fileSystem.loseProcess();
+    if (isPowerLost) this.#written.clear();
   }
 
   async #check(journal: Journal): Promise<void> {
@@ -51,7 +56,7 @@ class Subject {
       key: payload.join(),
     }));
     const byOffset = new Map(found.map(({ offset, key }) => [offset, key]));
-    for (const [offset, key] of this.#promised) {
+    for (const [offset, key] of [...this.#promised, ...this.#written]) {
       if (offset < this.#cursor && !byOffset.has(offset)) continue;
       assertEquals(byOffset.get(offset), key, `promised at ${offset}`);
     }
@@ -64,6 +69,7 @@ class Subject {
     }
     // Opening makes durable what it finds.
     this.#promised = byOffset;
+    this.#written.clear();
   }
 
   async #use(journal: Journal, fileSystem: VolatileFileSystem): Promise<void> {
@@ -101,7 +107,8 @@ class Subject {
     this.#attempted.push(key);
     const offset = await this.#attempt(() => journal.append(payload), () => this.#refused.add(key));
     if (offset === undefined) return undefined;
-    if (this.#options.sync === "group") this.#promised.set(offset, key);
+    const acknowledged = this.#options.sync === "group" ? this.#promised : this.#written;
+    acknowledged.set(offset, key);
     return [offset, key];
   }
 
@@ -118,7 +125,7 @@ class Subject {
   }
 }
 
-test("whenever the power goes, what was acknowledged is kept and the journal opens", {
+test("whenever power or process go, what was acknowledged is kept and the journal opens", {
   timeout: 120_000,
 }, async () => {
   const property = fc.asyncProperty(fc.integer(), async (seed) => {

@@ -1,6 +1,6 @@
 import { appendFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Journal, JournalReader } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
@@ -146,6 +146,19 @@ test("JournalReader.read() waits for a segment that is being created", async () 
   }
   assertEquals((await reader.read(200n))?.payload, PAYLOADS[4]);
   reader.close();
+});
+
+test("JournalReader.read() sees an empty journal while its first segment is being created", async () => {
+  using temp = tempDirectory();
+  const reader = await JournalReader.open(temp.path);
+  const fileSystem = new FaultyFileSystem();
+  const seen: Promise<unknown>[] = [];
+  fileSystem.before = () => void seen.push(reader.read(0n));
+  const journal = await Journal.open(temp.path, { fileSystem });
+  assertEquals(await Promise.all(seen), seen.map(() => undefined));
+  assertGreater(seen.length, 5);
+  reader.close();
+  await journal.close();
 });
 
 test("JournalReader.read() of damage is CORRUPT, of another version UNSUPPORTED", async () => {

@@ -2,7 +2,15 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
-import { Journal, JournalReader } from "../../journal/mod.ts";
+import {
+  DEFAULT_SEGMENT_BYTES,
+  FORMAT_VERSION,
+  Journal,
+  JournalReader,
+  MAX_PAYLOAD_BYTES,
+  RECORD_HEADER_BYTES,
+  SEGMENT_HEADER_BYTES,
+} from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import {
   concat,
@@ -112,4 +120,9 @@ test("segments that an independent encoder wrote are read by Journal and Journal
   const last = await journal.append(payloadOf(1, 1));
   assertEquals(last, 1_000_000_003_166n + 70_132n);
   assertEquals((await decodeJournal(temp.path)).length, 8);
+});
+
+test("the sizes that are exported are those of the format", () => {
+  assertEquals([FORMAT_VERSION, SEGMENT_HEADER_BYTES, RECORD_HEADER_BYTES], [2, 16, 40]);
+  assertEquals([MAX_PAYLOAD_BYTES, DEFAULT_SEGMENT_BYTES], [2 ** 30, 64 * 2 ** 20]);
 });

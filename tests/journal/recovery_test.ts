@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { test } from "node:test";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { Journal } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
+import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import {
   concat,
   crc32cBitwise,
@@ -115,6 +116,16 @@ test("a last record whose payload does not match its BLAKE3 is a torn tail by th
     truncatedBytes: 43,
     reason: "torn tail at offset 50: blake3",
   });
+});
+
+test("a damaged length takes no more memory than the file is long", async () => {
+  using temp = tempDirectory();
+  await writeJournal(temp.path, PAYLOADS);
+  edit(temp.path, SEGMENT, (bytes) => void bytes.fill(0xff, 16 + 147, 16 + 151));
+  const fileSystem = new FaultyFileSystem();
+  await using journal = await Journal.open(temp.path, { fileSystem });
+  assertEquals(journal.recovery.truncatedBytes, 71);
+  assertLess(Math.max(...fileSystem.operations.map(({ bytes }) => bytes)), 2 ** 20);
 });
 
 test("a last segment without a whole header was being created, and goes", async () => {

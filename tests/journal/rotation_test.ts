@@ -10,6 +10,11 @@ const SEGMENT_BYTES = 216;
 /** Four records of 50 bytes fill a segment. */
 const PAYLOADS = Array.from({ length: 12 }, (_, i) => payloadOf(i, 10));
 
+/** Resolves after everything that is ready to run has run. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 test("segments are rotated at a record boundary, before they grow too large", async () => {
   using temp = tempDirectory();
   const journal = await Journal.open(temp.path, { segmentBytes: SEGMENT_BYTES });
@@ -134,12 +139,12 @@ test("a rotation during a sync keeps the old file open until that sync is over",
   fileSystem.beforeSync = () => new Promise((resolve) => gates.push(resolve));
   const settled: number[] = [];
   const appends = PAYLOADS.map(async (payload, i) => {
-    for (let turn = 0; turn < i; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < i; turn++) await nextTurn();
     await journal.append(payload);
     settled.push(i);
   });
   while (journal.stats().appends < PAYLOADS.length) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   assertEquals(settled, []);
   const [mark, ...segments] = fileSystem.openNames;
@@ -155,20 +160,49 @@ test("a rotation during a sync keeps the old file open until that sync is over",
   assertEquals((await decodeJournal(temp.path)).length, PAYLOADS.length);
 });
 
-test("a sync that fails during a rotation poisons everyone who waits, sync() included", async () => {
+test("a sync that fails although a rotation has overtaken it poisons whoever asks meanwhile", async () => {
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();
   const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
   let fail = () => {};
   fileSystem.beforeSync = () => new Promise((_, reject) => fail = () => reject(systemError("EIO")));
-  const waiting = PAYLOADS.slice(0, 5).map((payload) =>
+  const waiting = PAYLOADS.slice(0, 4).map((payload) =>
     assertCode("POISONED", () => journal.append(payload))
   );
-  waiting.push(assertCode("POISONED", () => journal.sync()));
+  await nextTurn();
+  // The next segment is there, so everything before it was synced, and nothing is in it.
+  fileSystem.before = ({ kind, name }) => {
+    const isRecord = kind === "write" && name === segmentName(200);
+    if (isRecord && fileSystem.count("syncNow", name) > 0) throw systemError("ENOSPC");
+  };
+  await assertCode("NO_SPACE", () => journal.append(PAYLOADS[4]!));
   assertEquals(segmentNames(temp.path).length, 2);
+  waiting.push(assertCode("POISONED", () => journal.sync()));
+  await nextTurn();
   fail();
   await Promise.all(waiting);
   await journal.close();
+  assertEquals(fileSystem.openNames, []);
+});
+
+test("Journal.close() of a poisoned journal waits for the sync that still runs", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+  let open = () => {};
+  fileSystem.beforeSync = () => new Promise((resolve) => open = resolve);
+  const running = journal.append(PAYLOADS[0]!);
+  await nextTurn();
+  fileSystem.before = ({ kind }) => {
+    if (kind === "syncNow") throw systemError("EIO");
+  };
+  await assertCode("POISONED", () => journal.append(payloadOf(1, 200)));
+  const closing = journal.close();
+  await nextTurn();
+  assertEquals(fileSystem.openNames, [".durable", segmentName(0)]);
+  open();
+  await closing;
+  assertEquals(await running, 0n);
   assertEquals(fileSystem.openNames, []);
 });
 
@@ -180,10 +214,10 @@ test("Journal.close() waits for what is queued behind a sync", async () => {
   fileSystem.beforeSync = () => new Promise((resolve) => open = resolve);
   const events: string[] = [];
   const first = journal.append(PAYLOADS[0]!).then(() => events.push("first"));
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   const second = journal.append(PAYLOADS[1]!).then(() => events.push("second"));
   const closed = journal.close().then(() => events.push("closed"));
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   assertEquals(events, []);
   assertGreater(fileSystem.openNames.length, 0);
   fileSystem.beforeSync = () => Promise.resolve();
