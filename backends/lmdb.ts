@@ -31,8 +31,10 @@ import { encoding, LmdbReader } from "./lmdb_reader.ts";
 import { type Moment, SharedViews } from "./shared_view.ts";
 import { nextTurn } from "./turn.ts";
 
-/** Each live view that began at another moment takes one of these. */
-const READERS_MAX = 1024;
+/** Moments that views can hold at the same time; each takes a reader slot of the library. */
+const MOMENTS_MAX = 1024;
+/** The engine's own reads need slots too, whatever views take. */
+const READERS_MAX = MOMENTS_MAX + 16;
 
 /** The data file inside the engine's directory. */
 export const LMDB_FILE = "data.mdb";
@@ -119,8 +121,12 @@ class LmdbEngine implements Engine {
 
   stats(): EngineStats {
     this.#requireOpen();
-    const { entryCount } = this.#entries.getStats() as { entryCount: number };
-    return { keys: entryCount, bytes: fs.statSync(this.#path).size };
+    try {
+      const { entryCount } = this.#entries.getStats() as { entryCount: number };
+      return { keys: entryCount, bytes: fs.statSync(this.#path).size };
+    } catch (error) {
+      throw lmdbError("Cannot read statistics of the append side", error);
+    }
   }
 
   async check(onProgress: (done: number, total: number) => void): Promise<string[]> {
@@ -147,6 +153,12 @@ class LmdbEngine implements Engine {
   }
 
   #beginMoment(): Moment {
+    if (this.#views.moments >= MOMENTS_MAX) {
+      throw new StoreError(
+        "IO",
+        `Cannot take view of the append side: ${MOMENTS_MAX} moments are held; release views`,
+      );
+    }
     try {
       return new LmdbReader(this.#entries, { transaction: this.#entries.useReadTransaction() });
     } catch (error) {
@@ -251,7 +263,7 @@ interface Databases {
 export async function openLmdbEngine(directory: string, options: EngineOptions): Promise<Engine> {
   const path = join(directory, LMDB_FILE);
   if (options.create) createFile(path);
-  else checkLmdbFile(path);
+  else await checkLmdbFile(path);
   writeLockFile(join(directory, LMDB_LOCK_FILE));
   let environment: RootDatabase<Bytes, Bytes> | undefined;
   try {

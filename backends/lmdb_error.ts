@@ -18,6 +18,9 @@ export function lmdbError(what: string, error: unknown, path?: string): StoreErr
   const reason = error instanceof Error ? error.message : String(error);
   // LMDB calls a write that was cut short an I/O error, without asking what cut it.
   const isFull = () => FULL.test(reason) || (path !== undefined && isFileSystemFull(path));
-  const code = DAMAGE.test(reason) ? "CORRUPT" : isFull() ? "NO_SPACE" : "IO";
-  return new StoreError(code, `${what}: ${reason}`, { cause: error });
+  const isDamage = DAMAGE.test(reason);
+  const code = isDamage ? "CORRUPT" : isFull() ? "NO_SPACE" : "IO";
+  return new StoreError(code, `${what}: ${reason}${isDamage ? "; restore a backup" : ""}`, {
+    cause: error,
+  });
 }

@@ -25,6 +25,11 @@ export class SharedViews {
     this.#begin = begin;
   }
 
+  /** The moments that views hold. */
+  get moments(): number {
+    return this.#live.size;
+  }
+
   /** Returns a view of the engine as it is. */
   take(): EngineView {
     if (this.#current === undefined) {

@@ -191,5 +191,6 @@ export function sqliteError(what: string, error: unknown, path?: string): StoreE
     result === FULL || /disk is full|no space left|quota exceeded/i.test(reason) ||
     (path !== undefined && isFileSystemFull(path));
   const code = isCorrupt ? "CORRUPT" : isFull() ? "NO_SPACE" : "IO";
-  return new StoreError(code, `${what}: ${reason}`, { cause: error });
+  const advice = isCorrupt ? "; restore a backup" : "";
+  return new StoreError(code, `${what}: ${reason}${advice}`, { cause: error });
 }

@@ -55,6 +55,8 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
     if (isFinished(store)) {
       const assertions = formatCount(assertionCount(store));
       console.log(`It is complete: ${assertions} assertions, and their votes.`);
+      // A run that was killed at its very end may have left something to the journal.
+      await store.checkpoint();
     } else {
       phases = await fillStore({ store, limit, progress, signal });
     }

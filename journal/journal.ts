@@ -16,7 +16,7 @@ import {
   requireOffset,
 } from "./reader.ts";
 import { loadHasher, MAX_PAYLOAD_BYTES } from "./record.ts";
-import { type JournalRecovery, recover } from "./recovery.ts";
+import { type JournalRecovery, recover, type RecoveryPolicy } from "./recovery.ts";
 import { JournalWriter } from "./writer.ts";
 
 /** Segments are rotated at this many bytes unless told otherwise (64 MiB). */
@@ -29,14 +29,14 @@ export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
 export async function openWriter(
   fileSystem: JournalFileSystem,
   directory: string,
-  options: { segmentBytes: number; salvage: boolean },
+  options: RecoveryPolicy & { segmentBytes: number },
 ): Promise<{ writer: JournalWriter; recovery: JournalRecovery }> {
   await loadHasher();
   // The way to the directory must not change with the process's working directory.
   const path = resolve(directory);
   try {
     fileSystem.makeDirectory(path);
-    const recovered = recover(fileSystem, path, options.salvage);
+    const recovered = recover(fileSystem, path, options);
     const writer = new JournalWriter(fileSystem, path, options.segmentBytes, recovered);
     return { writer, recovery: recovered.report };
   } catch (error) {

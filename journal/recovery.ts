@@ -42,33 +42,57 @@ interface Damage {
   readonly fault: Exclude<Fault, "end"> | "header" | "gap";
 }
 
-/** Checks the segments of a directory and cuts a torn tail.
+/** What becomes of damage. */
+export interface RecoveryPolicy {
+  /** Whether to set damaged parts aside instead of refusing. */
+  readonly salvage: boolean;
+  /** Whether to refuse, rather than to cut and to report, where the end of what had been synced is
+   * missing or damaged. A disk that forgets what it has synced looks like that. */
+  readonly requireSynced?: boolean;
+}
+
+/** Checks the segments of a directory and cuts a torn tail. The writer that takes over makes durable
+ * what is left: it was found, so it may be relied on.
  *
  * @param fileSystem The file access.
  * @param directory The journal's directory.
- * @param salvage Whether to set damaged parts aside instead of refusing.
+ * @param policy What becomes of damage.
  * @throws {StoreError} `CORRUPT` with the offset, where something durable is damaged.
  */
 export function recover(
   fileSystem: JournalFileSystem,
   directory: string,
-  salvage: boolean,
+  policy: RecoveryPolicy,
 ): Recovered {
   const mark = readDurableMark(fileSystem, directory);
   const segments = listSegments(fileSystem, directory);
-  const unborn = dropUnbornSegment(fileSystem, directory, segments, mark);
+  const unborn = findUnborn(fileSystem, segments, mark);
+  if (unborn !== undefined) segments.pop();
+  const recovered = recoverSegments(fileSystem, directory, segments, { unborn, mark, ...policy });
+  // Not before the rest is known to be sound: it proves that what precedes it was durable.
+  if (unborn !== undefined) fileSystem.remove(unborn.path);
+  return recovered;
+}
+
+function recoverSegments(
+  fileSystem: JournalFileSystem,
+  directory: string,
+  segments: Segment[],
+  policy: RecoveryPolicy & { unborn: Segment | undefined; mark: bigint | undefined },
+): Recovered {
+  const { salvage, requireSynced = false, unborn, mark } = policy;
   // A segment is only begun once everything before it is durable.
-  const durable = unborn ?? mark;
+  const durable = unborn?.base ?? mark;
   // Where no segment is left, offsets still go on where they were: none is ever given twice.
   let end = segments[0]?.base ?? durable ?? 0n;
   if (segments.length === 0 && unborn === undefined && end > 0n) {
     const reason = `no segment is left of what had been synced up to offset ${end}`;
-    if (!salvage) throw corrupt(directory, reason);
+    if (!salvage) throw corrupt(directory, reason, policy);
     return { segments, end, report: { records: 0, truncatedBytes: 0, reason } };
   }
   let records = 0;
   let truncatedBytes = 0;
-  const reasons = unborn === undefined ? [] : [`unfinished segment at offset ${unborn}`];
+  const reasons = unborn === undefined ? [] : [`unfinished segment at offset ${unborn.base}`];
   for (let index = 0; index < segments.length; index++) {
     const scan = scanSegment(fileSystem, segments, index);
     records += scan.records;
@@ -76,58 +100,56 @@ export function recover(
     if (scan.damage === undefined) continue;
     const { offset, fault } = scan.damage;
     const segment = segments[index]!;
-    const mayBeTorn = index === segments.length - 1 && fault !== "header";
+    const wasSynced = requireSynced && durable !== undefined && offset < durable;
+    const mayBeTorn = index === segments.length - 1 && fault !== "header" && !wasSynced;
     if (mayBeTorn && isTornTail(fileSystem, segment, offset, durable)) {
       truncatedBytes = cutSegment(fileSystem, segment, offset);
       reasons.push(`torn tail at offset ${offset}: ${fault}`);
       break;
     }
     const reason = `damage at offset ${offset}: ${fault}`;
-    if (!salvage) throw corrupt(segment.path, `${reason}, and it is no torn tail`);
+    if (!salvage) throw corrupt(segment.path, `${reason}, and it is no torn tail`, policy);
     const salvaged = setAside(fileSystem, directory, segments, index, offset);
     const kept = segments.slice(0, offset === segment.base ? index : index + 1);
     return { segments: kept, end, report: { records, reason, ...salvaged } };
   }
   // There may be nothing to cut and nothing to read, and still it must not pass in silence.
   if (durable !== undefined && durable > end) {
-    reasons.push(`${durable - end} bytes from offset ${end} on had been synced and are missing`);
+    const reason = `${durable - end} bytes from offset ${end} on had been synced and are missing`;
+    if (requireSynced) throw corrupt(segments.at(-1)?.path ?? directory, reason, policy);
+    reasons.push(reason);
   }
   const reason = reasons.length === 0 ? {} : { reason: reasons.join("; ") };
   return { segments, end, report: { records, truncatedBytes, ...reason } };
 }
 
-function corrupt(path: string, reason: string): StoreError {
-  const advice = "open with { salvage: true } to keep the records before it";
+function corrupt(path: string, reason: string, policy: RecoveryPolicy): StoreError {
+  const advice = policy.requireSynced
+    ? "restore a backup"
+    : "open with { salvage: true } to keep the records before it";
   return new StoreError("CORRUPT", `Cannot open journal ${path}: ${reason}; ${advice}`);
 }
 
-/** Removes a last segment that was being created when the process died: too short to hold a record,
- * with a header that is not whole. Its predecessor was durable by then, so nothing is lost.
- *
- * @returns Where it was to start, `undefined` where there is no such segment.
+/** Returns a last segment that was being created when the process died: too short to hold a record,
+ * with a header that is not whole. Its predecessor was durable by then, so nothing is lost with it.
  */
-function dropUnbornSegment(
+function findUnborn(
   fileSystem: JournalFileSystem,
-  directory: string,
-  segments: Segment[],
-  durable: bigint | undefined,
-): bigint | undefined {
+  segments: readonly Segment[],
+  mark: bigint | undefined,
+): Segment | undefined {
   const last = segments.at(-1);
-  if (last === undefined || (durable !== undefined && durable > last.base)) return undefined;
+  if (last === undefined || (mark !== undefined && mark > last.base)) return undefined;
   const start = new Uint8Array(SEGMENT_HEADER_BYTES + 1);
   const file = fileSystem.open(last.path, "read");
   try {
     const length = readFully(file, start, 0);
     const isUnborn = length < SEGMENT_HEADER_BYTES ||
       (length === SEGMENT_HEADER_BYTES && start.every((byte) => byte === 0));
-    if (!isUnborn) return undefined;
+    return isUnborn ? last : undefined;
   } finally {
     closeQuietly(file);
   }
-  fileSystem.remove(last.path);
-  fileSystem.syncDirectory(directory);
-  segments.pop();
-  return last.base;
 }
 
 function scanSegment(

@@ -89,7 +89,7 @@ export function checkSegmentHeader(file: JournalFile, segment: Segment): void {
     throw new StoreError(
       "UNSUPPORTED",
       `Cannot read journal segment ${segment.path}: its format version is ${version}, ` +
-        `this code reads version ${FORMAT_VERSION}`,
+        `this code reads version ${FORMAT_VERSION}; use the version that wrote it`,
     );
   }
   const base = view.getBigUint64(8, true);

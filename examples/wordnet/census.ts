@@ -1,11 +1,11 @@
-import { type HybridStore, parseKey } from "@hybrid/store";
+import { type EngineName, type HybridStore, parseKey } from "@hybrid/store";
 import { Claims } from "./claims.ts";
 import type { Progress } from "./progress.ts";
 
 /** The keys of one kind. */
 export interface TagCount {
   readonly tag: string;
-  readonly engine: "append" | "btree";
+  readonly engine: EngineName;
   keys: number;
 }
 
@@ -63,8 +63,6 @@ export async function takeCensus(
 }
 
 function best(voted: Voted[], count: number): Voted[] {
-  return voted.sort((a, b) => b.count - a.count || (a.subject < b.subject ? -1 : 1)).slice(
-    0,
-    count,
-  );
+  voted.sort((a, b) => b.count - a.count || (a.subject < b.subject ? -1 : 1));
+  return voted.slice(0, count);
 }

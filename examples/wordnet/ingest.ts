@@ -16,7 +16,7 @@ import { encodeJson, encodeText, joinDigests } from "./values.ts";
 import { decodeSubject } from "./write_journal.ts";
 
 /** Subjects that are committed together: each is a transaction of its own, but they share a write and
- * a sync. About 5 ms of work, for which nothing else gets its turn. */
+ * a sync. About 20 ms of work, for which nothing else gets its turn. */
 const WINDOW = 256;
 
 /** A subject as it goes into the store: hashed, without statements that equal an earlier one. */

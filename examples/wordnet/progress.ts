@@ -89,7 +89,7 @@ export class ShownProgress implements Progress {
   #text(done: number): string {
     const ms = performance.now() - this.#start;
     const rate = ms === 0 ? 0 : (done - this.#first) / ms * 1000;
-    const percent = this.#total === 0 ? 100 : Math.floor(done / this.#total * 100);
+    const percent = done < this.#total ? Math.floor(done / this.#total * 100) : 100;
     const noun = this.#noun && ` ${this.#noun}`;
     return `${percent}`.padStart(3) +
       ` %  ${this.#format(done)}${noun}, ${this.#format(rate)}/s, ${formatSeconds(ms)}`;

@@ -49,6 +49,7 @@ async function describe(
     ({ tag }) => tag,
   );
   const part = (tag: string) => parts.get(tag) ?? [];
+  const engineOf = (tag: string) => part(tag)[0]?.engine ?? "";
 
   const assertions = new Map(
     part("H:").map(({ suffix, value }) => [suffix, decodeJson<Assertion>(value)]),
@@ -60,16 +61,16 @@ async function describe(
   const rows: string[][] = [];
   for (const [predicate, some] of Map.groupBy(ordered, ({ predicate }) => predicate)) {
     const names = some.map((assertion) => nameOf(claims, assertion)).join(", ");
-    rows.push(["append", "H:", `${some.length}`, predicate, names]);
+    rows.push([engineOf("H:"), "H:", `${some.length}`, predicate, names]);
   }
   for (const { engine, tag, suffix, value } of [...part("VC:"), ...part("VW:")]) {
     const { predicate, object } = assertions.get(suffix)!;
     const votes = tag === "VC:" ? decodeU64(value) : decodeF32(value);
     rows.push([engine, tag, "1", predicate, `${object}: ${votes}`]);
   }
-  rows.push(["btree", "S:", "1", "", `${ordered.length} hashes`]);
+  rows.push([engineOf("S:"), "S:", "1", "", `${ordered.length} hashes`]);
   const sizes = part("SP:").map(({ suffix, value }) => `${splitHashes(value).length} of ${suffix}`);
-  rows.push(["btree", "SP:", `${sizes.length}`, "", sizes.join(", ")]);
+  rows.push([engineOf("SP:"), "SP:", `${sizes.length}`, "", sizes.join(", ")]);
   for (const { engine, tag, suffix, value } of part("MV:")) {
     rows.push([engine, tag, "1", suffix, decodeJson<string[]>(value).join(", ")]);
   }

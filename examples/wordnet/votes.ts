@@ -9,8 +9,8 @@ import { decodeJson, encodeText } from "./values.ts";
 /** Third phase: each tagged occurrence of a sense is a vote for the assertion that its subject has this
  * word.
  *
- * Adding to a counter twice is not the same as adding once. So how far the count has come is written in
- * the transaction that adds, and a kill between two transactions leaves both or neither.
+ * Adding twice is not the same as adding once. So how far the count has come is written in the
+ * transaction that adds, and a kill leaves both or neither. A block of lines makes a transaction.
  */
 export async function countVotes(job: Job): Promise<Work> {
   const { store, hash, progress, signal } = job;

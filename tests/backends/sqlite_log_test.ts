@@ -64,6 +64,8 @@ test("SQLite engine: close() leaves one file, without a log", TIMEOUT, async () 
     engine.view();
     await engine.apply([put(bytes(1), bytes(1))], 2n);
     engine.view().get(bytes(1));
+    await engine.apply([put(bytes(1), bytes(2))], 3n);
+    engine.view().release();
     engine.get(bytes(1));
     await engine.close();
     assertEquals(fs.readdirSync(directory), ["data.sqlite"]);

@@ -81,6 +81,7 @@ export function applyTests(kind: EngineKind): void {
     await engine.apply(half, 2n);
     const read = kind.isPersistent ? await reopen() : engine;
     assertEquals(read.stats().keys, MANY / 2);
+    assertEquals(await read.check(() => {}), []);
     assertGreater(read.stats().bytes, MANY * 6);
     const entries = all(read);
     assertEquals(entries.length, MANY / 2);

@@ -107,5 +107,6 @@ async function assertClosed(engine: Engine): Promise<void> {
   assertCode(() => engine.keys(rangeOf(), 1), "CLOSED");
   assertCode(() => engine.view(), "CLOSED");
   assertCode(() => engine.stats(), "CLOSED");
+  await assertRejectsWithCode(() => engine.check(() => {}), "CLOSED");
   await assertRejectsWithCode(() => engine.apply([], 2n), "CLOSED");
 }

@@ -24,13 +24,16 @@ export interface RunResult {
   readonly errors: string;
 }
 
+/** Sends a signal to the example, unless it is over. */
+type Send = (signal: "SIGINT" | "SIGKILL") => void;
+
 /** Runs the example in a process of its own, in the runtime of the test.
  *
- * @param onLine Gets each line that it prints, and a function that sends it a signal.
+ * @param onStart Called at once; returns what is called with each line that the example prints.
  */
 export function runExample(
   args: readonly string[],
-  onLine: (line: string, send: (signal: "SIGINT" | "SIGKILL") => void) => void = () => {},
+  onStart: (send: Send) => (line: string) => void = () => () => {},
 ): Promise<RunResult> {
   const run = process.versions.bun ? [SCRIPT] : ["run", ...PERMISSIONS, SCRIPT];
   const child = spawn(process.execPath, [...run, ...args], { stdio: ["ignore", "pipe", "pipe"] });
@@ -38,12 +41,13 @@ export function runExample(
   let errors = "";
   let isOver = false;
   child.on("exit", () => isOver = true);
+  // Not by `child.kill`: Deno would then report that signal, however the child ended.
+  const onLine = onStart((signal) => {
+    if (!isOver) process.kill(child.pid!, signal);
+  });
   createInterface({ input: child.stdout }).on("line", (line) => {
     output += `${line}\n`;
-    // Not by `child.kill`: Deno would then report that signal, however the child ended.
-    onLine(line, (signal) => {
-      if (!isOver) process.kill(child.pid!, signal);
-    });
+    onLine(line);
   });
   child.stderr.on("data", (chunk) => errors += chunk);
   return new Promise((resolve, reject) => {

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
@@ -6,27 +7,55 @@ import { isFinished, requirePlan } from "../../examples/wordnet/state.ts";
 import { HybridStore } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { Random } from "../model/_random.ts";
-import { digestDirectory, runExample, silentProgress, type StoreDigest } from "./_wordnet.ts";
+import {
+  digestDirectory,
+  runExample,
+  type RunResult,
+  silentProgress,
+  type StoreDigest,
+} from "./_wordnet.ts";
 
 // A failure names its seed; HYBRIDSTORE_KILL_SEED=… aims at the same moments again.
 const seed = Number(process.env.HYBRIDSTORE_KILL_SEED ?? Math.floor(Math.random() * 2 ** 32));
 
 const LIMIT = 2500;
 
-/** When the child is killed: up to `delayMs` after it has said that it begins this phase or a later
- * one. Its first line follows on the creation of the store. */
+/** When the child is killed: up to `delayMs` after it has come to this point or a later one. */
 const KILLS = [
-  { phase: "WordNet", delayMs: 10 },
-  { phase: "journal", delayMs: 0 },
-  { phase: "journal", delayMs: 40 },
-  { phase: "ingest", delayMs: 0 },
-  { phase: "ingest", delayMs: 100 },
-  { phase: "ingest", delayMs: 200 },
-  { phase: "votes", delayMs: 0 },
-  { phase: "votes", delayMs: 50 },
-  { phase: "votes", delayMs: 100 },
+  { point: "lock", delayMs: 15 },
+  { point: "journal", delayMs: 0 },
+  { point: "journal", delayMs: 40 },
+  { point: "ingest", delayMs: 0 },
+  { point: "ingest", delayMs: 100 },
+  { point: "ingest", delayMs: 200 },
+  { point: "votes", delayMs: 0 },
+  { point: "votes", delayMs: 50 },
+  { point: "votes", delayMs: 100 },
 ];
-const PHASES = ["WordNet", "journal", "ingest", "votes"];
+
+/** A store begins with its lock; of the phases, each says when it begins. */
+const POINTS = ["lock", "journal", "ingest", "votes"];
+
+/** Runs the example and kills it some milliseconds after it has come to a point. */
+async function runAndKill(
+  directory: string,
+  args: readonly string[],
+  { point, delay }: { point: string; delay: number },
+): Promise<RunResult> {
+  let polling: ReturnType<typeof setInterval> | undefined;
+  const result = await runExample([directory, ...args], (send) => {
+    let isAimed = false;
+    const reach = (reached: string) => {
+      if (isAimed || POINTS.indexOf(reached) < POINTS.indexOf(point)) return;
+      isAimed = true;
+      setTimeout(() => send("SIGKILL"), delay);
+    };
+    polling = setInterval(() => existsSync(`${directory}/lock`) && reach("lock"), 1);
+    return (line) => reach(line.split(" ")[0]!);
+  });
+  clearInterval(polling);
+  return result;
+}
 
 test("a job that is killed again and again ends with the store of one that is not", {
   timeout: 120_000,
@@ -40,16 +69,10 @@ test("a job that is killed again and again ends with the store of one that is no
   const random = new Random(seed);
   const told = [`seed ${seed}`];
   let kills = 0;
-  for (const { phase, delayMs } of KILLS) {
+  for (const { point, delayMs } of KILLS) {
     const delay = random.below(delayMs + 1);
-    let isAimed = false;
-    const { code, signal, output, errors } = await runExample([killed, ...limit], (line, send) => {
-      const reached = PHASES.findIndex((name) => line.startsWith(name));
-      if (isAimed || reached < PHASES.indexOf(phase)) return;
-      isAimed = true;
-      setTimeout(() => send("SIGKILL"), delay);
-    });
-    told.push(`aimed ${delay} ms after ${phase}, ${signal ?? code}:\n${output}${errors}`);
+    const { code, signal, output, errors } = await runAndKill(killed, limit, { point, delay });
+    told.push(`aimed ${delay} ms after ${point}, ${signal ?? code}:\n${output}${errors}`);
     if (signal === "SIGKILL") kills++;
     else assertEquals(code, 0, told.join("\n"));
   }

@@ -2,14 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  assertionCountKey,
-  cursorKey,
-  decodeU64,
-  extractTag,
-  HybridStore,
-  StoreError,
-} from "../../mod.ts";
+import { assertionCountKey, cursorKey, decodeU64, extractTag, HybridStore } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { digestDirectory, runExample } from "./_wordnet.ts";
 
@@ -95,33 +88,25 @@ test("the example says who has the store open, in one line", TIMEOUT, async () =
   using temp = tempDirectory();
   await using _store = await HybridStore.open(temp.path);
   const { code, errors } = await runExample([temp.path, ...LIMIT]);
-  const locked = new StoreError(
-    "LOCKED",
-    `Cannot open store ${temp.path}: process ${process.pid} has it open`,
-  );
-  assertEquals([code, errors], [1, `${locked.message}\n`]);
+  assertEquals([code, errors.split("\n").length], [1, 2], errors);
+  assertStringIncludes(errors, `${process.pid}`);
 });
 
-test(
-  "the example closes the store when it is interrupted",
-  TIMEOUT,
-  async () => {
-    using temp = tempDirectory();
-    let isSent = false;
-    const first = await runExample([temp.path, "--limit", "10000"], (line, send) => {
-      if (isSent || !line.startsWith("ingest")) return;
-      isSent = true;
-      send("SIGINT");
-    });
-    assertEquals([first.code, first.signal], [130, null], first.output);
-    assertEquals(first.errors, "Stopped. The same command goes on from here.\n");
-    {
-      await using store = await HybridStore.open(temp.path);
-      // Closing had moved everything into the engines.
-      assertEquals(store.stats().recovery.replayed, 0);
-    }
-  },
-);
+test("the example closes the store when it is interrupted", TIMEOUT, async () => {
+  using temp = tempDirectory();
+  let isSent = false;
+  const result = await runExample([temp.path, "--limit", "10000"], (send) => (line) => {
+    if (isSent || !line.startsWith("ingest")) return;
+    isSent = true;
+    send("SIGINT");
+  });
+  assertEquals([result.code, result.signal], [130, null], result.output);
+  assertEquals(result.errors, "Stopped. The same command goes on from here.\n");
+
+  await using store = await HybridStore.open(temp.path);
+  // Closing had moved everything into the engines.
+  assertEquals(store.stats().recovery.replayed, 0);
+});
 
 test("the example explains itself, and what is wrong with its arguments", TIMEOUT, async () => {
   const help = await runExample(["--help"]);

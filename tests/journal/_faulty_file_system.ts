@@ -20,6 +20,11 @@ export function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: injected`), { code });
 }
 
+const realFiles: JournalFileSystem = {
+  ...nodeFileSystem,
+  makeDirectory: (path) => mkdirSync(path, { recursive: true }),
+};
+
 export class FaultyFileSystem implements JournalFileSystem {
   /** Called before each operation, which fails where this throws. */
   before: (operation: Operation) => void = () => {};
@@ -31,30 +36,36 @@ export class FaultyFileSystem implements JournalFileSystem {
   readonly operations: Operation[] = [];
   /** The names of the files that are open. */
   readonly openNames: string[] = [];
+  readonly #files: JournalFileSystem;
+
+  /** @param files What takes the operations that do not fail; the real files by default. */
+  constructor(files: JournalFileSystem = realFiles) {
+    this.#files = files;
+  }
 
   makeDirectory(path: string): void {
     this.start("makeDirectory", path);
-    mkdirSync(path, { recursive: true });
+    this.#files.makeDirectory(path);
   }
 
   list(path: string): string[] {
     this.start("list", path);
-    return nodeFileSystem.list(path);
+    return this.#files.list(path);
   }
 
   open(path: string, access: "read" | "write"): JournalFile {
     this.start("open", path);
-    return new FaultyFile(this, path, nodeFileSystem.open(path, access));
+    return new FaultyFile(this, path, this.#files.open(path, access));
   }
 
   create(path: string): JournalFile {
     this.start("create", path);
-    return new FaultyFile(this, path, nodeFileSystem.create(path));
+    return new FaultyFile(this, path, this.#files.create(path));
   }
 
   remove(path: string): void {
     this.start("remove", path);
-    nodeFileSystem.remove(path);
+    this.#files.remove(path);
   }
 
   syncDirectory(path: string): void {

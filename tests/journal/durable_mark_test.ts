@@ -130,6 +130,22 @@ test("the mark follows each sync and never runs ahead of it", async () => {
   assertEquals(readMark(temp.path), 200n);
 });
 
+test("opening and closing make durable what is there, and then the mark", async () => {
+  using temp = tempDirectory();
+  await writeJournal(temp.path, PAYLOADS);
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem });
+  const isChange = (kind: string) => /write|sync/.test(kind);
+  const steps = () =>
+    fileSystem.operations.splice(0).filter(({ kind }) => isChange(kind))
+      .map(({ kind, name }) => kind === "syncDirectory" ? kind : `${kind} ${name}`);
+  const marking = ["write .durable", "syncNow .durable"];
+  assertEquals(steps(), [`syncNow ${SEGMENT}`, ...marking, "syncDirectory"]);
+  await journal.append(PAYLOADS[0]!);
+  await journal.close();
+  assertEquals(steps(), [`write ${SEGMENT}`, `sync ${SEGMENT}`, ...marking]);
+});
+
 test("the mark is not moved by a sync that fails", async () => {
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();

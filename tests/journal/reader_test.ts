@@ -27,14 +27,15 @@ function writeMark(directory: string, offset: bigint): void {
   writeFileSync(join(directory, ".durable"), concat(bytes, crc));
 }
 
-/** Calls `react` once, before the first operation that matches. */
+/** Calls `react` once, before the first operation that matches, or the nth. */
 function once(
   fileSystem: FaultyFileSystem,
   matches: (operation: Operation) => boolean,
   react: () => void,
+  nth = 1,
 ): void {
   fileSystem.before = (operation) => {
-    if (!matches(operation)) return;
+    if (!matches(operation) || --nth > 0) return;
     fileSystem.before = () => {};
     react();
   };
@@ -155,6 +156,7 @@ test("JournalReader.read() sees an empty journal while its first segment is bein
   const seen: Promise<unknown>[] = [];
   fileSystem.before = () => void seen.push(reader.read(0n));
   const journal = await Journal.open(temp.path, { fileSystem });
+  fileSystem.before = () => {};
   assertEquals(await Promise.all(seen), seen.map(() => undefined));
   assertGreater(seen.length, 5);
   reader.close();
@@ -193,25 +195,23 @@ test("JournalReader.read() does not take what was synced while it looked for dam
   using temp = tempDirectory();
   const record = await encodeRecord(PAYLOADS[1]!);
   for (const seen of [0, 20, 45]) {
-    const points: [Operation["kind"], string][] = [
-      ["open", ".durable"],
-      ["open", SEGMENT],
-      ["size", SEGMENT],
-      ["read", SEGMENT],
-    ];
-    for (const [kind, name] of points) {
+    // Before each operation of the read in turn.
+    for (let nth = 1; nth <= 20; nth++) {
       await writeSegment(temp.path, 0n, PAYLOADS.slice(0, 1));
       writeMark(temp.path, 50n);
       appendFileSync(join(temp.path, SEGMENT), record.subarray(0, seen));
       const fileSystem = new FaultyFileSystem();
       const reader = await JournalReader.open(temp.path, { fileSystem });
-      for (let nth = 0; nth < 4; nth++) await reader.read(50n);
-      once(fileSystem, (op) => op.kind === kind && op.name === name, () => {
+      assertEquals(await reader.read(50n), undefined);
+      const append = () => {
         appendFileSync(join(temp.path, SEGMENT), record.subarray(seen));
         writeMark(temp.path, 100n);
-      });
+      };
+      once(fileSystem, () => true, append, nth);
       const found = await reader.read(50n);
       if (found !== undefined) assertEquals(found.payload, PAYLOADS[1]);
+      fileSystem.before = () => {};
+      append();
       assertEquals((await reader.read(50n))?.payload, PAYLOADS[1]);
       reader.close();
     }

@@ -2,7 +2,8 @@ import { readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "
 import { test } from "node:test";
 import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
-import { Journal } from "../../journal/mod.ts";
+import { openWriter } from "../../journal/journal.ts";
+import { Journal, nodeFileSystem } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import {
@@ -166,6 +167,36 @@ test("what precedes an unfinished segment had been synced, and its loss is repor
   ]);
   await journal.close();
   await assertWorks(temp.path, records.slice(0, -1));
+});
+
+test("openWriter() that requires what was synced refuses its loss, and changes nothing", async () => {
+  using temp = tempDirectory();
+  const whole = join(temp.path, "whole");
+  await writeJournal(whole, PAYLOADS);
+  for (const proof of ["mark", "unfinished segment"]) {
+    for (const size of [16 + 147, 16 + 218 - 5]) {
+      const directory = copyDirectory(whole, join(temp.path, `${proof} ${size}`));
+      if (proof !== "mark") {
+        rmSync(join(directory, ".durable"));
+        writeFileSync(join(directory, segmentName(218)), "");
+      }
+      truncateSync(join(directory, SEGMENT), size);
+      const before = readdirSync(directory).sort();
+      const options = { segmentBytes: 1000, salvage: false, requireSynced: true };
+      for (let round = 0; round < 2; round++) {
+        await assertCode("CORRUPT", () => openWriter(nodeFileSystem, directory, options), "147");
+        assertEquals(readdirSync(directory).sort(), before);
+        assertEquals(readFileSync(join(directory, SEGMENT)).length, size);
+      }
+    }
+  }
+  const { writer, recovery } = await openWriter(nodeFileSystem, whole, {
+    segmentBytes: 1000,
+    salvage: false,
+    requireSynced: true,
+  });
+  assertEquals(recovery, { records: 4, truncatedBytes: 0 });
+  await writer.close();
 });
 
 test("an empty last segment is kept and written to", async () => {

@@ -169,8 +169,22 @@ test("a salvage that fails changes nothing, and can be done again", async () => 
 
   const rest = recordBytesFrom(temp.path, 49n);
   {
+    const start = fileSystem.operations.length;
     await using journal = await Journal.open(temp.path, options);
     assertEquals(readSalvage(journal), rest);
+    const steps = fileSystem.operations.slice(start)
+      .filter(({ kind }) => ["syncNow", "syncDirectory", "remove", "truncate"].includes(kind))
+      .map(({ kind, name }) => kind === "syncDirectory" ? kind : `${kind} ${parseInt(name)}`);
+    // What is set aside is durable before anything goes.
+    assertEquals(steps.slice(0, 7), [
+      "syncNow 49",
+      "syncDirectory",
+      "remove 265",
+      "syncDirectory",
+      "remove 149",
+      "syncDirectory",
+      "truncate 0",
+    ]);
   }
   assertEquals(fileSystem.openNames, []);
   await assertWorks(temp.path, records.slice(0, 1));
