@@ -125,7 +125,7 @@ function recoverSegments(
 
 function corrupt(path: string, reason: string, policy: RecoveryPolicy): StoreError {
   const advice = policy.requireSynced
-    ? "restore a backup"
+    ? "restore a backup, or keep the records before it with Journal.open and { salvage: true }"
     : "open with { salvage: true } to keep the records before it";
   return new StoreError("CORRUPT", `Cannot open journal ${path}: ${reason}; ${advice}`);
 }

@@ -16,6 +16,7 @@ import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
 import { JournalWriter } from "../journal/writer.ts";
+import { writeJournalOwner } from "./journal_owner.ts";
 import {
   APPEND_DIRECTORY,
   BTREE_DIRECTORY,
@@ -24,7 +25,7 @@ import {
   UNFINISHED_FILE,
 } from "./layout.ts";
 import { STORE_FORMAT, writeDurably, writeManifest } from "./manifest.ts";
-import { ENTRY_ROWS, type ReadSource } from "./merge.ts";
+import { KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import { pagesAsync } from "./scan.ts";
 import type { BackupReport } from "./types.ts";
 
@@ -79,7 +80,8 @@ export async function writeBackup(
     written = fs.mkdtempSync(join(parent, `${basename(path)}.unfinished-`));
     writeDurably(join(written, UNFINISHED_FILE), "");
     const counts = await writeParts(source, position, written, onProgress);
-    // A directory that somebody has put something into since is not empty, and stays.
+    // Somebody may have put something into it since, which stays.
+    requireEmptyTarget(what, path);
     if (fs.existsSync(path)) fs.rmdirSync(path);
     fs.renameSync(written, path);
     written = path;
@@ -108,6 +110,7 @@ async function writeParts(
   };
   const counts = await writeEngines(source, position, directory, manifest.identity, onProgress);
   await createJournal(join(directory, JOURNAL_DIRECTORY), position);
+  writeJournalOwner(join(directory, JOURNAL_DIRECTORY), manifest.identity);
   for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
   writeManifest(directory, manifest);
   return counts;
@@ -151,14 +154,16 @@ async function copyEntries(
     waitingBytes = 0;
     await Promise.all([engines.append.apply(append, at), engines.btree.apply(btree, at)]);
   };
-  for await (const page of pagesAsync(() => source, ENTRY_ROWS, ALL_KEYS)) {
-    for (const entry of page) {
-      waiting[source.router.routeOf(entry.key)].push(entry);
-      bytes += entry.key.length + entry.value.length;
-      waitingBytes += entry.key.length + entry.value.length + ENTRY_BYTES;
+  // Value by value: a page of them can be larger than memory.
+  for await (const page of pagesAsync(() => source, KEY_ROWS, ALL_KEYS)) {
+    for (const key of page) {
+      const value = readValue(source, key)!;
+      waiting[source.router.routeOf(key)].push({ key, value });
+      bytes += key.length + value.length;
+      waitingBytes += key.length + value.length + ENTRY_BYTES;
+      if (waitingBytes >= BATCH_BYTES) await apply(0n);
     }
     keys += page.length;
-    if (waitingBytes >= BATCH_BYTES) await apply(0n);
     onProgress(keys);
   }
   await apply(position);

@@ -27,6 +27,7 @@ import {
   PART_DIRECTORIES,
   UNFINISHED_FILE,
 } from "./layout.ts";
+import { requireJournalOwner, writeJournalOwner } from "./journal_owner.ts";
 import { StoreLock } from "./lock.ts";
 import {
   type Manifest,
@@ -76,15 +77,17 @@ export async function openParts(directory: string, settings: Settings): Promise<
       options,
     );
     const journalDirectory = join(directory, JOURNAL_DIRECTORY);
-    if (!isNew) requireJournal(journalDirectory);
+    if (!isNew) requireJournal(journalDirectory, manifest.identity);
     const opened = await openWriter(nodeFileSystem, journalDirectory, {
       segmentBytes: settings.segmentBytes,
       salvage: false,
+      requireSynced: true,
     });
     journal = opened.writer;
     requirePosition(journal, "append", append);
     requirePosition(journal, "B-tree", btree);
     if (isNew) {
+      writeJournalOwner(journalDirectory, manifest.identity);
       // Whoever finds a manifest relies on the names of the files as well as on what is in them.
       for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
       writeManifest(directory, manifest);
@@ -153,18 +156,20 @@ function requireRoutes(directory: string, manifest: Manifest, { routes }: Settin
   );
 }
 
-function requireJournal(directory: string): void {
+function requireJournal(directory: string, identity: string): void {
   const hasSegments = fs.existsSync(directory) &&
     listSegments(nodeFileSystem, directory).length > 0;
-  if (hasSegments) return;
-  throw new StoreError(
-    "CORRUPT",
-    `Cannot open journal ${directory}: it is missing; restore a backup`,
-  );
+  if (!hasSegments) {
+    throw new StoreError(
+      "CORRUPT",
+      `Cannot open journal ${directory}: it is missing; restore a backup`,
+    );
+  }
+  requireJournalOwner(directory, identity);
 }
 
 /** Checks that an engine and the journal belong to one history. */
-function requirePosition(journal: JournalWriter, side: string, { position }: Engine): void {
+export function requirePosition(journal: JournalWriter, side: string, { position }: Engine): void {
   const first = journal.segments[0]!.base;
   if (position > journal.end) {
     throw new StoreError(

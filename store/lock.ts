@@ -58,7 +58,11 @@ export class StoreLock {
     } catch (error) {
       database?.close();
       if (isSqliteBusy(error)) throw refusal(directory, ownerOf(realPath));
-      throw sqliteError(`Cannot lock store ${directory}`, error);
+      const failure = sqliteError(`Cannot lock store ${directory}`, error);
+      if (failure.code !== "CORRUPT") throw failure;
+      throw new StoreError("CORRUPT", `Cannot lock store: ${path} is damaged; remove it`, {
+        cause: error,
+      });
     }
     const lock = new StoreLock(realPath, database);
     owned.set(realPath, lock);

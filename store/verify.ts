@@ -52,6 +52,7 @@ export class Verification {
       if (await this.#checkEngine(name)) keys[name] = await this.#walk(name);
     }
     const journalRecords = await this.#checkJournal();
+    this.#source.requireOpen();
     return {
       ok: this.#faultCount === 0,
       faults: this.#faults,

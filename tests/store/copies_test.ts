@@ -142,14 +142,15 @@ test("a batch copies what it is given", async () => {
 test("a scan copies its bounds", async () => {
   await using store = await HybridStore.openTemp();
   for (let i = 0; i < 10; i++) await store.put(appendKey(i), bytes(`${i}`));
-  const [gt, lte] = [appendKey(3), appendKey(6)];
-  const scan = store.scan({ gt, lte });
-  const scanSync = store.scanSync({ gt, lte });
-  gt.fill(0);
-  lte.fill(0xff);
-  const expected = ["4", "5", "6"].map(bytes);
-  assertEquals([...scanSync].map(({ value }) => value), expected);
-  assertEquals((await Array.fromAsync(scan)).map(({ value }) => value), expected);
+  const expected = { gt: "456789", gte: "3456789", lt: "012", lte: "0123", prefix: "3" };
+  for (const [name, values] of Object.entries(expected)) {
+    const bound = appendKey(3);
+    const [scan, scanSync] = [store.scan({ [name]: bound }), store.scanSync({ [name]: bound })];
+    bound.fill(0x20);
+    const decode = ({ value }: Entry) => new TextDecoder().decode(value);
+    assertEquals(Array.from(scanSync, decode).join(""), values);
+    assertEquals((await Array.fromAsync(scan, decode)).join(""), values);
+  }
 });
 
 for (const reverse of [false, true]) {

@@ -165,7 +165,7 @@ for (const part of ["append", "btree", "journal"]) {
   });
 }
 
-for (const part of ["append", "btree"]) {
+for (const part of ["append", "btree", "journal"]) {
   test(`a store with another store's ${part} is CORRUPT`, async () => {
     using temp = tempDirectory();
     const [one, other] = [join(temp.path, "one"), join(temp.path, "other")];

@@ -147,13 +147,18 @@ test("a burst of snapshots of a quiet store costs nothing", { timeout: 60_000 },
   for (const snapshot of snapshots) assertEquals(snapshot.getSync(appendKey(1)), bytes("1"));
 });
 
-test("ten thousand snapshots between writes are taken and forgotten", {
+test("ten thousand snapshots between writes are let go when they are forgotten", {
   timeout: 60_000,
 }, async () => {
+  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
   await using store = await HybridStore.openTemp({ memtableBytes: 2000 });
   for (let i = 0; i < 10_000; i++) {
     await store.put(appendKey(i % 10), bytes(`${i}`));
     await store.snapshot();
+    if (i % 200 !== 0) continue;
+    // Deno collects by itself when it hears of so much memory, Bun when it sees fit.
+    Bun?.gc(true);
+    await nextTurn();
   }
   await using snapshot = await store.snapshot();
   assertEquals(valuesOf(snapshot), Array.from({ length: 10 }, (_, i) => `${9990 + i}`));

@@ -32,10 +32,9 @@ test("a group that cannot be written is NO_SPACE and leaves nothing behind", asy
 
   repair(files);
   await core.put(WHAT, btreeKey(1), bytes("later"));
+  await core.checkpoint(WHAT);
+  assertEquals(found(), [bytes("old"), undefined, undefined, bytes("later"), undefined]);
   await core.close();
-  const again = await openFake(temp.path);
-  assertEquals(again.core.stats(WHAT).journal.bytes, 0);
-  await again.core.close();
 });
 
 test("what a failed group left out is not replayed, what came after it is", async () => {

@@ -1,0 +1,37 @@
+/** Whose journal it is: records do not say which store they belong to, and the journal of another one
+ * would be replayed as if it were this one's.
+ *
+ * The file `.store` in the journal's directory holds the store's identity.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import * as fs from "node:fs";
+import { StoreError } from "../codec/error.ts";
+import { fileError } from "../journal/file_system.ts";
+import { writeDurably } from "./manifest.ts";
+
+const NAME = ".store";
+
+/** Notes in a journal's directory which store it belongs to. */
+export function writeJournalOwner(directory: string, identity: string): void {
+  writeDurably(join(directory, NAME), `${identity}\n`);
+}
+
+/** Refuses a journal of another store.
+ *
+ * @throws {StoreError} `CORRUPT`; `IO`.
+ */
+export function requireJournalOwner(directory: string, identity: string): void {
+  const what = `Cannot open journal ${directory}`;
+  let owner: string | undefined;
+  try {
+    owner = fs.readFileSync(join(directory, NAME), "utf8").trim();
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== "ENOENT") throw fileError(what, error);
+  }
+  if (owner === identity) return;
+  const reason = owner === undefined ? `${NAME} is missing in it` : "it belongs to another store";
+  throw new StoreError("CORRUPT", `${what}: ${reason}; restore a backup`);
+}

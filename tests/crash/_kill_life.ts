@@ -1,0 +1,117 @@
+/** One life of a process that is to be killed, as the process that kills it sees it. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import process from "node:process";
+import { dirname, fromFileUrl, join } from "@std/path";
+import type { OpenOptions } from "../../mod.ts";
+import type { StepChoice } from "./_kill_steps.ts";
+
+const HERE = dirname(fromFileUrl(import.meta.url));
+const CONFIG = join(HERE, "..", "..", "deno.json");
+
+/** What a process is to do. */
+export interface Life {
+  readonly directory: string;
+  readonly options: OpenOptions;
+  /** The seed of the operations, and the number of the first. */
+  readonly seed: number;
+  readonly from: number;
+  /** Where the process kills itself. */
+  readonly step?: StepChoice;
+}
+
+/** What a process said until it died. */
+export interface Testimony {
+  /** The number behind the last operation that may have been issued. */
+  readonly end: number;
+  /** What was acknowledged, by the number of the operation. */
+  readonly outcomes: ReadonlyMap<number, string>;
+  readonly hasOpened: boolean;
+  readonly hasReachedStep: boolean;
+}
+
+/** A process that is started ahead of its life, because starting a runtime takes longer than that. */
+export class Mortal implements Disposable {
+  readonly #process: ChildProcess;
+  readonly #closed: Promise<{ signal: string | null }>;
+  /** What it has said, and how often each kind of line. */
+  readonly #lines: string[] = [];
+  readonly #counts = new Map<string, number>();
+  /** What follows the last end of a line. */
+  #rest = "";
+  #errors = "";
+  #onLines = () => {};
+
+  constructor() {
+    const runtimeArgs = "Deno" in globalThis ? ["run", "-A", "--config", CONFIG] : [];
+    const child = spawn(process.execPath, [...runtimeArgs, join(HERE, "_kill_child.ts")]);
+    this.#process = child;
+    child.stdin.on("error", () => {});
+    child.stdout.setEncoding("latin1").on("data", (data) => this.#hear(data));
+    child.stderr.setEncoding("utf8").on("data", (data) => this.#errors += data);
+    this.#closed = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (_, signal) => resolve({ signal }));
+    });
+    // Nobody may be waiting yet.
+    this.#closed.catch(() => {});
+  }
+
+  /** Begins the life. */
+  begin(life: Life): void {
+    this.#process.stdin!.write(`${JSON.stringify(life)}\n`);
+  }
+
+  /** Resolves once the process has said a kind of line this often, or is dead. */
+  async hasSaid(kind: string, times = 1): Promise<void> {
+    const saidIt = new Promise<void>((resolve) => {
+      this.#onLines = () => (this.#counts.get(kind) ?? 0) >= times && resolve();
+      this.#onLines();
+    });
+    await Promise.race([this.#closed, saidIt]);
+  }
+
+  kill(): void {
+    this.#process.kill("SIGKILL");
+  }
+
+  /** Resolves once the process is dead.
+   *
+   * @throws Where it did not die of a kill, or something failed before.
+   */
+  async testimony(from: number): Promise<Testimony> {
+    const { signal } = await this.#closed;
+    const outcomes = new Map<number, string>();
+    let end = from;
+    let hasOpened = false;
+    let hasReachedStep = false;
+    for (const line of this.#lines) {
+      const [kind, number, ...outcome] = line.split(" ");
+      if (kind === "a") outcomes.set(Number(number), outcome.join(" "));
+      else if (kind === "i") end = Number(number) + 1;
+      else if (kind === "r") hasOpened = true;
+      else if (kind === "s") hasReachedStep = true;
+      else if (kind === "e") throw new Error(`The process failed: ${line.slice(2)}`);
+    }
+    if (signal !== "SIGKILL") {
+      throw new Error(`The process ended by itself (${signal}): ${this.#errors}`);
+    }
+    return { end, outcomes, hasOpened, hasReachedStep };
+  }
+
+  #hear(data: string): void {
+    const lines = `${this.#rest}${data}`.split("\n");
+    // A line without an end was cut off by the kill: its write never returned.
+    this.#rest = lines.pop()!;
+    for (const line of lines) {
+      const kind = line.slice(0, 1);
+      this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);
+      this.#lines.push(line);
+    }
+    this.#onLines();
+  }
+
+  [Symbol.dispose](): void {
+    this.kill();
+  }
+}

@@ -1,0 +1,202 @@
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
+import { StoreError } from "../../mod.ts";
+import { tempDirectory } from "../helpers/temp.ts";
+import { failSegments, type FakeStore, openFake } from "./_fakes.ts";
+import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+
+const WHAT = "Cannot do";
+
+function full(): never {
+  throw new StoreError("NO_SPACE", "Cannot write to the engine: the disk is full");
+}
+
+function valuesOf({ core }: FakeStore): string[] {
+  const decoder = new TextDecoder();
+  return [...core.snapshot(WHAT).scanSync()].map(({ value }) => decoder.decode(value));
+}
+
+for (const side of ["append", "btree"] as const) {
+  test(`what the ${side} engine does not take stays readable, and is applied later`, async () => {
+    using temp = tempDirectory();
+    const fake = await openFake(temp.path, { segmentBytes: 64 });
+    const { core, append, btree, journal } = fake;
+    const write = (value: string) =>
+      core.transact(WHAT, (tx) => {
+        for (const keyOf of [appendKey, btreeKey]) {
+          for (let i = 0; i < 4; i++) tx.put(keyOf(i), bytes(value));
+          if (value === "2") tx.delete(keyOf(3));
+        }
+      });
+    fake[side].before = full;
+    // Half of the writes get into the engine, which must not show.
+    fake[side].writesBeforeFailure = 2;
+    await write("1");
+    const snapshot = core.snapshot(WHAT);
+    await assertCode(() => core.checkpoint(WHAT), "NO_SPACE", "the disk is full");
+    assertEquals(valuesOf(fake), Array(8).fill("1"));
+    await write("2");
+    await assertCode(() => core.checkpoint(WHAT), "NO_SPACE");
+    assertEquals(valuesOf(fake), Array(6).fill("2"));
+    assertEquals([...snapshot.scanSync()].length, 8);
+    assertEquals(fake[side].position, 0n);
+    assertEquals(journal.segments[0]!.base, 0n);
+    assertEquals(core.stats(WHAT).applies, 0);
+
+    fake[side].before = () => {};
+    await core.checkpoint(WHAT);
+    assertEquals([append.position, btree.position], [journal.end, journal.end]);
+    assertEquals([append.stats().keys, btree.stats().keys], [3, 3]);
+    assertEquals(core.stats(WHAT).journal.bytes, 0);
+    assertEquals(valuesOf(fake), Array(6).fill("2"));
+    assertEquals(new TextDecoder().decode(snapshot.getSync(btreeKey(3))), "1");
+    await core.close();
+  });
+}
+
+test("an apply that failed is tried again without being asked", { timeout: 20_000 }, async () => {
+  using temp = tempDirectory();
+  const { core, btree } = await openFake(temp.path, { memtableBytes: 1 });
+  btree.before = () => {
+    if (btree.attempts < 2) full();
+  };
+  await core.put(WHAT, btreeKey(1), bytes("1"));
+  while (core.stats(WHAT).applies === 0) await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals([btree.attempts, btree.stats().keys], [2, 1]);
+  await core.close();
+});
+
+test("writes are refused when the engines take nothing and memory is full", async () => {
+  using temp = tempDirectory();
+  const { core, append } = await openFake(temp.path, { memtableBytes: 1000 });
+  append.before = full;
+  let written = 0;
+  const writeOn = async () => {
+    for (; written < 1000; written++) await core.put(WHAT, appendKey(written), bytes("value"));
+  };
+  await assertCode(writeOn, "NO_SPACE", "memory is full", "the disk is full");
+  const { memtable } = core.stats(WHAT);
+  assertEquals([memtable.keys, memtable.bytes >= 4000], [written, true]);
+  assertLessOrEqual(memtable.bytes, 5000);
+  assertEquals(core.get(WHAT, appendKey(written - 1)), bytes("value"));
+
+  append.before = () => {};
+  await core.checkpoint(WHAT);
+  await core.put(WHAT, appendKey(written), bytes("value"));
+  assertEquals(append.stats().keys, written);
+  await core.close();
+});
+
+test("the engines get nothing that the journal can lose", async () => {
+  using temp = tempDirectory();
+  const { core, append, btree, journal, files } = await openFake(temp.path, {
+    memtableBytes: 200,
+    durability: "flush",
+  });
+  const durable: boolean[] = [];
+  append.before = (_, position) => durable.push(journal.durableEnd >= position);
+  for (let i = 0; i < 100; i++) await core.put(WHAT, appendKey(i), bytes("1"));
+  await core.checkpoint(WHAT);
+  assertGreater(durable.length, 3);
+  assertEquals(durable.includes(false), false);
+  failSegments(files, "sync", "EIO");
+  await core.put(WHAT, btreeKey(1), bytes("1"));
+  await assertCode(() => core.checkpoint(WHAT), "POISONED");
+  assertEquals(btree.stats().keys, 0);
+  await core.close().catch(() => {});
+});
+
+test("the latest write of a key is the one that is applied", async () => {
+  using temp = tempDirectory();
+  const { core, append } = await openFake(temp.path);
+  const applied: string[][] = [];
+  append.before = (writes) => {
+    applied.push(writes.map(({ key, value }) => `${key.at(-1)}=${value ?? "none"}`));
+  };
+  for (const [number, value] of [[1, "1"], [2, "1"], [1, "2"], [2, undefined], [0, "3"]] as const) {
+    const key = appendKey(number);
+    if (value === undefined) void core.delete(WHAT, key);
+    else void core.put(WHAT, key, Uint8Array.of(Number(value)));
+    core.snapshot(WHAT);
+  }
+  await core.checkpoint(WHAT);
+  assertEquals(applied, [["48=3", "49=2", "50=none"]]);
+  await core.close();
+});
+
+test("many memtables are applied a few at a time, oldest first", async () => {
+  using temp = tempDirectory();
+  const { core, append, btree } = await openFake(temp.path);
+  for (let i = 0; i < 100; i++) {
+    void core.put(WHAT, i % 2 === 0 ? appendKey(i) : btreeKey(i), bytes("1"));
+    void core.put(WHAT, appendKey(1), bytes(`${i}`));
+    core.snapshot(WHAT);
+  }
+  assertEquals(core.stats(WHAT).memtable.memtables, 101);
+  const positions: bigint[] = [];
+  append.before = (_, position) => {
+    positions.push(position);
+    // Newer memtables still hide what is being applied.
+    assertEquals(core.get(WHAT, appendKey(1)), bytes("99"));
+  };
+  await core.checkpoint(WHAT);
+  assertEquals(positions.length, 7);
+  assertEquals(positions, positions.toSorted((a, b) => a < b ? -1 : 1));
+  assertEquals([append.stats().keys, btree.stats().keys], [51, 50]);
+  assertEquals(core.get(WHAT, appendKey(1)), bytes("99"));
+  await core.close();
+});
+
+test("what is sealed while an apply ends is applied too", async () => {
+  using temp = tempDirectory();
+  const { core, append } = await openFake(temp.path, { memtableBytes: 1 });
+  // At each of the steps that lie between the last apply and the applier being done.
+  for (let steps = 0; steps < 20; steps++) {
+    let late: Promise<void> | undefined;
+    append.before = () => {
+      late ??= (async () => {
+        for (let step = 0; step < steps; step++) await Promise.resolve();
+        await core.put(WHAT, appendKey(2 * steps + 1), bytes("1"));
+      })();
+    };
+    await core.put(WHAT, appendKey(2 * steps), bytes("1"));
+    while (late === undefined) await nextTurn();
+    await late;
+    for (let turn = 0; core.stats(WHAT).memtable.keys > 0; turn++) {
+      assertLessOrEqual(turn, 1000, `what is sealed after ${steps} steps is left behind`);
+      await nextTurn();
+    }
+  }
+  await core.close();
+});
+
+test("the event loop turns while large memtables are merged", async () => {
+  using temp = tempDirectory();
+  const { core, append, btree } = await openFake(temp.path, { memtableBytes: 2 ** 30 });
+  const { now } = performance;
+  let turns = 0;
+  let isMerging = true;
+  append.before = () => void (isMerging = false);
+  try {
+    // On a clock on which looking at it takes a millisecond.
+    let time = 0;
+    performance.now = () => time++;
+    // All within one turn, so that nothing is applied before all is there.
+    const calls = [appendKey, btreeKey].map((keyOf) => {
+      const transaction = core.transact(WHAT, (tx) => {
+        for (let i = 0; i < 5000; i++) tx.put(keyOf(i), bytes("1"));
+      });
+      core.snapshot(WHAT);
+      return transaction;
+    });
+    calls.push(core.checkpoint(WHAT));
+    for (; isMerging; turns++) await nextTurn();
+    await Promise.all(calls);
+  } finally {
+    performance.now = now;
+  }
+  assertGreater(turns, 20);
+  assertEquals([append.stats().keys, btree.stats().keys], [5000, 5000]);
+  await core.close();
+});
