@@ -33,7 +33,7 @@ export interface Write {
 export interface EngineReader {
   /** Returns the value of a key, as a copy, or `undefined`. */
   get(key: Uint8Array): Uint8Array | undefined;
-  /** Returns whether a key is there, without copying its value. */
+  /** Returns whether a key is there. */
   has(key: Uint8Array): boolean;
   /** Returns the first `limit` entries of a range, in its direction, as copies. */
   range(range: KeyRange, limit: number): Entry[];

@@ -7,8 +7,8 @@ import { dirname } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 
-/** A write that did not fit leaves less than this: a file system with as little is full. */
-const FREE_BYTES_MIN = 2 ** 20;
+/** A write that did not fit leaves less space than this. */
+const PROBE_BYTES = 2 ** 20;
 
 /** Creates an empty file for its owner alone, and its directory. Both libraries take an empty file
  * for an empty database, and keep its mode.
@@ -31,22 +31,30 @@ export function createFile(path: string): void {
  */
 export function fileError(what: string, error: unknown): StoreError {
   if (error instanceof StoreError) return error;
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  const storeCode = code === "EEXIST"
-    ? "NOT_EMPTY"
-    : code === "ENOSPC" || code === "EDQUOT"
-    ? "NO_SPACE"
-    : "IO";
-  return new StoreError(storeCode, `${what}: ${message ?? error}`, { cause: error });
+  const { message } = error as { message?: unknown };
+  const code = isCode(error, "EEXIST") ? "NOT_EMPTY" : isSpaceError(error) ? "NO_SPACE" : "IO";
+  return new StoreError(code, `${what}: ${message ?? error}`, { cause: error });
 }
 
-/** Returns whether the file system that holds a path has no space left. */
+/** Returns whether there is no space left beside a file, by trying: that also knows of quotas, and asks
+ * for no further permission.
+ */
 export function isFileSystemFull(path: string): boolean {
+  const probe = `${path}-probe`;
   try {
-    const { bavail, bsize } = fs.statfsSync(path);
-    return bavail * bsize < FREE_BYTES_MIN;
-  } catch {
-    // Not every platform tells.
+    fs.writeFileSync(probe, new Uint8Array(PROBE_BYTES), { mode: 0o600 });
     return false;
+  } catch (error) {
+    return isSpaceError(error);
+  } finally {
+    fs.rmSync(probe, { force: true });
   }
+}
+
+function isSpaceError(error: unknown): boolean {
+  return isCode(error, "ENOSPC") || isCode(error, "EDQUOT");
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return (error as { code?: unknown }).code === code;
 }

@@ -33,8 +33,6 @@ const BYTES_PER_CLOCK_READ = 64 * 1024;
 const CHECKPOINT_PAGES = 400;
 /** Where a view has made the log grow beyond this, its file is cut once it is used anew. */
 const LOG_BYTES = 16 * 2 ** 20;
-/** SQLite's own cache of 2 MB makes random reads of a larger database a third slower. */
-const CACHE_KIBIBYTES = 16 * 1024;
 /** Connections that are kept for the next view. */
 const IDLE_VIEW_CONNECTIONS_MAX = 2;
 
@@ -211,6 +209,20 @@ class SqliteEngine implements Engine {
     const isKept = this.#closing === undefined && this.#idle.length < IDLE_VIEW_CONNECTIONS_MAX;
     if (isKept) this.#idle.push(connection);
     else connection.close();
+    this.#checkpointBehindViews();
+  }
+
+  /** Moves what a view kept in the log, when it was the last one. Left to the applies, a store that
+   * has a view at each of them would never get to use its log anew.
+   */
+  #checkpointBehindViews(): void {
+    const isBusy = this.#views.moments > 0 || this.#applying !== undefined;
+    if (isBusy || this.#closing !== undefined) return;
+    try {
+      if (this.#connection.logPages() >= CHECKPOINT_PAGES) this.#connection.checkpoint();
+    } catch {
+      // A full disk, say. Letting go of a view cannot fail; the next apply tries again.
+    }
   }
 
   #requireOpen(): void {
@@ -282,7 +294,6 @@ function setUp(connection: Connection): void {
   connection.pragma("checkpoint_fullfsync = ON");
   connection.pragma("wal_autocheckpoint = 0");
   connection.pragma(`journal_size_limit = ${LOG_BYTES}`);
-  connection.pragma(`cache_size = -${CACHE_KIBIBYTES}`);
 }
 
 function create(connection: Connection, identity: string): void {

@@ -1,8 +1,8 @@
 /** Backups: a copy of a store as it was at one moment, which is a store itself.
  *
  * The copy is written into a directory beside the target and takes the target's name when it is whole
- * and on disk. Until then it holds a mark that keeps it from being opened, so that a full disk or a kill
- * leaves no half backup behind that anybody could take for a whole one.
+ * and on disk. Until then its own name keeps it from being opened, so that a kill leaves no half backup
+ * behind that anybody could take for a whole one.
  *
  * @module
  */
@@ -22,9 +22,9 @@ import {
   BTREE_DIRECTORY,
   JOURNAL_DIRECTORY,
   PART_DIRECTORIES,
-  UNFINISHED_FILE,
+  UNFINISHED_INFIX,
 } from "./layout.ts";
-import { STORE_FORMAT, writeDurably, writeManifest } from "./manifest.ts";
+import { STORE_FORMAT, writeManifest } from "./manifest.ts";
 import { KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import { pagesAsync } from "./scan.ts";
 import type { BackupReport } from "./types.ts";
@@ -77,8 +77,7 @@ export async function writeBackup(
   let written: string | undefined;
   try {
     nodeFileSystem.makeDirectory(parent);
-    written = fs.mkdtempSync(join(parent, `${basename(path)}.unfinished-`));
-    writeDurably(join(written, UNFINISHED_FILE), "");
+    written = fs.mkdtempSync(join(parent, basename(path) + UNFINISHED_INFIX));
     const counts = await writeParts(source, position, written, onProgress);
     // Somebody may have put something into it since, which stays.
     requireEmptyTarget(what, path);
@@ -86,9 +85,6 @@ export async function writeBackup(
     fs.renameSync(written, path);
     written = path;
     nodeFileSystem.syncDirectory(parent);
-    // The mark goes last, so that what is in the wrong place never opens.
-    fs.rmSync(join(path, UNFINISHED_FILE));
-    nodeFileSystem.syncDirectory(path);
     return { path, position, ...counts };
   } catch (error) {
     if (written !== undefined) fs.rmSync(written, { recursive: true, force: true });

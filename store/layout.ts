@@ -3,7 +3,7 @@
  * @module
  */
 
-import { resolve } from "@std/path";
+import { basename, resolve } from "@std/path";
 import { fileURLToPath } from "node:url";
 import { describe } from "./limits.ts";
 
@@ -17,8 +17,9 @@ export const JOURNAL_DIRECTORY = "journal";
 export const PART_DIRECTORIES = [APPEND_DIRECTORY, BTREE_DIRECTORY, JOURNAL_DIRECTORY];
 /** There while a store is being created: what else is there may be created anew. */
 export const CREATING_FILE = "creating";
-/** There while a backup is being written: what else is there is no store yet. */
-export const UNFINISHED_FILE = "unfinished";
+/** Follows the target's name in that of a directory where a backup is being written, before six
+ * characters that make it the only one. */
+export const UNFINISHED_INFIX = ".unfinished-";
 
 /** Returns the absolute path of a directory: what is opened later, and what is not, must be the same
  * wherever the process goes.
@@ -33,4 +34,9 @@ export function resolveDirectory(path: string | URL): string {
   if (directory === "") throw new TypeError("Cannot open store: the path is empty");
   if (directory.includes("\0")) throw new TypeError("Cannot open store: the path contains NUL");
   return resolve(directory);
+}
+
+/** Returns whether a directory is one where a backup was being written. */
+export function isUnfinished(directory: string): boolean {
+  return new RegExp(`\\${UNFINISHED_INFIX}\\w{6}$`).test(basename(directory));
 }

@@ -23,9 +23,9 @@ import {
   APPEND_DIRECTORY,
   BTREE_DIRECTORY,
   CREATING_FILE,
+  isUnfinished,
   JOURNAL_DIRECTORY,
   PART_DIRECTORIES,
-  UNFINISHED_FILE,
 } from "./layout.ts";
 import { requireJournalOwner, writeJournalOwner } from "./journal_owner.ts";
 import { StoreLock } from "./lock.ts";
@@ -53,6 +53,7 @@ export interface Parts {
  * @throws {StoreError} `LOCKED`, `CORRUPT`, `ROUTES_CHANGED`, `UNSUPPORTED`, `NO_SPACE`, `IO`.
  */
 export async function openParts(directory: string, settings: Settings): Promise<Parts> {
+  requireFinished(directory);
   try {
     nodeFileSystem.makeDirectory(directory);
   } catch (error) {
@@ -62,7 +63,6 @@ export async function openParts(directory: string, settings: Settings): Promise<
   const engines: { append?: Engine; btree?: Engine } = {};
   let journal: JournalWriter | undefined;
   try {
-    requireFinished(directory);
     const stored = readManifest(directory);
     const isNew = stored === undefined;
     const manifest = stored ?? prepareCreation(directory, settings);
@@ -118,7 +118,7 @@ export async function closeParts(parts: {
 
 /** Refuses a backup that was cut off, whatever is in it already. */
 function requireFinished(directory: string): void {
-  if (!fs.existsSync(join(directory, UNFINISHED_FILE))) return;
+  if (!isUnfinished(directory)) return;
   throw new StoreError(
     "CORRUPT",
     `Cannot open store ${directory}: it is a backup that was not finished; remove it`,

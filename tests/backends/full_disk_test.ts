@@ -3,7 +3,8 @@ import * as fs from "node:fs";
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { assertRejectsWithCode } from "../conformance/_kit.ts";
+import { StoreError } from "../../backends/mod.ts";
+import { assertRejectsWithCode, bytes, put } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { runChild } from "./_child.ts";
 import { ENGINES, IDENTITY } from "./_engines.ts";
@@ -18,6 +19,17 @@ class SmallDisk implements Disposable {
     fs.mkdirSync(this.path);
     const args = ["-t", "tmpfs", "-o", `size=${bytes}`, "tmpfs", this.path];
     this.isMounted = spawnSync("mount", args).status === 0;
+  }
+
+  /** Leaves no more than `leftBytes` of space. */
+  fill(leftBytes = 0): void {
+    const { bavail, bsize } = fs.statfsSync(this.path);
+    fs.writeFileSync(join(this.path, "filler"), new Uint8Array(bavail * bsize - leftBytes));
+  }
+
+  /** Undoes `fill`. */
+  empty(): void {
+    fs.rmSync(join(this.path, "filler"));
   }
 
   [Symbol.dispose](): void {
@@ -57,14 +69,35 @@ for (const [kind, { open, file }] of Object.entries(ENGINES)) {
     );
   }
 
+  test(`opening ${kind} on a full disk works, or is NO_SPACE`, options, async () => {
+    using disk = new SmallDisk(8 * 2 ** 20);
+    const directory = join(disk.path, "engine");
+    const engine = await open(directory, { identity: IDENTITY, create: true });
+    await engine.apply([put(bytes(1), bytes(1))], 1n);
+    await engine.close();
+    disk.fill();
+    const reopen = () => open(directory, { identity: IDENTITY, create: false });
+    try {
+      const again = await reopen();
+      assertEquals(again.get(bytes(1)), bytes(1));
+      assertEquals(again.view().get(bytes(1)), bytes(1));
+      await again.close();
+    } catch (error) {
+      assertEquals(error instanceof StoreError && error.code, "NO_SPACE");
+    }
+    disk.empty();
+    const last = await reopen();
+    assertEquals(last.get(bytes(1)), bytes(1));
+    await last.close();
+  });
+
   test(`creating ${kind} on a full disk is NO_SPACE`, options, async () => {
     using disk = new SmallDisk(2 ** 20);
-    const filler = new Uint8Array(fs.statfsSync(disk.path).bavail * 4096 - 4096);
-    fs.writeFileSync(join(disk.path, "filler"), filler);
+    disk.fill(4096);
     const directory = join(disk.path, "engine");
     const create = () => open(directory, { identity: IDENTITY, create: true });
     await assertRejectsWithCode(create, "NO_SPACE");
-    fs.rmSync(join(disk.path, "filler"));
+    disk.empty();
     // What is left of it is damage, not an engine.
     if (fs.existsSync(join(directory, file))) {
       const reopen = () => open(directory, { identity: IDENTITY, create: false });

@@ -12,7 +12,10 @@ process.on("unhandledRejection", (error: { code?: string; name: string }) => {
   unhandled.push(error.code ?? error.name);
 });
 
-const { core, files } = await openFake(process.argv[2]!, { syncIntervalMs: 5, memtableBytes: 1 });
+const { core, files, journal } = await openFake(process.argv[2]!, {
+  syncIntervalMs: 5,
+  memtableBytes: 1,
+});
 const key = appendKey(1);
 
 async function report(title: string, action: () => unknown): Promise<void> {
@@ -34,7 +37,10 @@ await report("wrong argument", () => {
   void (async () => await core.put(WHAT, "key" as never, VALUE))();
 });
 failSegments(files, "sync", "EIO");
-await report("poisoned by the timer", () => core.put(WHAT, key, VALUE));
+await report("poisoned by the timer", async () => {
+  await core.put(WHAT, key, VALUE);
+  while (journal.poison === undefined) await delay(1);
+});
 await report("put when poisoned", () => {
   void (async () => await core.put(WHAT, key, VALUE))();
 });

@@ -56,8 +56,7 @@ test("HybridStore.flush() syncs once what was written, and nothing where all is 
 test('with "hybrid", a write to the append side is on disk after syncIntervalMs', async () => {
   await using store = await HybridStore.openTemp({ syncIntervalMs: 5 });
   for (let round = 1; round <= 3; round++) {
-    await store.put(appendKey(1), VALUE);
-    await store.put(appendKey(2), VALUE);
+    await Promise.all([store.put(appendKey(1), VALUE), store.put(appendKey(2), VALUE)]);
     while (store.stats().syncs < round) await delay(1);
     await delay(20);
     assertEquals(store.stats().syncs, round);
