@@ -13,22 +13,15 @@ import * as fs from "node:fs";
 import { equalBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
-import type {
-  Engine,
-  EngineOptions,
-  EngineStats,
-  EngineView,
-  Entry,
-  KeyRange,
-  Write,
-} from "./engine.ts";
+import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
+import { FileEngine } from "./file_engine.ts";
 import { createFile, fileError } from "./files.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
 import { commitBatch } from "./lmdb_commit.ts";
 import { lmdbError } from "./lmdb_error.ts";
 import { checkLmdbFile } from "./lmdb_file.ts";
 import { encoding, LmdbReader } from "./lmdb_reader.ts";
-import { type Moment, SharedViews } from "./shared_view.ts";
+import type { Moment } from "./shared_view.ts";
 import { nextTurn } from "./turn.ts";
 
 /** Moments that views can hold at the same time; each takes a reader slot of the library. */
@@ -58,69 +51,21 @@ const IDENTITY = new TextEncoder().encode("identity");
 const POSITION = new TextEncoder().encode("position");
 
 /** An engine over LMDB. {@linkcode openLmdbEngine} opens it. */
-class LmdbEngine implements Engine {
+class LmdbEngine extends FileEngine {
   readonly #path: string;
   readonly #environment: RootDatabase<Bytes, Bytes>;
   readonly #entries: Db;
   readonly #meta: Db;
-  readonly #now: LmdbReader;
-  readonly #views: SharedViews;
-  #position: bigint;
-  #applying: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(path: string, environment: RootDatabase<Bytes, Bytes>, databases: Databases) {
+    super("append side", new LmdbReader(databases.entries, {}), databases.position);
     this.#path = path;
     this.#environment = environment;
     this.#entries = databases.entries;
     this.#meta = databases.meta;
-    this.#position = databases.position;
-    this.#now = new LmdbReader(this.#entries, {});
-    this.#views = new SharedViews(() => this.#beginMoment());
   }
 
-  get position(): bigint {
-    return this.#position;
-  }
-
-  get(key: Bytes): Bytes | undefined {
-    this.#requireOpen();
-    return this.#now.get(key);
-  }
-
-  has(key: Bytes): boolean {
-    this.#requireOpen();
-    return this.#now.has(key);
-  }
-
-  range(range: KeyRange, limit: number): Entry[] {
-    this.#requireOpen();
-    return this.#now.range(range, limit);
-  }
-
-  keys(range: KeyRange, limit: number): Bytes[] {
-    this.#requireOpen();
-    return this.#now.keys(range, limit);
-  }
-
-  async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
-    this.#requireOpen();
-    this.#applying = this.#apply(writes, position);
-    try {
-      await this.#applying;
-    } finally {
-      this.#applying = undefined;
-      this.#views.engineChanges();
-    }
-  }
-
-  view(): EngineView {
-    this.#requireOpen();
-    return this.#views.take();
-  }
-
-  stats(): EngineStats {
-    this.#requireOpen();
+  protected override size(): EngineStats {
     try {
       const { entryCount } = this.#entries.getStats() as { entryCount: number };
       return { keys: entryCount, bytes: fs.statSync(this.#path).size };
@@ -129,10 +74,10 @@ class LmdbEngine implements Engine {
     }
   }
 
-  async check(onProgress: (done: number, total: number) => void): Promise<string[]> {
-    this.#requireOpen();
-    // The check begins with the meta pages, and no commit may run until it has read them.
-    while (this.#applying !== undefined) await this.#applying.catch(() => {});
+  /** The check begins with the meta pages, and no commit may run until it has read them. */
+  protected override async findDamage(
+    onProgress: (done: number, total: number) => void,
+  ): Promise<string[]> {
     const view = this.view();
     try {
       const { faults } = await checkLmdbPages(this.#path, { onProgress });
@@ -142,18 +87,12 @@ class LmdbEngine implements Engine {
     }
   }
 
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
-  }
-
-  async #close(): Promise<void> {
-    await this.#applying?.catch(() => {});
-    this.#views.endAll();
+  protected override async closeFiles(): Promise<void> {
     await this.#environment.close();
   }
 
-  #beginMoment(): Moment {
-    if (this.#views.moments >= MOMENTS_MAX) {
+  protected override beginMoment(): Moment {
+    if (this.views.moments >= MOMENTS_MAX) {
       throw new StoreError(
         "IO",
         `Cannot take view of the append side: ${MOMENTS_MAX} moments are held; release views`,
@@ -170,7 +109,7 @@ class LmdbEngine implements Engine {
    * position, only when those are on disk: a commit that fails must never be followed by a position
    * that claims it.
    */
-  async #apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+  protected override async write(writes: Iterable<Write>, position: bigint): Promise<void> {
     const waiting: Promise<void>[] = [];
     let last: readonly Write[] = [];
     try {
@@ -191,7 +130,6 @@ class LmdbEngine implements Engine {
       await Promise.allSettled(waiting);
     }
     await this.#commit(last, position);
-    this.#position = position;
   }
 
   /** Commits a slice as one transaction, on the library's writer thread. */
@@ -207,11 +145,6 @@ class LmdbEngine implements Engine {
     } catch (error) {
       throw lmdbError("Cannot write to the append side", error, this.#path);
     }
-  }
-
-  #requireOpen(): void {
-    if (this.#closing === undefined) return;
-    throw new StoreError("CLOSED", "Cannot use engine: the append side is closed");
   }
 }
 

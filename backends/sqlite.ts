@@ -6,17 +6,10 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
-import type {
-  Engine,
-  EngineOptions,
-  EngineStats,
-  EngineView,
-  Entry,
-  KeyRange,
-  Write,
-} from "./engine.ts";
+import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
+import { FileEngine } from "./file_engine.ts";
 import { createFile } from "./files.ts";
-import { type Moment, SharedViews } from "./shared_view.ts";
+import type { Moment } from "./shared_view.ts";
 import { Connection } from "./sqlite_connection.ts";
 import { sqliteError } from "./sqlite_driver.ts";
 import { nextTurn } from "./turn.ts";
@@ -48,64 +41,18 @@ const PUT_META =
   "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /** An engine over the runtime's own SQLite. {@linkcode openSqliteEngine} opens it. */
-class SqliteEngine implements Engine {
+class SqliteEngine extends FileEngine {
   readonly #path: string;
   readonly #connection: Connection;
   readonly #idle: Connection[] = [];
-  readonly #views: SharedViews;
-  #position: bigint;
-  #applying: Promise<void> | undefined;
-  #closing: Promise<void> | undefined;
 
   constructor(path: string, connection: Connection, position: bigint) {
+    super("B-tree side", connection, position);
     this.#path = path;
     this.#connection = connection;
-    this.#position = position;
-    this.#views = new SharedViews(() => this.#beginMoment());
   }
 
-  get position(): bigint {
-    return this.#position;
-  }
-
-  get(key: Uint8Array): Uint8Array | undefined {
-    this.#requireOpen();
-    return this.#connection.get(key);
-  }
-
-  has(key: Uint8Array): boolean {
-    this.#requireOpen();
-    return this.#connection.has(key);
-  }
-
-  range(range: KeyRange, limit: number): Entry[] {
-    this.#requireOpen();
-    return this.#connection.range(range, limit);
-  }
-
-  keys(range: KeyRange, limit: number): Uint8Array[] {
-    this.#requireOpen();
-    return this.#connection.keys(range, limit);
-  }
-
-  async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
-    this.#requireOpen();
-    this.#applying = this.#apply(writes, position);
-    try {
-      await this.#applying;
-    } finally {
-      this.#applying = undefined;
-      this.#views.engineChanges();
-    }
-  }
-
-  view(): EngineView {
-    this.#requireOpen();
-    return this.#views.take();
-  }
-
-  stats(): EngineStats {
-    this.#requireOpen();
+  protected override size(): EngineStats {
     let bytes = 0;
     for (const suffix of ["", "-wal"]) {
       bytes += fs.statSync(this.#path + suffix, { throwIfNoEntry: false })?.size ?? 0;
@@ -114,10 +61,8 @@ class SqliteEngine implements Engine {
   }
 
   /** SQLite checks all of the database in one call, and the event loop waits for it. */
-  async check(): Promise<string[]> {
-    this.#requireOpen();
-    while (this.#applying !== undefined) await this.#applying.catch(() => {});
-    this.#requireOpen();
+  // deno-lint-ignore require-await
+  protected override async findDamage(): Promise<string[]> {
     try {
       const rows = this.#connection.rows("PRAGMA integrity_check");
       const found = rows.map(([message]) => String(message));
@@ -129,14 +74,9 @@ class SqliteEngine implements Engine {
     }
   }
 
-  close(): Promise<void> {
-    return this.#closing ??= this.#close();
-  }
-
-  async #close(): Promise<void> {
-    await this.#applying?.catch(() => {});
+  // deno-lint-ignore require-await
+  protected override async closeFiles(): Promise<void> {
     try {
-      this.#views.endAll();
       for (const idle of this.#idle.splice(0)) idle.close();
       this.#connection.close();
     } catch (error) {
@@ -144,7 +84,7 @@ class SqliteEngine implements Engine {
     }
   }
 
-  async #apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+  protected override async write(writes: Iterable<Write>, position: bigint): Promise<void> {
     const connection = this.#connection;
     const iterator = writes[Symbol.iterator]();
     let step = iterator.next();
@@ -161,7 +101,6 @@ class SqliteEngine implements Engine {
     } finally {
       connection.pragma("synchronous = NORMAL");
     }
-    this.#position = position;
   }
 
   #applySlice(iterator: Iterator<Write>, first: IteratorResult<Write>): IteratorResult<Write> {
@@ -192,7 +131,7 @@ class SqliteEngine implements Engine {
   }
 
   /** Pins the database as it is on a connection of its own. */
-  #beginMoment(): Moment {
+  protected override beginMoment(): Moment {
     let connection: Connection | undefined;
     try {
       connection = this.#idle.pop() ??
@@ -206,7 +145,7 @@ class SqliteEngine implements Engine {
   }
 
   #endMoment(connection: Connection): void {
-    const isKept = this.#closing === undefined && this.#idle.length < IDLE_VIEW_CONNECTIONS_MAX;
+    const isKept = !this.isClosing && this.#idle.length < IDLE_VIEW_CONNECTIONS_MAX;
     if (isKept) this.#idle.push(connection);
     else connection.close();
     this.#checkpointBehindViews();
@@ -216,18 +155,12 @@ class SqliteEngine implements Engine {
    * has a view at each of them would never get to use its log anew.
    */
   #checkpointBehindViews(): void {
-    const isBusy = this.#views.moments > 0 || this.#applying !== undefined;
-    if (isBusy || this.#closing !== undefined) return;
+    if (this.views.moments > 0 || this.isApplying || this.isClosing) return;
     try {
       if (this.#connection.logPages() >= CHECKPOINT_PAGES) this.#connection.checkpoint();
     } catch {
       // A full disk, say. Letting go of a view cannot fail; the next apply tries again.
     }
-  }
-
-  #requireOpen(): void {
-    if (this.#closing === undefined) return;
-    throw new StoreError("CLOSED", "Cannot use engine: the B-tree side is closed");
   }
 }
 

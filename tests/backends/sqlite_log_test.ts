@@ -44,17 +44,21 @@ test("SQLite engine: a log that a view has kept is cut once it is used anew", TI
   });
 });
 
-test("SQLite engine: views at every apply do not make the log grow without end", TIMEOUT, async () => {
-  await withEngine(SQLITE, async ({ engine, directory }) => {
-    await engine.apply([put(bytes(1), bytes(1))], 1n);
-    for (let i = 0; i < 6; i++) {
-      const view = engine.view();
-      await applyMuch(engine, i);
-      view.release();
-    }
-    assertLess(logBytes(directory), 30 * MEBIBYTE);
-  });
-});
+test(
+  "SQLite engine: views at every apply do not make the log grow without end",
+  TIMEOUT,
+  async () => {
+    await withEngine(SQLITE, async ({ engine, directory }) => {
+      await engine.apply([put(bytes(1), bytes(1))], 1n);
+      for (let i = 0; i < 6; i++) {
+        const view = engine.view();
+        await applyMuch(engine, i);
+        view.release();
+      }
+      assertLess(logBytes(directory), 30 * MEBIBYTE);
+    });
+  },
+);
 
 test("SQLite engine: a reader does not keep the log from being moved", TIMEOUT, async () => {
   await withEngine(SQLITE, async ({ engine, directory }) => {

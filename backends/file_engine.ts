@@ -1,0 +1,122 @@
+import { StoreError } from "../codec/error.ts";
+import type {
+  Engine,
+  EngineReader,
+  EngineStats,
+  EngineView,
+  Entry,
+  KeyRange,
+  Write,
+} from "./engine.ts";
+import { type Moment, SharedViews } from "./shared_view.ts";
+
+/** What the engines over files share: one apply at a time, views, and the refusal of everything after
+ * `close`. What differs is left to the protected methods, which are only called on an open engine.
+ */
+export abstract class FileEngine implements Engine {
+  protected readonly views: SharedViews = new SharedViews(() => this.beginMoment());
+  readonly #side: string;
+  readonly #now: EngineReader;
+  #position: bigint;
+  #applying: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+
+  /**
+   * @param side What messages call the engine.
+   * @param now Reads the engine as it is.
+   * @param position The journal position that it was opened at.
+   */
+  constructor(side: string, now: EngineReader, position: bigint) {
+    this.#side = side;
+    this.#now = now;
+    this.#position = position;
+  }
+
+  get position(): bigint {
+    return this.#position;
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    this.#requireOpen();
+    return this.#now.get(key);
+  }
+
+  has(key: Uint8Array): boolean {
+    this.#requireOpen();
+    return this.#now.has(key);
+  }
+
+  range(range: KeyRange, limit: number): Entry[] {
+    this.#requireOpen();
+    return this.#now.range(range, limit);
+  }
+
+  keys(range: KeyRange, limit: number): Uint8Array[] {
+    this.#requireOpen();
+    return this.#now.keys(range, limit);
+  }
+
+  async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+    this.#requireOpen();
+    this.#applying = this.write(writes, position);
+    try {
+      await this.#applying;
+      this.#position = position;
+    } finally {
+      this.#applying = undefined;
+      this.views.engineChanges();
+    }
+  }
+
+  view(): EngineView {
+    this.#requireOpen();
+    return this.views.take();
+  }
+
+  stats(): EngineStats {
+    this.#requireOpen();
+    return this.size();
+  }
+
+  async check(onProgress: (done: number, total: number) => void): Promise<string[]> {
+    this.#requireOpen();
+    while (this.#applying !== undefined) await this.#applying.catch(() => {});
+    this.#requireOpen();
+    return await this.findDamage(onProgress);
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
+  }
+
+  /** Writes and makes durable what `apply` is given. */
+  protected abstract write(writes: Iterable<Write>, position: bigint): Promise<void>;
+  /** Holds on to the engine as it is. */
+  protected abstract beginMoment(): Moment;
+  protected abstract size(): EngineStats;
+  /** Looks for damage. No apply runs before it first gives up control. */
+  protected abstract findDamage(
+    onProgress: (done: number, total: number) => void,
+  ): Promise<string[]>;
+  /** Closes the files. No apply runs and no moment is held. */
+  protected abstract closeFiles(): Promise<void>;
+
+  protected get isApplying(): boolean {
+    return this.#applying !== undefined;
+  }
+
+  protected get isClosing(): boolean {
+    return this.#closing !== undefined;
+  }
+
+  async #close(): Promise<void> {
+    await this.#applying?.catch(() => {});
+    this.views.endAll();
+    await this.closeFiles();
+  }
+
+  #requireOpen(): void {
+    if (this.#closing === undefined) return;
+    throw new StoreError("CLOSED", `Cannot use engine: the ${this.#side} is closed`);
+  }
+}
