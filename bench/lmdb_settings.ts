@@ -5,8 +5,9 @@
  *     deno run -A bench/lmdb_settings.ts [rounds]
  *
  * Every round gives every setting a new file, each round beginning with another one, so that what else
- * the machine does meets all of them; the table shows medians. Not compared, because they are not safe: `noSync` and overlapping syncs
- * (a power loss, a full disk), `useWritemap` (a full disk ends the process), `mapSize`.
+ * the machine does meets all of them; the table shows medians. Not compared, because they are not safe:
+ * `noSync` and overlapping syncs (a power loss, a full disk), `useWritemap` (a full disk ends the
+ * process), `mapSize`. Another page size also changes the longest key that LMDB takes.
  */
 
 import { type Database, open, type RootDatabaseOptionsWithPath } from "lmdb";

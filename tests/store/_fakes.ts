@@ -40,16 +40,18 @@ export interface FakeStore {
   readonly releases: { count: number };
 }
 
-/** Opens a store in a directory. Only its journal is there: the engines start empty. */
-export async function openFake(directory: string, options: OpenOptions = {}): Promise<FakeStore> {
+/** Opens a store in a directory. Only its journal is there: the engines start empty, unless given. */
+export async function openFake(
+  directory: string,
+  options: OpenOptions = {},
+  { append, btree } = { append: new FlakyEngine(), btree: new FlakyEngine() },
+): Promise<FakeStore> {
   const settings = resolveOptions(options);
   const files = new FaultyFileSystem();
   const { writer: journal, recovery } = await openWriter(files, directory, {
     segmentBytes: settings.segmentBytes,
     salvage: false,
   });
-  const append = new FlakyEngine();
-  const btree = new FlakyEngine();
   const releases = { count: 0 };
   const core = await StoreCore.start({
     lock: { release: () => void releases.count++ },

@@ -12,10 +12,7 @@ process.on("unhandledRejection", (error: { code?: string; name: string }) => {
   unhandled.push(error.code ?? error.name);
 });
 
-const { core, files, journal } = await openFake(process.argv[2]!, {
-  syncIntervalMs: 5,
-  memtableBytes: 1,
-});
+const { core, files, journal, append } = await openFake(process.argv[2]!, { syncIntervalMs: 5 });
 const key = appendKey(1);
 
 async function report(title: string, action: () => unknown): Promise<void> {
@@ -35,6 +32,14 @@ await report("awaited put", () => core.put(WHAT, key, VALUE).catch(() => {}));
 repair(files);
 await report("wrong argument", () => {
   void (async () => await core.put(WHAT, "key" as never, VALUE))();
+});
+append.before = () => {
+  throw new Error("injected");
+};
+await report("apply in the background", async () => {
+  await core.put(WHAT, key, VALUE);
+  core.snapshot(WHAT);
+  while (append.attempts === 0) await delay(1);
 });
 failSegments(files, "sync", "EIO");
 await report("poisoned by the timer", async () => {

@@ -83,8 +83,11 @@ test("writes are refused when the engines take nothing and memory is full", asyn
 
   append.before = () => {};
   await core.checkpoint(WHAT);
-  await core.put(WHAT, appendKey(written), bytes("value"));
   assertEquals(append.stats().keys, written);
+  // It is forgotten: a burst past the same size is slowed, and not refused.
+  await Promise.all(
+    Array.from({ length: 200 }, (_, i) => core.put(WHAT, appendKey(i), new Uint8Array(100))),
+  );
   await core.close();
 });
 
@@ -105,6 +108,21 @@ test("the engines get nothing that the journal can lose", async () => {
   await assertCode(() => core.checkpoint(WHAT), "POISONED");
   assertEquals(btree.stats().keys, 0);
   await core.close().catch(() => {});
+});
+
+test("a checkpoint keeps the journal of what comes in while it runs", async () => {
+  using temp = tempDirectory();
+  const { core, append, journal } = await openFake(temp.path, { segmentBytes: 64 });
+  await core.put(WHAT, appendKey(1), bytes("1"));
+  append.before = () => {
+    append.before = () => {};
+    return core.put(WHAT, appendKey(2), bytes("2"));
+  };
+  await core.checkpoint(WHAT);
+  const { memtable, journal: { bytes: left } } = core.stats(WHAT);
+  assertEquals([append.stats().keys, memtable.keys, left], [1, 1, memtable.bytes]);
+  assertEquals(journal.segments[0]!.base, append.position);
+  await core.close();
 });
 
 test("the latest write of a key is the one that is applied", async () => {

@@ -4,6 +4,7 @@ import { assertEquals, assertGreater, assertLess, assertMatch } from "@std/asser
 import { join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
+import { FlakyEngine, openFake } from "./_fakes.ts";
 import { appendKey, assertCode, btreeKey, bytes, crashImage, idle } from "./_support.ts";
 
 /** Writes 3 groups: puts to both sides, a batch over both, a counter and a deletion. */
@@ -124,6 +125,35 @@ for (const ahead of ["append", "btree"] as const) {
     });
   }
 }
+
+test("a replay takes an engine that is ahead no step back, at no time", async () => {
+  using temp = tempDirectory();
+  const { core, journal, append } = await openFake(temp.path);
+  for (let i = 0; i < 100; i++) {
+    await core.put("Cannot put", i % 2 === 0 ? appendKey(0) : btreeKey(0), bytes(`${i}`));
+  }
+  await core.flush("Cannot flush");
+  const { end } = journal;
+  const ahead = new FlakyEngine();
+  await ahead.apply([{ key: appendKey(0), value: bytes("98") }], end);
+  let applies = 0;
+  ahead.before = (writes, position) => {
+    // Whatever it were given now would be older than what it has, until the replay ends.
+    assertEquals([writes, position], [[], end]);
+    applies++;
+  };
+  const again = await openFake(temp.path, { memtableBytes: 500 }, {
+    append: ahead,
+    btree: new FlakyEngine(),
+  });
+  assertGreater(applies, 5);
+  assertEquals(again.core.get("Cannot get", appendKey(0)), bytes("98"));
+  assertEquals(again.core.get("Cannot get", btreeKey(0)), bytes("99"));
+  assertEquals(append.attempts, 0);
+  ahead.before = () => {};
+  await again.core.close();
+  await core.close();
+});
 
 test("a torn tail is cut and reported, and what comes before it is there", async () => {
   using temp = tempDirectory();

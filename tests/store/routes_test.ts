@@ -84,8 +84,11 @@ test("later changes to the list of routes have no effect", async () => {
   using temp = tempDirectory();
   const routes = ROUTES.map((route) => ({ ...route }));
   const opening = HybridStore.open(temp.path, { routes });
+  routes[0]!.engine = "btree";
   routes[2]!.engine = "append";
-  routes.pop();
+  routes.splice(1, 1);
   await using store = await opening;
+  assertEquals(store.routeOf(bytes("\0LOG:1")), "append");
   assertEquals(store.routeOf(appendKey(1)), "btree");
+  assertEquals(store.routeOf(btreeKey(1)), "append");
 });

@@ -94,6 +94,28 @@ test("writes during a scan may be seen, and nothing else comes or goes", async (
   for (let i = 0; i < 3000; i++) assert(seen.has(2 * i), `${2 * i} is missing`);
 });
 
+test("each page of a scan shows what is there when it is read", async () => {
+  await using store = await HybridStore.openTemp();
+  await fill(store, 2000, appendKey);
+  for (
+    const [index, write] of [
+      () => store.put(appendKey(1900), bytes("new")),
+      () => store.checkpoint(),
+      () => store.put(appendKey(1901), bytes("newer")),
+    ].entries()
+  ) {
+    const [scan, scanSync] = [store.scan(), store.scanSync()];
+    await scan.next();
+    scanSync.next();
+    // Neither what is written now, nor where it is by then, is left out of the pages to come.
+    await write();
+    const rows = [...scanSync];
+    assertEquals(await Array.fromAsync(scan), rows);
+    assertEquals(rows[1899]!.value, bytes("new"));
+    assertEquals(rows[1900]!.value, index < 2 ? bytes("1901") : bytes("newer"));
+  }
+});
+
 test("a scan that deletes as it goes ends, and empties the store", async () => {
   await using store = await HybridStore.openTemp({ memtableBytes: 5000 });
   await fill(store, 2000, (i) => i % 2 === 0 ? appendKey(i) : btreeKey(i));

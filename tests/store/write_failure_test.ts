@@ -146,6 +146,26 @@ test("a sync in the background that fails is heard of by the next write", async 
   await assertCode(() => core.close(), "POISONED", "EIO");
 });
 
+test("a store that is closed gives back its lock when all else is closed", async () => {
+  using temp = tempDirectory();
+  const { core, append, btree, files, releases } = await openFake(temp.path);
+  await core.put(WHAT, appendKey(1), bytes("1"));
+  const released: number[] = [];
+  for (const engine of [append, btree]) {
+    const { close } = engine;
+    engine.close = async () => {
+      released.push(releases.count);
+      await close.call(engine);
+    };
+  }
+  files.before = ({ kind }) => {
+    if (kind === "close") released.push(releases.count);
+  };
+  await core.close();
+  assertEquals(released.length > 2, true);
+  assertEquals([...new Set(released), releases.count], [0, 1]);
+});
+
 test("a store that cannot be closed gives back its lock all the same", async () => {
   using temp = tempDirectory();
   const { core, append, btree, releases } = await openFake(temp.path);
@@ -167,6 +187,7 @@ test("a write that fails is reported once, also where nobody waits for it", {
   assertEquals(await child.line(), "transaction: NO_SPACE");
   assertEquals(await child.line(), "awaited put:");
   assertEquals(await child.line(), "wrong argument: TypeError");
+  assertEquals(await child.line(), "apply in the background:");
   assertEquals(await child.line(), "poisoned by the timer:");
   assertEquals(await child.line(), "put when poisoned: POISONED");
   assertEquals(await child.line(), "reads when poisoned:");
