@@ -97,23 +97,16 @@ test("writes during a scan may be seen, and nothing else comes or goes", async (
 test("each page of a scan shows what is there when it is read", async () => {
   await using store = await HybridStore.openTemp();
   await fill(store, 2000, appendKey);
-  for (
-    const [index, write] of [
-      () => store.put(appendKey(1900), bytes("new")),
-      () => store.checkpoint(),
-      () => store.put(appendKey(1901), bytes("newer")),
-    ].entries()
-  ) {
-    const [scan, scanSync] = [store.scan(), store.scanSync()];
-    await scan.next();
-    scanSync.next();
-    // Neither what is written now, nor where it is by then, is left out of the pages to come.
-    await write();
-    const rows = [...scanSync];
-    assertEquals(await Array.fromAsync(scan), rows);
-    assertEquals(rows[1899]!.value, bytes("new"));
-    assertEquals(rows[1900]!.value, index < 2 ? bytes("1901") : bytes("newer"));
-  }
+  const [scan, scanSync] = [store.scan(), store.scanSync()];
+  await scan.next();
+  scanSync.next();
+  await store.put(appendKey(1900), bytes("in the engine by then"));
+  await store.checkpoint();
+  await store.put(appendKey(1901), bytes("in the memtable"));
+  const rows = [...scanSync];
+  assertEquals(await Array.fromAsync(scan), rows);
+  assertEquals(rows[1899]!.value, bytes("in the engine by then"));
+  assertEquals(rows[1900]!.value, bytes("in the memtable"));
 });
 
 test("a scan that deletes as it goes ends, and empties the store", async () => {
