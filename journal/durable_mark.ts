@@ -23,6 +23,7 @@ import {
 
 const NAME = ".durable";
 const MARK_BYTES = 12;
+const READ_TRIES_MAX = 5;
 
 function encode(offset: bigint): Uint8Array {
   const bytes = new Uint8Array(MARK_BYTES);
@@ -49,7 +50,13 @@ export function readDurableMark(
   const file = fileSystem.open(join(directory, NAME), "read");
   try {
     const bytes = new Uint8Array(MARK_BYTES);
-    return readFully(file, bytes, 0) === MARK_BYTES ? decode(bytes) : undefined;
+    // A writer may be in the midst of it.
+    for (let tries = 0; tries < READ_TRIES_MAX; tries++) {
+      if (readFully(file, bytes, 0) < MARK_BYTES) return undefined;
+      const offset = decode(bytes);
+      if (offset !== undefined) return offset;
+    }
+    return undefined;
   } finally {
     closeQuietly(file);
   }

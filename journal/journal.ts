@@ -15,9 +15,9 @@ import {
   requireDirectory,
   requireOffset,
 } from "./reader.ts";
-import { loadHasher, MAX_PAYLOAD_BYTES } from "./record.ts";
+import { MAX_PAYLOAD_BYTES } from "./record.ts";
 import { type JournalRecovery, recover, type RecoveryPolicy } from "./recovery.ts";
-import { JournalWriter } from "./writer.ts";
+import { JournalWriter, type WriterOptions } from "./writer.ts";
 
 /** Segments are rotated at this many bytes unless told otherwise (64 MiB). */
 export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
@@ -26,18 +26,18 @@ export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
  *
  * @throws {StoreError} As {@linkcode Journal.open} does.
  */
+// deno-lint-ignore require-await
 export async function openWriter(
   fileSystem: JournalFileSystem,
   directory: string,
-  options: RecoveryPolicy & { segmentBytes: number },
+  options: RecoveryPolicy & WriterOptions,
 ): Promise<{ writer: JournalWriter; recovery: JournalRecovery }> {
-  await loadHasher();
   // The way to the directory must not change with the process's working directory.
   const path = resolve(directory);
   try {
     fileSystem.makeDirectory(path);
     const recovered = recover(fileSystem, path, options);
-    const writer = new JournalWriter(fileSystem, path, options.segmentBytes, recovered);
+    const writer = new JournalWriter(fileSystem, path, options, recovered);
     return { writer, recovery: recovered.report };
   } catch (error) {
     throw fileError(`Cannot open journal ${directory}`, error);

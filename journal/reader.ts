@@ -7,7 +7,6 @@ import { resolve } from "@std/path";
 import { StoreError } from "../codec/error.ts";
 import { readDurableMark } from "./durable_mark.ts";
 import { fileError, type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
-import { loadHasher } from "./record.ts";
 import { findSegment, listSegments, type Segment } from "./segment.ts";
 import { type Fault, type FoundRecord, SegmentReader } from "./segment_reader.ts";
 
@@ -68,12 +67,12 @@ export class JournalReader {
    * @throws {TypeError} The directory is no string.
    * @throws {StoreError} `IO` where there is no such directory.
    */
+  // deno-lint-ignore require-await
   static async open(
     directory: string,
     options: { fileSystem?: JournalFileSystem } = {},
   ): Promise<JournalReader> {
     requireDirectory(directory);
-    await loadHasher();
     const reader = new JournalReader(options.fileSystem ?? nodeFileSystem, resolve(directory));
     reader.#list();
     return reader;
@@ -180,7 +179,9 @@ export class JournalReader {
     }
     if (isLast && fault === "end") return undefined;
     // The writer may be in the middle of this record, unless it has been synced.
-    const mayGrow = durable === undefined ? fault === "short" : offset >= durable;
+    const mayGrow = durable === undefined
+      ? fault === "short" || this.#open!.isZeroFrom(offset)
+      : offset >= durable;
     if (isLast && mayGrow) return undefined;
     throw new StoreError(
       "CORRUPT",

@@ -15,8 +15,8 @@
  * @module
  */
 
+import { blake3 } from "@napi-rs/blake-hash";
 import { crc32c } from "@node-rs/crc32";
-import { createBLAKE3, type IHasher } from "hash-wasm";
 
 /** Bytes of a record in front of its payload. */
 export const RECORD_HEADER_BYTES = 40;
@@ -26,22 +26,6 @@ export const MAX_PAYLOAD_BYTES = 2 ** 30;
 
 const BLAKE3_BYTES = 32;
 const BLAKE3_OFFSET = 8;
-
-// One hasher serves the whole module: hashing is synchronous, so no two records can interleave.
-let hasher: IHasher | undefined;
-
-/** Loads the BLAKE3 code. Resolves at once when it is loaded already.
- *
- * Everything that seals or checks records is synchronous and requires this to have resolved.
- */
-export async function loadHasher(): Promise<void> {
-  hasher ??= await createBLAKE3();
-}
-
-function blake3(payload: Uint8Array): Uint8Array {
-  if (hasher === undefined) throw new Error("Cannot hash record: loadHasher() has not resolved");
-  return hasher.init().update(payload).digest("binary");
-}
 
 function readU32(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | bytes[at + 1]! << 8 | bytes[at + 2]! << 16 | bytes[at + 3]! << 24) >>> 0;

@@ -11,7 +11,7 @@ import { readDurableMark } from "./durable_mark.ts";
 import { closeQuietly, type JournalFileSystem, readFully } from "./file_system.ts";
 import { crcMatches, RECORD_HEADER_BYTES, statedLength } from "./record.ts";
 import { cutSegment, setAside } from "./salvage.ts";
-import { listSegments, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { listSegments, RESERVED_BYTES_MAX, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { type Fault, SegmentReader } from "./segment_reader.ts";
 
 /** What opening a journal found, and what it cut. */
@@ -49,6 +49,9 @@ export interface RecoveryPolicy {
   /** Whether to refuse, rather than to cut and to report, where the end of what had been synced is
    * missing or damaged. A disk that forgets what it has synced looks like that. */
   readonly requireSynced?: boolean;
+  /** Whether zeros at the end of a segment are room that its writer had reserved. They are then cut
+   * off without a word. */
+  readonly reserves?: boolean;
 }
 
 /** Checks the segments of a directory and cuts a torn tail. The writer that takes over makes durable
@@ -80,7 +83,7 @@ function recoverSegments(
   segments: Segment[],
   policy: RecoveryPolicy & { unborn: Segment | undefined; mark: bigint | undefined },
 ): Recovered {
-  const { salvage, requireSynced = false, unborn, mark } = policy;
+  const { salvage, requireSynced = false, reserves = false, unborn, mark } = policy;
   // A segment is only begun once everything before it is durable.
   const durable = unborn?.base ?? mark;
   // Where no segment is left, offsets still go on where they were: none is ever given twice.
@@ -100,8 +103,19 @@ function recoverSegments(
     if (scan.damage === undefined) continue;
     const { offset, fault } = scan.damage;
     const segment = segments[index]!;
+    const isLast = index === segments.length - 1;
+    const next = segments[index + 1];
+    // Zeros behind the last record are none of the journal: in a segment that has a successor whoever
+    // opens it, in the last one where nothing is known to have been there.
+    const mayBeReserve = next !== undefined
+      ? next.base === offset
+      : reserves && fault !== "header" && durable !== undefined && durable <= offset;
+    if (mayBeReserve && isReserve(fileSystem, segment, offset)) {
+      if (isLast) cutSegment(fileSystem, segment, offset);
+      continue;
+    }
     const wasSynced = requireSynced && durable !== undefined && offset < durable;
-    const mayBeTorn = index === segments.length - 1 && fault !== "header" && !wasSynced;
+    const mayBeTorn = isLast && fault !== "header" && !wasSynced;
     if (mayBeTorn && isTornTail(fileSystem, segment, offset, durable)) {
       truncatedBytes = cutSegment(fileSystem, segment, offset);
       reasons.push(`torn tail at offset ${offset}: ${fault}`);
@@ -183,6 +197,12 @@ function scanSegment(
   } finally {
     reader.close();
   }
+}
+
+/** Returns whether a segment has nothing but zeros from an offset on, and no more than a writer leaves. */
+function isReserve(fileSystem: JournalFileSystem, segment: Segment, offset: bigint): boolean {
+  const rest = readFrom(fileSystem, segment, offset);
+  return rest.length <= RESERVED_BYTES_MAX && rest.every((byte) => byte === 0);
 }
 
 function isTornTail(

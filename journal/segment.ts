@@ -16,6 +16,12 @@ import { type JournalFile, type JournalFileSystem, readFully } from "./file_syst
 /** Bytes of a segment file before its first record. */
 export const SEGMENT_HEADER_BYTES = 16;
 
+/** Zeros that a writer puts behind the last record at a time, and how few are left when it does so again. */
+export const RESERVE_BYTES = 256 * 1024;
+export const RESERVE_BYTES_MIN = 16 * 1024;
+/** The most that are ever there. */
+export const RESERVED_BYTES_MAX: number = RESERVE_BYTES + RESERVE_BYTES_MIN;
+
 /** The version of the record and segment format that this code reads and writes. */
 export const FORMAT_VERSION = 2;
 

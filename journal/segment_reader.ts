@@ -59,6 +59,18 @@ export class SegmentReader {
     return this.segment.base + BigInt(Math.max(0, this.#file.size() - SEGMENT_HEADER_BYTES));
   }
 
+  /** Returns whether there are but zeros from an offset on. */
+  isZeroFrom(offset: bigint): boolean {
+    for (let at = Number(offset - this.segment.base) + SEGMENT_HEADER_BYTES;;) {
+      const available = this.#load(at, WINDOW_BYTES);
+      if (available === 0) return true;
+      const start = at - this.#windowStart;
+      const bytes = this.#window.subarray(start, start + available);
+      if (!bytes.every((byte) => byte === 0)) return false;
+      at += available;
+    }
+  }
+
   /** Looks for the record at an offset, by CRC32C and, unless told otherwise, by BLAKE3 too. */
   lookup(offset: bigint, verify: "crc32c" | "both" = "both"): RecordLookup {
     const position = Number(offset - this.segment.base) + SEGMENT_HEADER_BYTES;

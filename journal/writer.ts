@@ -13,14 +13,42 @@ import {
   writeFully,
 } from "./file_system.ts";
 import type { Recovered } from "./recovery.ts";
-import { encodeSegmentHeader, type Segment, SEGMENT_HEADER_BYTES, segmentAt } from "./segment.ts";
+import {
+  encodeSegmentHeader,
+  RESERVE_BYTES,
+  RESERVE_BYTES_MIN,
+  type Segment,
+  SEGMENT_HEADER_BYTES,
+  segmentAt,
+} from "./segment.ts";
 
 /** Starts a sync of its own accord once this much is unsynced, so that the sync that a rotation has
  * to wait for stays short. */
 const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
 
+/** A sync that is expected to take less than this is run on the spot: handing it to another thread
+ * and hearing of its end takes about 0.1 ms, as long as the sync itself on a fast disk. */
+const SYNC_NOW_MS_MAX = 0.5;
+/** More than this is not synced on the spot, whatever the disk did so far. */
+const SYNC_NOW_BYTES_MAX = 256 * 1024;
+/** The weight of the latest sync in what is expected of the next. */
+const LATEST_SYNC_WEIGHT = 0.25;
+
+/** Zeros that are written behind the records, for those to come: a sync that finds its file neither
+ * longer nor with new blocks has no metadata to write, which is up to half of its time. */
+const RESERVE = new Uint8Array(RESERVE_BYTES);
+
+/** How a writer goes about its files. */
+export interface WriterOptions {
+  /** Bytes at which a segment is rotated. */
+  readonly segmentBytes: number;
+  /** Whether room is reserved for small syncs: zeros behind the last record, until the segment is
+   * closed or the process dies. Recovery has to know of it. */
+  readonly reserves?: boolean;
+}
+
 /** The end of a journal. Writes are synchronous, so that a group is either in the file or nowhere
- * when `write` returns; syncs are asynchronous and shared.
+ * when `write` returns; syncs are shared by whoever asks within a turn of the event loop.
  *
  * A failed write is undone and leaves the writer as it was. A failed sync, or a failed undo, leaves
  * unknown bytes on disk: the writer is then poisoned and refuses everything but `close`.
@@ -29,6 +57,9 @@ export class JournalWriter {
   readonly #fileSystem: JournalFileSystem;
   readonly #directory: string;
   readonly #segmentBytes: number;
+  readonly #reserves: boolean;
+  /** Whether room is reserved in the current segment. */
+  #canReserve: boolean;
   readonly #mark: DurableMark;
   readonly #segments: Segment[];
   #file: JournalFile;
@@ -36,9 +67,15 @@ export class JournalWriter {
   #retired: JournalFile[] = [];
   #end: bigint;
   #durableEnd: bigint;
+  /** The sync that is under way, and the one that has not begun. */
   #running: Promise<void> | undefined;
-  #queued: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+  /** How long a small sync is expected to take. Unknown at first, so the first ones are not run on the
+   * spot. */
+  #expectedSyncMs = 2 * SYNC_NOW_MS_MAX;
   #poison: StoreError | undefined;
+  /** Where the zeros in the file end; anything below its end where there are none. */
+  #reservedEnd = 0;
   #writes = 0;
   #syncs = 0;
 
@@ -49,12 +86,13 @@ export class JournalWriter {
   constructor(
     fileSystem: JournalFileSystem,
     directory: string,
-    segmentBytes: number,
+    { segmentBytes, reserves = false }: WriterOptions,
     recovered: Recovered,
   ) {
     this.#fileSystem = fileSystem;
     this.#directory = directory;
     this.#segmentBytes = segmentBytes;
+    this.#reserves = this.#canReserve = reserves;
     this.#segments = [...recovered.segments];
     this.#end = recovered.end;
     this.#durableEnd = recovered.end;
@@ -127,7 +165,7 @@ export class JournalWriter {
   write(records: Uint8Array): bigint {
     this.#requireSound("Cannot write record");
     if (records.length > this.room && this.#end > this.#segments.at(-1)!.base) this.rotate();
-    const position = Number(this.#end - this.#segments.at(-1)!.base) + SEGMENT_HEADER_BYTES;
+    const position = this.#position;
     try {
       writeFully(this.#file, records, position);
     } catch (error) {
@@ -144,23 +182,16 @@ export class JournalWriter {
     return offset;
   }
 
-  /** Resolves once everything written before the call is on disk. Calls share syncs: however many
-   * wait, at most one runs and one is queued.
+  /** Resolves once everything written before the call is on disk. However many wait, at most one sync is
+   * under way and one is to follow. It begins when the event loop turns, and covers all that was written
+   * by then.
    *
    * @throws {StoreError} `POISONED` where the sync fails, or failed before.
    */
   sync(): Promise<void> {
     if (this.#poison !== undefined) return Promise.reject(this.#poison);
-    if (this.#running === undefined) {
-      if (this.#durableEnd === this.#end) return Promise.resolve();
-      return this.#running = this.#runSync();
-    }
-    // The running sync may have begun before the latest write, and its failure concerns whoever asks
-    // now even if a rotation has since synced the same file: the kernel reports an error once.
-    return this.#queued ??= this.#running.then(() => {
-      this.#queued = undefined;
-      return this.sync();
-    });
+    if (this.#running === undefined && this.#durableEnd === this.#end) return Promise.resolve();
+    return this.#next ??= this.#syncNext();
   }
 
   /** Ends the current segment and starts the next one; does nothing while the segment is empty.
@@ -181,6 +212,7 @@ export class JournalWriter {
       }
       this.#noteDurable(this.#end);
     }
+    this.#giveUpReserve();
     const previous = this.#file;
     this.#file = this.#createSegment(this.#end);
     if (this.#running === undefined) closeQuietly(previous);
@@ -214,25 +246,85 @@ export class JournalWriter {
   async close(): Promise<void> {
     try {
       if (this.#poison === undefined) await this.sync();
+      this.#giveUpReserve();
     } finally {
-      await this.#running?.catch(() => {});
+      await (this.#next ?? this.#running)?.catch(() => {});
       this.#mark.close();
       closeQuietly(this.#file);
     }
   }
 
-  async #runSync(): Promise<void> {
-    const target = this.#end;
+  async #syncNext(): Promise<void> {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    // The one before may have begun before the latest write. Its failure concerns whoever asks now even
+    // if a rotation has since synced the same file: the kernel reports an error once.
+    await this.#running;
+    this.#running = this.#next;
+    this.#next = undefined;
     try {
-      this.#syncs++;
-      await this.#file.sync();
-      this.#noteDurable(target);
-    } catch (error) {
-      throw this.#poisonWith("Cannot sync journal segment", error);
+      await this.#runSync();
     } finally {
       this.#running = undefined;
       this.#retired.splice(0).forEach(closeQuietly);
     }
+  }
+
+  async #runSync(): Promise<void> {
+    // A sync that failed was the only one to hear of it: the next one of the same file may succeed.
+    if (this.#poison !== undefined) throw this.#poison;
+    const target = this.#end;
+    const bytes = Number(target - this.#durableEnd);
+    if (bytes === 0) return;
+    const isSmall = bytes <= SYNC_NOW_BYTES_MAX;
+    const isReserving = bytes <= RESERVE_BYTES_MIN && this.#reserve();
+    const start = performance.now();
+    try {
+      this.#syncs++;
+      if (isSmall && this.#expectedSyncMs < SYNC_NOW_MS_MAX) this.#file.syncNow();
+      else await this.#file.sync();
+      this.#noteDurable(target);
+    } catch (error) {
+      throw this.#poisonWith("Cannot sync journal segment", error);
+    }
+    // What the reserve costs says nothing of the next sync.
+    if (!isSmall || isReserving) return;
+    this.#expectedSyncMs += (performance.now() - start - this.#expectedSyncMs) * LATEST_SYNC_WEIGHT;
+  }
+
+  /** Where the next record goes in the file. */
+  get #position(): number {
+    return Number(this.#end - this.#segments.at(-1)!.base) + SEGMENT_HEADER_BYTES;
+  }
+
+  /** Puts zeros behind the last record where few are left; returns whether it did. */
+  #reserve(): boolean {
+    const position = this.#position;
+    if (!this.#canReserve || this.#reservedEnd > position + RESERVE_BYTES_MIN) return false;
+    const start = Math.max(position, this.#reservedEnd);
+    const end = Math.min(start + RESERVE.length, this.#segmentBytes);
+    if (end <= start) return false;
+    try {
+      writeFully(this.#file, RESERVE.subarray(0, end - start), start);
+      this.#reservedEnd = end;
+      return true;
+    } catch {
+      // A disk that is nearly full, say, and what is left is for the records.
+      this.#reservedEnd = end;
+      this.#giveUpReserve();
+      this.#canReserve = false;
+      return false;
+    }
+  }
+
+  /** Cuts the zeros off. Where that fails they stay, and recovery knows them. */
+  #giveUpReserve(): void {
+    if (this.#reservedEnd <= this.#position || this.#poison !== undefined) return;
+    try {
+      this.#file.truncate(this.#position);
+    } catch {
+      // They are no harm.
+    }
+    this.#reservedEnd = 0;
   }
 
   #noteDurable(offset: bigint): void {
@@ -255,6 +347,8 @@ export class JournalWriter {
       throw fileError(`Cannot create journal segment ${segment.path}`, error);
     }
     this.#segments.push(segment);
+    this.#reservedEnd = 0;
+    this.#canReserve = this.#reserves;
     return file;
   }
 
@@ -275,6 +369,7 @@ export class JournalWriter {
     try {
       if (this.#file.size() <= size) return;
       this.#file.truncate(size);
+      this.#reservedEnd = 0;
       this.#syncs++;
       this.#file.syncNow();
     } catch (error) {

@@ -170,6 +170,11 @@ async function copyEntries(
 async function createJournal(directory: string, position: bigint): Promise<void> {
   nodeFileSystem.makeDirectory(directory);
   const recovered = { segments: [], end: position, report: { records: 0, truncatedBytes: 0 } };
-  const writer = new JournalWriter(nodeFileSystem, directory, Infinity, recovered);
+  const writer = new JournalWriter(
+    nodeFileSystem,
+    directory,
+    { segmentBytes: Infinity },
+    recovered,
+  );
   await writer.close();
 }

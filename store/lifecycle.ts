@@ -82,6 +82,7 @@ export async function openParts(directory: string, settings: Settings): Promise<
       segmentBytes: settings.segmentBytes,
       salvage: false,
       requireSynced: true,
+      reserves: true,
     });
     journal = opened.writer;
     requirePosition(journal, "append", append);

@@ -69,14 +69,13 @@ export class DiskEngine extends MemoryEngine {
     await super.apply(entries, position);
   }
 
-  override async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
-    const all = [...writes];
+  override async apply(writes: readonly Write[], position: bigint): Promise<void> {
     const before = this.position;
     const transactions = this.#disk.transactions();
     for (let i = 0; i < transactions; i++) {
-      const from = Math.floor(all.length * i / transactions);
-      const to = Math.floor(all.length * (i + 1) / transactions);
-      await this.#commit(all.slice(from, to), before, this.#disk.isEachSynced);
+      const from = Math.floor(writes.length * i / transactions);
+      const to = Math.floor(writes.length * (i + 1) / transactions);
+      await this.#commit(writes.slice(from, to), before, this.#disk.isEachSynced);
     }
     await this.#commit([], position, true);
   }

@@ -148,9 +148,15 @@ class SteppedFile implements JournalFile {
   }
 }
 
-function* dieHalfway(writes: readonly Write[]): Generator<Write> {
-  yield* writes.slice(0, writes.length >> 1);
-  die();
+/** Returns writes with one in their midst that nobody survives. */
+function dieHalfway(writes: readonly Write[]): Write[] {
+  const deadly: Write = {
+    get key() {
+      return die();
+    },
+    value: undefined,
+  };
+  return [...writes.slice(0, writes.length >> 1), deadly];
 }
 
 class SteppedEngine implements Engine {
@@ -185,8 +191,8 @@ class SteppedEngine implements Engine {
     return this.#engine.keys(...args);
   }
 
-  apply(writes: Iterable<Write>, position: bigint): Promise<void> {
-    return this.#applying = this.#apply([...writes], position);
+  apply(writes: readonly Write[], position: bigint): Promise<void> {
+    return this.#applying = this.#apply(writes, position);
   }
 
   async #apply(writes: readonly Write[], position: bigint): Promise<void> {

@@ -38,6 +38,7 @@ export async function openStore(
     segmentBytes,
     salvage: false,
     requireSynced: true,
+    reserves: true,
   });
   const engines = { append: await disks.append.open(), btree: await disks.btree.open() };
   requirePosition(writer, "append", engines.append);

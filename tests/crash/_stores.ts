@@ -64,6 +64,13 @@ export const LMDB_FILE = join("append", "data.mdb");
 /** The files of a store's engines. */
 export const SQLITE_FILE = join("btree", "data.sqlite");
 
+/** Returns the page size of the file of an engine, as the file says. */
+export function pageBytesOf(content: Uint8Array): number {
+  const view = new DataView(content.buffer, content.byteOffset, content.length);
+  const isSqlite = new TextDecoder().decode(content.subarray(0, 6)) === "SQLite";
+  return isSqlite ? view.getUint16(16) : view.getUint32(48, true);
+}
+
 /** Returns the journal's segments, in order. */
 export function segmentsOf(directory: string): string[] {
   const journal = join(directory, "journal");

@@ -8,9 +8,11 @@ import { MemoryEngine } from "../../backends/memory.ts";
 import { Router } from "../../codec/route.ts";
 import { nodeFileSystem } from "../../journal/mod.ts";
 import { openWriter } from "../../journal/journal.ts";
+import { SEGMENT_HEADER_BYTES } from "../../journal/segment.ts";
 import { epochKey, HybridStore, mvKey, type VerifyFault, type VerifyOptions } from "../../mod.ts";
 import { readManifest } from "../../store/manifest.ts";
 import { Verification } from "../../store/verify.ts";
+import { createWithPages } from "../backends/_lmdb_pages.ts";
 import { bytes, pattern, put } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { copies, outcomesOf } from "./_outcomes.ts";
@@ -19,6 +21,7 @@ import {
   digest,
   keysOf,
   LMDB_FILE,
+  pageBytesOf,
   putMany,
   rejects,
   segmentsOf,
@@ -198,7 +201,10 @@ test("a damaged record of the journal is named", TIMEOUT, async () => {
     await writing;
     return report.faults;
   };
-  for (const at of [4, 30, 50, 1000, content.length - 1]) {
+  // Behind the last record there may be room for more.
+  const last = SEGMENT_HEADER_BYTES + store.stats().journal.bytes - 1;
+  assertGreater(last, 1000);
+  for (const at of [4, 30, 50, 1000, last]) {
     fs.writeSync(file, Uint8Array.of(content[at]! ^ 0x40), 0, 1, at);
     const faults = await verify();
     assertEquals(faults.length, 1, `byte ${at}`);
@@ -252,11 +258,13 @@ async function createStore(path: string): Promise<string> {
   return digest(store);
 }
 
-/** Returns a damage that changes bytes of one page of a file. */
-function inPage(file: string, page: number, change: (bytes: Uint8Array) => void) {
+/** Returns a damage that changes bytes of one page of a file, which is so many percent into it. */
+function inPage(file: string, percent: number, change: (bytes: Uint8Array) => void) {
   return (copy: string) => {
     const content = fs.readFileSync(join(copy, file));
-    change(content.subarray(page * 4096, page * 4096 + 4096));
+    const pageBytes = pageBytesOf(content);
+    const start = Math.floor(content.length / pageBytes * percent / 100) * pageBytes;
+    change(content.subarray(start, start + pageBytes));
     fs.writeFileSync(join(copy, file), content);
   };
 }
@@ -270,12 +278,11 @@ test(
     await createStore(path);
     const wipe = (content: Uint8Array) => void content.fill(0);
     const scramble = (content: Uint8Array) => void content.subarray(0, 64).reverse();
-    const pages = [20, 40, 60, 80];
-    const damages = Object.fromEntries(pages.flatMap((page) => [
-      [`append wiped ${page}`, inPage(LMDB_FILE, page, wipe)],
-      [`append scrambled ${page}`, inPage(LMDB_FILE, page, scramble)],
-      [`btree wiped ${page}`, inPage(SQLITE_FILE, page, wipe)],
-      [`btree scrambled ${page}`, inPage(SQLITE_FILE, page, scramble)],
+    const damages = Object.fromEntries([20, 40, 60, 80].flatMap((percent) => [
+      [`append wiped ${percent}`, inPage(LMDB_FILE, percent, wipe)],
+      [`append scrambled ${percent}`, inPage(LMDB_FILE, percent, scramble)],
+      [`btree wiped ${percent}`, inPage(SQLITE_FILE, percent, wipe)],
+      [`btree scrambled ${percent}`, inPage(SQLITE_FILE, percent, scramble)],
     ]));
     const found = { append: 0, btree: 0 };
     const directories = copies(path, join(temp.path, "copies"), damages);
@@ -295,6 +302,34 @@ test(
     assert(found.append >= 3 && found.btree >= 3, JSON.stringify(found));
   },
 );
+
+test("a store whose append side has pages of another size works, and keeps them", async () => {
+  using temp = tempDirectory();
+  const path = join(temp.path, "store");
+  await (await HybridStore.open(path)).close();
+  const directory = join(path, "append");
+  const { identity } = readManifest(path)!;
+  const engine = await openLmdbEngine(directory, { identity, create: false });
+  await engine.close();
+  fs.rmSync(directory, { recursive: true });
+  await createWithPages(directory, 4096, identity, engine.position);
+  let contents: string;
+  {
+    await using store = await HybridStore.open(path);
+    await putMany(store, 0, 500, 150);
+    await store.checkpoint();
+    await putMany(store, 400, 700, 100);
+    contents = digest(store);
+  }
+  await using store = await HybridStore.open(path);
+  assertEquals(digest(store), contents);
+  assertEquals((await store.verify()).faults, []);
+  assertEquals(pageBytesOf(fs.readFileSync(join(path, LMDB_FILE))), 4096);
+  await store.backup(join(temp.path, "copy"));
+  await using copy = await HybridStore.open(join(temp.path, "copy"));
+  assertEquals(digest(copy), contents);
+  assertEquals(pageBytesOf(fs.readFileSync(join(copy.path, LMDB_FILE))), 8192);
+});
 
 test(
   "however much is wrong, the report names a hundred faults and counts all",

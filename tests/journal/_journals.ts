@@ -25,9 +25,19 @@ export function payloadOf(seed: number, length: number): Uint8Array {
   return payload;
 }
 
+/** Resolves after everything that is ready to run has run. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Resolves in the turn in which a condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await nextTurn();
+}
+
 /** Reads all records of a journal, or of a reader. */
 export async function readAll(
-  journal: Journal | JournalReader,
+  journal: Pick<JournalReader, "entries">,
   from?: bigint,
 ): Promise<DecodedRecord[]> {
   const records: DecodedRecord[] = [];
@@ -48,7 +58,7 @@ export function openFast(directory: string, options: JournalOptions = {}): Promi
 
 /** Appends payloads one after the other and returns them with their offsets. */
 export async function appendAll(
-  journal: Journal,
+  journal: Pick<Journal, "append">,
   payloads: Uint8Array[],
 ): Promise<DecodedRecord[]> {
   const records: DecodedRecord[] = [];

@@ -1,11 +1,12 @@
 import { test } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { Journal, StoreError } from "../../journal/mod.ts";
+import { Journal, type JournalOptions, StoreError } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
 import type { DecodedRecord } from "./_format.ts";
 import { payloadOf, readAll } from "./_journals.ts";
+import { ReservingJournal, type TestJournal } from "./_reserving.ts";
 
 const SEGMENT_BYTES = 216;
 
@@ -17,17 +18,31 @@ interface Run {
   cursor: bigint;
 }
 
+type Open = (
+  directory: string,
+  options: JournalOptions & { fileSystem: FaultyFileSystem },
+) => Promise<TestJournal>;
+
+const KINDS: Record<string, Open> = {
+  journal: Journal.open,
+  "journal that reserves room": ReservingJournal.open,
+};
+
 /** Uses a journal in every way, whatever fails. */
-async function use(directory: string, fileSystem: FaultyFileSystem): Promise<Run> {
+async function use(
+  openJournal: Open,
+  directory: string,
+  fileSystem: FaultyFileSystem,
+): Promise<Run> {
   const run: Run = { attempted: [], acknowledged: [], cursor: 0n };
-  const append = async (journal: Journal, length: number) => {
+  const append = async (journal: TestJournal, length: number) => {
     const payload = payloadOf(run.attempted.length, length);
     run.attempted.push(payload);
     const offset = await attempt(() => journal.append(payload));
     if (offset !== undefined) run.acknowledged.push({ offset, payload });
   };
   const open = () =>
-    attempt(() => Journal.open(directory, { fileSystem, segmentBytes: SEGMENT_BYTES }));
+    attempt(() => openJournal(directory, { fileSystem, segmentBytes: SEGMENT_BYTES }));
   const first = await open();
   if (first !== undefined) {
     await Promise.all([10, 0, 30].map((length) => append(first, length)));
@@ -62,9 +77,14 @@ async function attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
 }
 
 /** Fails unless the journal holds all that was acknowledged, and nothing that was not tried. */
-async function assertKept(directory: string, run: Run, what: string): Promise<void> {
+async function assertKept(
+  openJournal: Open,
+  directory: string,
+  run: Run,
+  what: string,
+): Promise<void> {
   const fileSystem = new FaultyFileSystem();
-  await using journal = await Journal.open(directory, { fileSystem });
+  await using journal = await openJournal(directory, { fileSystem });
   const found = await readAll(journal);
   const byOffset = new Map(found.map(({ offset, payload }) => [offset, payload]));
   for (const { offset, payload } of run.acknowledged) {
@@ -117,20 +137,24 @@ const FAULTS: Record<string, (fileSystem: FaultyFileSystem, nth: number) => void
   },
 };
 
-for (const [name, prepare] of Object.entries(FAULTS)) {
-  test(`whichever ${name}, what was acknowledged is kept`, { timeout: 60_000 }, async () => {
-    using temp = tempDirectory();
-    for (let nth = 1;; nth++) {
-      const directory = join(temp.path, `${nth}`);
-      const fileSystem = new FaultyFileSystem();
-      prepare(fileSystem, nth);
-      const run = await use(directory, fileSystem);
-      assertEquals(fileSystem.openNames, [], `${name} ${nth}`);
-      await assertKept(directory, run, `${name} ${nth}`);
-      if (fileSystem.operations.length < nth) {
-        assertEquals(run.acknowledged.length, run.attempted.length);
-        break;
+for (const [kind, open] of Object.entries(KINDS)) {
+  for (const [name, prepare] of Object.entries(FAULTS)) {
+    test(`whichever ${name}, a ${kind} keeps what was acknowledged`, {
+      timeout: 60_000,
+    }, async () => {
+      using temp = tempDirectory();
+      for (let nth = 1;; nth++) {
+        const directory = join(temp.path, `${nth}`);
+        const fileSystem = new FaultyFileSystem();
+        prepare(fileSystem, nth);
+        const run = await use(open, directory, fileSystem);
+        assertEquals(fileSystem.openNames, [], `${name} ${nth}`);
+        await assertKept(open, directory, run, `${name} ${nth}`);
+        if (fileSystem.operations.length < nth) {
+          assertEquals(run.acknowledged.length, run.attempted.length);
+          break;
+        }
       }
-    }
-  });
+    });
+  }
 }

@@ -4,7 +4,7 @@ import { Journal } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import { decodeJournal } from "./_format.ts";
-import { payloadOf } from "./_journals.ts";
+import { nextTurn, payloadOf, until } from "./_journals.ts";
 
 /** A file system whose background syncs wait to be let through one at a time. */
 class GatedFileSystem extends FaultyFileSystem {
@@ -27,15 +27,6 @@ class GatedFileSystem extends FaultyFileSystem {
     this.beforeSync = () => Promise.resolve();
     while (this.#waiting.length > 0) this.letOneThrough();
   }
-}
-
-/** Resolves after everything that is ready to run has run. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await nextTurn();
 }
 
 test("1,000 concurrent Journal.append() calls need at most 20 syncs and keep their order", async () => {
@@ -132,6 +123,67 @@ test('Journal.append() with sync "manual" resolves without a sync', async () => 
   await journal.close();
 });
 
+test("what asks for a sync within one turn shares one, and it covers what is written by then", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem });
+  const appends: Promise<bigint>[] = [];
+  // Each is a group of its own, as none is pending when the next one comes.
+  for (let i = 0; i < 10; i++) {
+    appends.push(journal.append(payloadOf(i, 10)));
+    while (journal.stats().appends <= i) await Promise.resolve();
+  }
+  assertEquals(journal.stats(), { appends: 10, groups: 10, syncs: 0, bytes: 500, segments: 1 });
+  await Promise.all([...appends, journal.sync()]);
+  assertEquals(journal.stats().syncs, 1);
+  await journal.sync();
+  await journal.close();
+  assertEquals(fileSystem.count("sync"), 1);
+});
+
+test("small syncs hold the event loop on a disk where they are fast, and only there", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  /** Returns how the journal syncs a record. */
+  const howSynced = async (bytes: number) => {
+    await journal.append(new Uint8Array(bytes));
+    const start = fileSystem.operations.length;
+    await journal.sync();
+    const kinds = fileSystem.operations.slice(start).map(({ kind }) => kind);
+    return kinds.filter((kind) => kind.startsWith("sync")).join();
+  };
+  const small = () => howSynced(200 * 1024);
+  const large = () => howSynced(300 * 1024);
+  const smallUntil = async (kind: string) => {
+    let syncs = 1;
+    while (await small() !== kind) assertLessOrEqual(++syncs, 20);
+    return syncs;
+  };
+
+  // As long as nothing is known of the disk, it may be a slow one.
+  assertEquals(await small(), "sync");
+  await smallUntil("syncNow");
+  assertEquals(await large(), "sync");
+  assertEquals(await small(), "syncNow");
+
+  fileSystem.before = ({ kind }) => {
+    const end = performance.now() + 10;
+    if (kind === "syncNow") { while (performance.now() < end); }
+  };
+  fileSystem.beforeSync = () => new Promise((resolve) => setTimeout(resolve, 10));
+  assertLessOrEqual(await smallUntil("sync"), 2);
+  for (let i = 0; i < 5; i++) assertEquals(await small(), "sync");
+
+  fileSystem.before = () => {};
+  fileSystem.beforeSync = () => Promise.resolve();
+  // That a large sync is fast says nothing of the others.
+  for (let i = 0; i < 20; i++) await large();
+  assertEquals(await small(), "sync");
+  await smallUntil("syncNow");
+  await journal.close();
+});
+
 test("Journal.sync() covers appends that were not awaited", async () => {
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();
@@ -166,9 +218,12 @@ test('with sync "manual" a sync starts by itself once 8 MiB wait for one', async
   const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
   const megabyte = new Uint8Array(2 ** 20);
   for (let i = 0; i < 8; i++) await journal.append(megabyte.subarray(40));
-  assertEquals(fileSystem.waiting, 0);
+  await nextTurn();
+  await nextTurn();
+  assertEquals(journal.stats().syncs, 0);
   for (let i = 0; i < 8; i++) await journal.append(megabyte);
-  assertEquals(fileSystem.waiting, 1);
+  await until(() => fileSystem.waiting === 1);
+  assertEquals(journal.stats().syncs, 1);
   fileSystem.letAllThrough();
   await journal.close();
 });

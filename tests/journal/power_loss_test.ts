@@ -1,14 +1,21 @@
 import { test } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { Journal, StoreError } from "../../journal/mod.ts";
+import { Journal, type JournalOptions, StoreError } from "../../journal/mod.ts";
 import { payloadOf, readAll } from "./_journals.ts";
+import { ReservingJournal, type TestJournal } from "./_reserving.ts";
 import { randomOf, VolatileFileSystem } from "./_volatile_file_system.ts";
 
 const DIRECTORY = "/journal";
 
+type Open = (
+  directory: string,
+  options: JournalOptions & { fileSystem: VolatileFileSystem },
+) => Promise<TestJournal>;
+
 /** A journal that loses its power or its process again and again, and what it has promised over all that time. */
 class Subject {
+  readonly #open: Open;
   readonly #random: (limit: number) => number;
   readonly #options: { segmentBytes: number; sync: "group" | "manual" };
   #fileSystem = new VolatileFileSystem();
@@ -20,7 +27,8 @@ class Subject {
   #refused = new Set<string>();
   #cursor = 0n;
 
-  constructor(seed: number) {
+  constructor(seed: number, open: Open) {
+    this.#open = open;
     this.#random = randomOf(seed);
     const sync = this.#random(2) === 0 ? "group" : "manual";
     this.#options = { segmentBytes: 64 + this.#random(500), sync };
@@ -37,7 +45,7 @@ class Subject {
     };
     fileSystem.before = countDown;
     const journal = await this.#attempt(() =>
-      Journal.open(DIRECTORY, { ...this.#options, fileSystem })
+      this.#open(DIRECTORY, { ...this.#options, fileSystem })
     );
     if (journal !== undefined) {
       if (operations === Infinity) await this.#check(journal);
@@ -50,7 +58,7 @@ class Subject {
     if (isPowerLost) this.#written.clear();
   }
 
-  async #check(journal: Journal): Promise<void> {
+  async #check(journal: TestJournal): Promise<void> {
     const found = (await readAll(journal)).map(({ offset, payload }) => ({
       offset,
       key: payload.join(),
@@ -72,7 +80,7 @@ class Subject {
     this.#written.clear();
   }
 
-  async #use(journal: Journal, fileSystem: VolatileFileSystem): Promise<void> {
+  async #use(journal: TestJournal, fileSystem: VolatileFileSystem): Promise<void> {
     const isFull = this.#random(8) === 0;
     if (isFull) fileSystem.space = (wanted) => this.#random(2) * this.#random(wanted);
     const count = 1 + this.#random(4);
@@ -101,7 +109,7 @@ class Subject {
     for (const record of await Promise.all(appends)) if (record) this.#promised.set(...record);
   }
 
-  async #append(journal: Journal, length: number): Promise<[bigint, string] | undefined> {
+  async #append(journal: TestJournal, length: number): Promise<[bigint, string] | undefined> {
     const payload = payloadOf(this.#attempted.length, 8 + length);
     const key = payload.join();
     this.#attempted.push(key);
@@ -125,12 +133,19 @@ class Subject {
   }
 }
 
-test("whenever power or process go, what was acknowledged is kept and the journal opens", {
-  timeout: 120_000,
-}, async () => {
-  const property = fc.asyncProperty(fc.integer(), async (seed) => {
-    const subject = new Subject(seed);
-    for (let life = 0; life < 6; life++) await subject.live();
+const KINDS: Record<string, Open> = {
+  journal: Journal.open,
+  "journal that reserves room": ReservingJournal.open,
+};
+
+for (const [kind, open] of Object.entries(KINDS)) {
+  test(`whenever power or process go, a ${kind} keeps what was acknowledged and opens`, {
+    timeout: 120_000,
+  }, async () => {
+    const property = fc.asyncProperty(fc.integer(), async (seed) => {
+      const subject = new Subject(seed, open);
+      for (let life = 0; life < 6; life++) await subject.live();
+    });
+    await fc.assert(property, { numRuns: 200 });
   });
-  await fc.assert(property, { numRuns: 200 });
-});
+}

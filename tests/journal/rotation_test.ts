@@ -4,16 +4,19 @@ import { Journal } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { FaultyFileSystem, type Operation, systemError } from "./_faulty_file_system.ts";
 import { decodeJournal, segmentName, segmentNames } from "./_format.ts";
-import { appendAll, assertCode, assertWorks, payloadOf, readAll } from "./_journals.ts";
+import {
+  appendAll,
+  assertCode,
+  assertWorks,
+  nextTurn,
+  payloadOf,
+  readAll,
+  until,
+} from "./_journals.ts";
 
 const SEGMENT_BYTES = 216;
 /** Four records of 50 bytes fill a segment. */
 const PAYLOADS = Array.from({ length: 12 }, (_, i) => payloadOf(i, 10));
-
-/** Resolves after everything that is ready to run has run. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 test("segments are rotated at a record boundary, before they grow too large", async () => {
   using temp = tempDirectory();
@@ -160,30 +163,34 @@ test("a rotation during a sync keeps the old file open until that sync is over",
   assertEquals((await decodeJournal(temp.path)).length, PAYLOADS.length);
 });
 
-test("a sync that fails although a rotation has overtaken it poisons whoever asks meanwhile", async () => {
-  using temp = tempDirectory();
-  const fileSystem = new FaultyFileSystem();
-  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
-  let fail = () => {};
-  fileSystem.beforeSync = () => new Promise((_, reject) => fail = () => reject(systemError("EIO")));
-  const waiting = PAYLOADS.slice(0, 4).map((payload) =>
-    assertCode("POISONED", () => journal.append(payload))
-  );
-  await nextTurn();
-  // The next segment is there, so everything before it was synced, and nothing is in it.
-  fileSystem.before = ({ kind, name }) => {
-    const isRecord = kind === "write" && name === segmentName(200);
-    if (isRecord && fileSystem.count("syncNow", name) > 0) throw systemError("ENOSPC");
-  };
-  await assertCode("NO_SPACE", () => journal.append(PAYLOADS[4]!));
-  assertEquals(segmentNames(temp.path).length, 2);
-  waiting.push(assertCode("POISONED", () => journal.sync()));
-  await nextTurn();
-  fail();
-  await Promise.all(waiting);
-  await journal.close();
-  assertEquals(fileSystem.openNames, []);
-});
+for (const turns of [0, 1, 2]) {
+  test(`a sync that fails although a rotation has overtaken it poisons whoever asked ${turns} turns before`, async () => {
+    using temp = tempDirectory();
+    const fileSystem = new FaultyFileSystem();
+    const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+    let fail = () => {};
+    fileSystem.beforeSync = () =>
+      new Promise((_, reject) => fail = () => reject(systemError("EIO")));
+    const waiting = PAYLOADS.slice(0, 4).map((payload) =>
+      assertCode("POISONED", () => journal.append(payload))
+    );
+    await until(() => fileSystem.count("sync") === 1);
+    // The next segment is there, so everything before it was synced, and nothing is in it.
+    fileSystem.before = ({ kind, name }) => {
+      const isRecord = kind === "write" && name === segmentName(200);
+      if (isRecord && fileSystem.count("syncNow", name) > 0) throw systemError("ENOSPC");
+    };
+    await assertCode("NO_SPACE", () => journal.append(PAYLOADS[4]!));
+    assertEquals(segmentNames(temp.path).length, 2);
+    waiting.push(assertCode("POISONED", () => journal.sync()));
+    // Before the sync that was asked for begins, or when it already waits.
+    for (let i = 0; i < turns; i++) await nextTurn();
+    fail();
+    await Promise.all(waiting);
+    await journal.close();
+    assertEquals(fileSystem.openNames, []);
+  });
+}
 
 test("Journal.close() of a poisoned journal waits for the sync that still runs", async () => {
   using temp = tempDirectory();
@@ -192,7 +199,7 @@ test("Journal.close() of a poisoned journal waits for the sync that still runs",
   let open = () => {};
   fileSystem.beforeSync = () => new Promise((resolve) => open = resolve);
   const running = journal.append(PAYLOADS[0]!);
-  await nextTurn();
+  await until(() => fileSystem.count("sync") === 1);
   fileSystem.before = ({ kind }) => {
     if (kind === "syncNow") throw systemError("EIO");
   };
@@ -214,7 +221,7 @@ test("Journal.close() waits for what is queued behind a sync", async () => {
   fileSystem.beforeSync = () => new Promise((resolve) => open = resolve);
   const events: string[] = [];
   const first = journal.append(PAYLOADS[0]!).then(() => events.push("first"));
-  await nextTurn();
+  await until(() => fileSystem.count("sync") === 1);
   const second = journal.append(PAYLOADS[1]!).then(() => events.push("second"));
   const closed = journal.close().then(() => events.push("closed"));
   await nextTurn();

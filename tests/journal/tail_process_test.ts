@@ -44,27 +44,34 @@ class Child implements Disposable {
   }
 }
 
-test("a reader follows a writer in another process that rotates and removes behind it", {
-  timeout: 60_000,
-}, async () => {
-  using temp = tempDirectory();
-  using child = new Child("append", temp.path, `${SEGMENT_BYTES}`, `${RECORDS}`);
-  let removed = 0;
-  child.onLine = (line) => removed = Number(line);
-  const reader = await JournalReader.open(temp.path);
-  const tell = (cursor: bigint) => child.process.stdin.write(`${cursor}\n`);
-  const following = follow(reader, RECORDS, tell);
-  // A child that fails ends the test, where the reader would wait for ever.
-  await Promise.race([following, child.ended]);
-  tell(await following);
-  assertEquals(await child.ended, 0);
-  reader.close();
+const WRITERS = {
+  append: "rotates and removes behind it",
+  reserve: "reserves room as well",
+};
 
-  assertGreater(removed, 10);
-  await using journal = await Journal.open(temp.path);
-  const last = (await readAll(journal)).at(-1)!;
-  assertEquals(last.payload, numbered(RECORDS - 1));
-});
+for (const [mode, what] of Object.entries(WRITERS)) {
+  test(`a reader follows a writer in another process that ${what}`, {
+    timeout: 60_000,
+  }, async () => {
+    using temp = tempDirectory();
+    using child = new Child(mode, temp.path, `${SEGMENT_BYTES}`, `${RECORDS}`);
+    let removed = 0;
+    child.onLine = (line) => removed = Number(line);
+    const reader = await JournalReader.open(temp.path);
+    const tell = (cursor: bigint) => child.process.stdin.write(`${cursor}\n`);
+    const following = follow(reader, RECORDS, tell);
+    // A child that fails ends the test, where the reader would wait for ever.
+    await Promise.race([following, child.ended]);
+    tell(await following);
+    assertEquals(await child.ended, 0);
+    reader.close();
+
+    assertGreater(removed, 10);
+    await using journal = await Journal.open(temp.path);
+    const last = (await readAll(journal)).at(-1)!;
+    assertEquals(last.payload, numbered(RECORDS - 1));
+  });
+}
 
 test("a writer rotates and removes while a reader in another process follows", {
   timeout: 60_000,

@@ -10,8 +10,10 @@ import {
   appendAll,
   assertCode,
   assertWorks,
+  nextTurn,
   payloadOf,
   readAll,
+  until,
   writeJournal,
 } from "./_journals.ts";
 
@@ -155,8 +157,10 @@ test("a failed sync poisons waiting and later appends, while reading goes on", a
 
   let fail = () => {};
   fileSystem.beforeSync = () => new Promise((_, reject) => fail = () => reject(systemError("EIO")));
-  const running = assertCode("POISONED", () => journal.append(PAYLOADS[2]!));
-  await new Promise((resolve) => setImmediate(resolve));
+  const syncs = fileSystem.count("sync");
+  // Too large for a sync on the spot.
+  const running = assertCode("POISONED", () => journal.append(new Uint8Array(300 * 1024)));
+  await until(() => fileSystem.count("sync") > syncs);
   const queued = assertCode("POISONED", () => journal.append(PAYLOADS[3]!));
   const syncing = assertCode("POISONED", () => journal.sync());
   fail();
@@ -175,6 +179,74 @@ test("a failed sync poisons waiting and later appends, while reading goes on", a
   assertEquals(fileSystem.openNames, []);
   await using reopened = await Journal.open(temp.path);
   assertEquals((await readAll(reopened)).slice(0, 2), records);
+});
+
+for (const turns of [0, 1, 2]) {
+  test(`a failed sync poisons what asked for the next one ${turns} turns before`, async () => {
+    using temp = tempDirectory();
+    const fileSystem = new FaultyFileSystem();
+    const journal = await Journal.open(temp.path, { fileSystem });
+    let fail = () => {};
+    // The kernel reports an error once: a second sync would find nothing wrong.
+    fileSystem.beforeSync = () => {
+      if (fileSystem.count("sync") > 1) return Promise.resolve();
+      return new Promise((_, reject) => fail = () => reject(systemError("EIO")));
+    };
+    const running = assertCode("POISONED", () => journal.append(PAYLOADS[0]!));
+    await until(() => fileSystem.count("sync") === 1);
+    const queued = assertCode("POISONED", () => journal.append(PAYLOADS[1]!));
+    for (let i = 0; i < turns; i++) await nextTurn();
+    fail();
+    await Promise.all([running, queued]);
+    await assertPoisoned(journal, []);
+    await journal.close();
+    assertEquals(fileSystem.openNames, []);
+    assertEquals(fileSystem.count("sync"), 1);
+  });
+}
+
+test("a sync that was asked for before the journal was poisoned does not begin any more", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: 100 });
+  const waiting = assertCode("POISONED", () => journal.append(PAYLOADS[0]!));
+  fileSystem.before = ({ kind }) => {
+    if (kind === "syncNow") throw systemError("EIO");
+  };
+  // Does not fit: a rotation, whose sync fails.
+  const rotating = assertCode("POISONED", () => journal.append(payloadOf(1, 90)));
+  await Promise.all([waiting, rotating]);
+  assertEquals(fileSystem.count("sync"), 0);
+  await journal.close();
+  assertEquals(fileSystem.openNames, []);
+});
+
+test("a sync that fails on the spot poisons waiting and later appends", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem });
+  const records: Awaited<ReturnType<typeof appendAll>> = [];
+  let start: number;
+  do {
+    assert(records.length < 20);
+    start = fileSystem.operations.length;
+    records.push(...await appendAll(journal, PAYLOADS.slice(0, 1)));
+  } while (!fileSystem.operations.slice(start).some(({ kind }) => kind === "syncNow"));
+
+  fileSystem.before = ({ kind }) => {
+    if (kind !== "syncNow" && kind !== "sync") return;
+    fileSystem.before = () => {};
+    throw systemError("EIO");
+  };
+  const syncs = fileSystem.count("sync");
+  const refused = PAYLOADS.slice(1, 3).map((payload) =>
+    assertCode("POISONED", () => journal.append(payload), "Cannot sync journal segment: EIO")
+  );
+  await Promise.all(refused);
+  assertEquals(fileSystem.count("sync"), syncs);
+  await assertPoisoned(journal, records);
+  await journal.close();
+  assertEquals(fileSystem.openNames, []);
 });
 
 test("Journal.close() rejects with POISONED where its own sync fails, and closes all the same", async () => {
