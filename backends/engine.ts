@@ -81,7 +81,7 @@ export interface Engine extends EngineReader {
    *
    * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.
    */
-  apply(writes: Iterable<Write>, position: bigint): Promise<void>;
+  apply(writes: readonly Write[], position: bigint): Promise<void>;
   /** Returns the engine as it is now. Views of one moment share what they hold, and while an apply is
    * under way, a view may hold any part of it.
    */

@@ -56,7 +56,7 @@ export abstract class FileEngine implements Engine {
     return this.#now.keys(range, limit);
   }
 
-  async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+  async apply(writes: readonly Write[], position: bigint): Promise<void> {
     this.#requireOpen();
     this.#applying = this.write(writes, position);
     try {
@@ -90,7 +90,7 @@ export abstract class FileEngine implements Engine {
   }
 
   /** Writes and makes durable what `apply` is given. */
-  protected abstract write(writes: Iterable<Write>, position: bigint): Promise<void>;
+  protected abstract write(writes: readonly Write[], position: bigint): Promise<void>;
   /** Holds on to the engine as it is. */
   protected abstract beginMoment(): Moment;
   protected abstract size(): EngineStats;

@@ -43,6 +43,10 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Slices that may wait for the writer thread, which is enough to keep it busy. The library blocks
  * the main thread at 300,000 writes. */
 const WAITING_SLICES_MAX = 4;
+/** Larger than the system's, which costs a fifth of the space and writes and scans half as fast again.
+ * A file that is there keeps its own. */
+const PAGE_BYTES = 8192;
+
 type Bytes = Uint8Array;
 type Db = Database<Bytes, Bytes>;
 
@@ -105,73 +109,75 @@ class LmdbEngine extends FileEngine {
     }
   }
 
-  /** Queues all slices but the last without waiting for each, and the last, which carries the
-   * position, only when those are on disk: a commit that fails must never be followed by a position
-   * that claims it.
+  /** Queues slices without waiting for each. The last one, which carries the position, is queued when
+   * those before it are on disk: a commit that fails must never be followed by a position that claims it.
    */
-  protected override async write(writes: Iterable<Write>, position: bigint): Promise<void> {
+  protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
     const waiting: Promise<void>[] = [];
-    let last: readonly Write[] = [];
+    let next = 0;
     try {
-      for (const slice of slices(writes)) {
-        if (last.length > 0) {
-          const commit = this.#commit(last);
-          // It may fail before anyone waits for it, and an unhandled rejection ends the process.
-          commit.catch(() => {});
-          waiting.push(commit);
-          await nextTurn();
-        }
-        if (waiting.length === WAITING_SLICES_MAX) await waiting.shift();
-        last = slice;
-      }
-      for (const commit of waiting) await commit;
+      do {
+        const mayBeLast = writes.length - next <= SLICE_WRITES;
+        while (waiting.length >= (mayBeLast ? 1 : WAITING_SLICES_MAX)) await waiting.shift();
+        const { end, committed } = this.#queue(writes, next, position);
+        // It may fail before anyone waits for it, and an unhandled rejection ends the process.
+        committed.catch(() => {});
+        waiting.push(committed);
+        next = end;
+        if (next < writes.length) await nextTurn();
+      } while (next < writes.length);
+      while (waiting.length > 0) await waiting.shift();
     } finally {
       // Nothing may still be under way when an error is reported.
       await Promise.allSettled(waiting);
     }
-    await this.#commit(last, position);
   }
 
-  /** Commits a slice as one transaction, on the library's writer thread. */
-  async #commit(slice: readonly Write[], position?: bigint): Promise<void> {
-    try {
-      await commitBatch(this.#environment, () => {
-        for (const { key, value } of slice) {
-          if (value === undefined) this.#entries.remove(key);
-          else this.#entries.put(key, value);
+  /** Queues one transaction for the library's writer thread: a slice of writes, and behind the last
+   * write the position.
+   *
+   * @throws {RangeError} A key is empty or too long. The library would refuse it in the midst of the
+   * batch, and end the process when it is closed.
+   */
+  #queue(
+    writes: readonly Write[],
+    start: number,
+    position: bigint,
+  ): { end: number; committed: Promise<void> } {
+    const last = Math.min(writes.length, start + SLICE_WRITES);
+    let end = start;
+    let failure: { error: unknown } | undefined;
+    const batch = commitBatch(this.#environment, () => {
+      // What is thrown in here would not keep the library from committing what it has got so far.
+      try {
+        for (let bytes = 0; end < last && bytes < SLICE_BYTES; end++) {
+          bytes += this.#put(writes[end]!);
         }
-        if (position !== undefined) this.#meta.put(POSITION, encodePosition(position));
-      });
-    } catch (error) {
+        if (end === writes.length) this.#meta.put(POSITION, encodePosition(position));
+      } catch (error) {
+        failure = { error };
+      }
+    });
+    const committed = batch.then(() => {
+      if (failure !== undefined) throw failure.error;
+    }).catch((error) => {
+      if (error instanceof RangeError) throw error;
       throw lmdbError("Cannot write to the append side", error, this.#path);
-    }
+    });
+    return { end: failure === undefined ? end : writes.length, committed };
   }
-}
 
-/** Cuts writes into slices, none of them empty.
- *
- * @throws {RangeError} A key is empty or too long. The library would refuse it in the midst of a
- * batch, and end the process when it is closed.
- */
-function* slices(writes: Iterable<Write>): Generator<readonly Write[]> {
-  let slice: Write[] = [];
-  let bytes = 0;
-  for (const write of writes) {
-    const { key, value } = write;
+  /** Queues one write and returns the bytes of its value. */
+  #put({ key, value }: Write): number {
     if (key.length === 0 || key.length > MAX_KEY_BYTES) {
       throw new RangeError(
         `Cannot apply writes: a key has ${key.length} bytes, not 1 to ${MAX_KEY_BYTES}`,
       );
     }
-    slice.push(write);
-    bytes += key.length + (value?.length ?? 0);
-    if (slice.length === SLICE_WRITES || bytes >= SLICE_BYTES) {
-      yield slice;
-      slice = [];
-      bytes = 0;
-    }
+    if (value === undefined) this.#entries.remove(key);
+    else this.#entries.put(key, value);
+    return value?.length ?? 0;
   }
-  if (slice.length > 0) yield slice;
 }
 
 function encodePosition(position: bigint): Bytes {
@@ -204,6 +210,7 @@ export async function openLmdbEngine(directory: string, options: EngineOptions):
       path: directory,
       ...encoding,
       overlappingSync: false,
+      pageSize: PAGE_BYTES,
       maxReaders: READERS_MAX,
     });
     const entries = openDatabase(environment, path, "entries", options.create);

@@ -93,7 +93,7 @@ export class MemoryEngine implements Engine {
   }
 
   // deno-lint-ignore require-await
-  async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+  async apply(writes: readonly Write[], position: bigint): Promise<void> {
     this.#requireOpen();
     // A new array each time, so that views keep theirs.
     const entries = [...this.#entries];

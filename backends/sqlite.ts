@@ -84,12 +84,10 @@ class SqliteEngine extends FileEngine {
     }
   }
 
-  protected override async write(writes: Iterable<Write>, position: bigint): Promise<void> {
+  protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
     const connection = this.#connection;
-    const iterator = writes[Symbol.iterator]();
-    let step = iterator.next();
-    while (!step.done) {
-      step = connection.transact(() => this.#applySlice(iterator, step));
+    for (let next = 0; next < writes.length;) {
+      next = connection.transact(() => this.#applySlice(writes, next));
       await nextTurn();
       await this.#checkpoint();
     }
@@ -103,22 +101,22 @@ class SqliteEngine extends FileEngine {
     }
   }
 
-  #applySlice(iterator: Iterator<Write>, first: IteratorResult<Write>): IteratorResult<Write> {
+  /** Applies writes from an index on until the time of a slice is over; returns the next index. */
+  #applySlice(writes: readonly Write[], first: number): number {
     const deadline = performance.now() + SLICE_MS_MAX;
-    let step = first;
+    let next = first;
     let rows = 0;
     let bytes = 0;
-    while (!step.done) {
-      const { key, value } = step.value;
+    while (next < writes.length) {
+      const { key, value } = writes[next++]!;
       if (value === undefined) this.#connection.write(DELETE, key);
       else this.#connection.write(PUT, key, value);
-      step = iterator.next();
       bytes += value?.length ?? 0;
       if (++rows < ROWS_PER_CLOCK_READ && bytes < BYTES_PER_CLOCK_READ) continue;
       if (performance.now() > deadline) break;
       rows = bytes = 0;
     }
-    return step;
+    return next;
   }
 
   /** Moves the log into the database where it has grown. SQLite would do it within a commit, and

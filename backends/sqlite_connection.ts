@@ -15,6 +15,19 @@ import {
 
 const GET = "SELECT value FROM entries WHERE key = ?";
 const HAS = "SELECT 1 FROM entries WHERE key = ?";
+/** Selects a range: columns, whether it has an end, whether it is read backwards.
+ *
+ * SQLite plans anew whenever a limit that is a mere parameter is bound, which takes as long as reading
+ * twenty rows. It does not look into a sum.
+ */
+const SELECT = (columns: string, hasEnd: boolean, reverse: boolean) =>
+  `SELECT ${columns} FROM entries WHERE key >= ?1 ${hasEnd ? "AND key < ?2" : ""} ` +
+  `ORDER BY key ${reverse ? "DESC" : "ASC"} LIMIT ?3 + 0`;
+/** The same by its two properties, which are 0 or 1: no text is put together for a scan. */
+const selects = (columns: string) =>
+  [false, true].map((hasEnd) => [false, true].map((reverse) => SELECT(columns, hasEnd, reverse)));
+const SELECT_ENTRIES = selects("key, value");
+const SELECT_KEYS = selects("key");
 const GET_META = "SELECT value FROM meta WHERE name = ?";
 
 /** One connection, its prepared statements, and its read transaction.
@@ -55,17 +68,20 @@ export class Connection implements Moment {
   }
 
   range(range: KeyRange, limit: number): Entry[] {
-    const rows = this.#select("key, value", range, limit);
-    const entries = new Array<Entry>(rows.length);
-    for (let i = 0; i < rows.length; i++) {
-      const row = rows[i]!;
-      entries[i] = { key: row[0]!, value: row[1]! };
-    }
-    return entries;
+    return this.#select(
+      SELECT_ENTRIES,
+      range,
+      (statement, start, end) => statement.entries(start, end, limitOf(limit)),
+    );
   }
 
   keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#select("key", range, limit).map((row) => row[0]!);
+    return this.#select(
+      SELECT_KEYS,
+      range,
+      (statement, start, end) =>
+        statement.rows(start, end, limitOf(limit)).map((row) => row[0] as Uint8Array),
+    );
   }
 
   /** Returns the number of keys. */
@@ -190,20 +206,22 @@ export class Connection implements Moment {
     }
   }
 
-  #select(columns: string, range: KeyRange, limit: number): Uint8Array[][] {
-    const { start, end, reverse } = range;
-    const bound = end === undefined ? "" : "AND key < ?2";
-    const order = reverse ? "DESC" : "ASC";
-    // SQLite reads a negative limit as none.
-    const rows = Number.isFinite(limit) ? limit : -1;
+  #select<Row>(
+    sql: string[][],
+    { start, end, reverse }: KeyRange,
+    read: (statement: SqliteStatement, start: Uint8Array, end: Uint8Array | null) => Row[],
+  ): Row[] {
     try {
       this.#beginReading();
-      const statement = this.#statement(
-        `SELECT ${columns} FROM entries WHERE key >= ?1 ${bound} ORDER BY key ${order} LIMIT ?3`,
-      );
-      return statement.rows(start, end ?? null, rows) as Uint8Array[][];
+      const statement = this.#statement(sql[Number(end !== undefined)]![Number(reverse)]!);
+      return read(statement, start, end ?? null);
     } catch (error) {
       throw sqliteError("Cannot scan the B-tree side", error);
     }
   }
+}
+
+/** SQLite reads a negative limit as none. */
+function limitOf(limit: number): number {
+  return Number.isFinite(limit) ? limit : -1;
 }

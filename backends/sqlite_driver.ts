@@ -5,6 +5,7 @@
  */
 
 import { StoreError } from "../codec/error.ts";
+import type { Entry } from "./engine.ts";
 import { isFileSystemFull } from "./files.ts";
 
 /** A prepared statement. Rows are arrays of columns; integers have to stay below 2^53. */
@@ -15,6 +16,8 @@ export interface SqliteStatement {
   value(...parameters: SqliteValue[]): SqliteValue | undefined;
   /** Returns all rows. */
   rows(...parameters: SqliteValue[]): SqliteValue[][];
+  /** Returns all rows as objects; the statement selects `key` and `value`, both BLOB. */
+  entries(...parameters: SqliteValue[]): Entry[];
   /** Frees the statement. */
   finalize(): void;
 }
@@ -35,6 +38,7 @@ export interface SqliteDatabase {
 interface BunStatement {
   run(...parameters: SqliteValue[]): unknown;
   values(...parameters: SqliteValue[]): SqliteValue[][];
+  all(...parameters: SqliteValue[]): unknown[];
   finalize(): void;
 }
 
@@ -99,6 +103,8 @@ class BunConnection implements SqliteDatabase {
       run: (...parameters) => void statement.run(...parameters),
       value: (...parameters) => statement.values(...parameters)[0]?.[0],
       rows: (...parameters) => statement.values(...parameters),
+      // As fast as `values`, so that nothing has to be made of arrays.
+      entries: (...parameters) => statement.all(...parameters) as Entry[],
       finalize: () => {
         this.#statements.delete(statement);
         statement.finalize();
@@ -134,6 +140,10 @@ class NodeConnection implements SqliteDatabase {
       run: (...parameters) => void statement.run(...parameters),
       value: (...parameters) => (statement.get(...parameters) as SqliteValue[] | undefined)?.[0],
       rows: (...parameters) => statement.all(...parameters) as SqliteValue[][],
+      entries: (...parameters) => {
+        const rows = statement.all(...parameters) as [Uint8Array, Uint8Array][];
+        return rows.map(([key, value]) => ({ key, value }));
+      },
       // The database closes its statements; until then they only take memory.
       finalize: () => {},
     };

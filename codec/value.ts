@@ -4,6 +4,10 @@ const U64_BYTES = 8;
 const F32_BYTES = 4;
 const U64_MAX = 2n ** 64n - 1n;
 
+// Numbers pass through one buffer: a view over the caller's bytes would have to be made for each call.
+const SCRATCH = new Uint8Array(U64_BYTES);
+const SCRATCH_VIEW = new DataView(SCRATCH.buffer);
+
 /** Encodes an unsigned 64-bit integer, the form of the store's counters.
  *
  * | offset | width | endianness | meaning |
@@ -27,9 +31,8 @@ export function encodeU64(n: bigint): Uint8Array {
   if (typeof n !== "bigint") throw new TypeError("Cannot encode u64: the value is not a bigint");
   if (n < 0n) throw new RangeError(`Cannot encode u64: ${n} is below 0`);
   if (n > U64_MAX) throw new RangeError(`Cannot encode u64: ${n} exceeds 2^64 - 1`);
-  const bytes = new Uint8Array(U64_BYTES);
-  new DataView(bytes.buffer).setBigUint64(0, n, true);
-  return bytes;
+  SCRATCH_VIEW.setBigUint64(0, n, true);
+  return SCRATCH.slice();
 }
 
 /** Decodes an unsigned 64-bit integer that {@linkcode encodeU64} has encoded.
@@ -48,7 +51,8 @@ export function encodeU64(n: bigint): Uint8Array {
  * ```
  */
 export function decodeU64(bytes: Uint8Array): bigint {
-  return viewOf(bytes, "u64", U64_BYTES).getBigUint64(0, true);
+  load(bytes, "u64", U64_BYTES);
+  return SCRATCH_VIEW.getBigUint64(0, true);
 }
 
 /** Encodes a number as a 32-bit float, the form of the store's weights.
@@ -79,9 +83,8 @@ export function decodeU64(bytes: Uint8Array): bigint {
 export function encodeF32(n: number): Uint8Array {
   if (typeof n !== "number") throw new TypeError("Cannot encode f32: the value is not a number");
   if (Number.isNaN(n)) throw new RangeError("Cannot encode f32: the value is NaN");
-  const bytes = new Uint8Array(F32_BYTES);
-  new DataView(bytes.buffer).setFloat32(0, n, true);
-  return bytes;
+  SCRATCH_VIEW.setFloat32(0, n, true);
+  return SCRATCH.slice(0, F32_BYTES);
 }
 
 /** Decodes a 32-bit float that {@linkcode encodeF32} has encoded. Bytes from elsewhere may hold
@@ -101,10 +104,11 @@ export function encodeF32(n: number): Uint8Array {
  * ```
  */
 export function decodeF32(bytes: Uint8Array): number {
-  return viewOf(bytes, "f32", F32_BYTES).getFloat32(0, true);
+  load(bytes, "f32", F32_BYTES);
+  return SCRATCH_VIEW.getFloat32(0, true);
 }
 
-function viewOf(bytes: Uint8Array, form: string, width: number): DataView {
+function load(bytes: Uint8Array, form: string, width: number): void {
   if (!(bytes instanceof Uint8Array)) {
     throw new TypeError(`Cannot decode ${form}: the value is not a Uint8Array`);
   }
@@ -112,5 +116,5 @@ function viewOf(bytes: Uint8Array, form: string, width: number): DataView {
     const length = `length ${bytes.length} is not ${width} bytes`;
     throw new StoreError("INVALID_VALUE", `Cannot decode ${form}: ${length}`);
   }
-  return new DataView(bytes.buffer, bytes.byteOffset, width);
+  for (let i = 0; i < width; i++) SCRATCH[i] = bytes[i]!;
 }

@@ -3,29 +3,22 @@
  * @module
  */
 
-import type { Engine, Write } from "../backends/engine.ts";
+import type { Engine } from "../backends/engine.ts";
 import { nextTurn } from "../backends/turn.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import type { JournalWriter } from "../journal/writer.ts";
-import type { Memtable } from "./memtable.ts";
-import type { MemtableStack } from "./memtable_stack.ts";
-import { latestWrites } from "./merge.ts";
+import { latestWrites, type Memtable, type MemtableEntry } from "./memtable.ts";
+import type { MemtableStack, SealedMemtable } from "./memtable_stack.ts";
 import type { CachedReader } from "./read_cache.ts";
 
 /** Writes are acknowledged late once the memtables hold this many times their limit, … */
-const BYTES_BEFORE_WAITING = 2;
+const BYTES_BEFORE_WAITING = 4;
 /** … or once this many are sealed: each is one more place to look for every read. */
 const SEALED_BEFORE_WAITING = 8;
 /** While the engines take nothing, writes are refused once this many times the limit is held. */
-const BYTES_BEFORE_REFUSING = 4;
+const BYTES_BEFORE_REFUSING = 8;
 const RETRY_MS = 1000;
-/** Memtables that are applied together, at most: merging looks at each of them for every key. */
-const MEMTABLES_PER_APPLY = 16;
-/** Merging lets the event loop turn after this long. */
-const SLICE_MS_MAX = 5;
-/** Looking at the clock costs as much as merging a key. */
-const KEYS_PER_CLOCK_READ = 64;
 
 /** Applies what is sealed, oldest first, and lets go of what the journal no longer needs.
  *
@@ -142,12 +135,19 @@ export class Applier {
   }
 
   async #applySealed(): Promise<void> {
-    const oldest = this.#memtables.sealed.slice(0, MEMTABLES_PER_APPLY);
+    const oldest = this.#oldestSealed();
     const { end } = oldest.at(-1)!;
     // The engines must never hold what the journal can lose.
-    await this.#journal.sync();
+    const synced = this.#journal.sync();
+    // It may fail before anyone waits for it.
+    synced.catch(() => {});
     const newestFirst = oldest.map(({ memtable }) => memtable).reverse();
-    const writes = await writesByEngine(newestFirst);
+    for (const memtable of newestFirst) await putInOrder(memtable);
+    const writes = writesByEngine(latestWrites(newestFirst));
+    await synced;
+    // While the engines write, the memtable that follows is put in order.
+    const following = this.#memtables.sealed[oldest.length]?.memtable;
+    const isFollowingOrdered = following && putInOrder(following);
     const outcomes = await Promise.allSettled(
       (["append", "btree"] as const).map((name) => {
         const engine = this.#engines[name];
@@ -156,13 +156,28 @@ export class Applier {
         return engine.apply(writes[name], position);
       }),
     );
+    await isFollowingOrdered;
     for (const outcome of outcomes) {
       if (outcome.status === "rejected") throw outcome.reason;
     }
     this.#applies++;
-    for (const memtable of newestFirst) this.#cache.forget(memtable);
+    this.#cache.forget(writes.btree);
     this.#memtables.drop(oldest.length);
     this.#journal.removeBefore(end);
+  }
+
+  /** The oldest memtable, and those behind it as long as all of them are no larger than a full one:
+   * ordering them holds the event loop. */
+  #oldestSealed(): readonly SealedMemtable[] {
+    const { sealed } = this.#memtables;
+    let count = 1;
+    let bytes = sealed[0]!.memtable.bytes;
+    while (count < sealed.length) {
+      bytes += sealed[count]!.memtable.bytes;
+      if (bytes > this.#memtableBytes) break;
+      count++;
+    }
+    return sealed.slice(0, count);
   }
 
   #retryLater(): void {
@@ -172,19 +187,16 @@ export class Applier {
   }
 }
 
-/** Returns the latest writes of some memtables, in key order, as each engine has to take them. */
-async function writesByEngine(
-  newestFirst: readonly Memtable[],
-): Promise<Record<EngineName, Write[]>> {
-  const writes: Record<EngineName, Write[]> = { append: [], btree: [] };
-  let keys = 0;
-  let turnStart = performance.now();
-  for (const entry of latestWrites(newestFirst)) {
-    writes[entry.engine].push(entry);
-    if (++keys % KEYS_PER_CLOCK_READ !== 0) continue;
-    if (performance.now() - turnStart < SLICE_MS_MAX) continue;
-    await nextTurn();
-    turnStart = performance.now();
-  }
-  return writes;
+/** Puts the entries of a memtable in order, and lets the event loop turn meanwhile. */
+async function putInOrder(memtable: Memtable): Promise<void> {
+  for (const _ of memtable.ordering()) await nextTurn();
+}
+
+/** Returns the writes that each engine has to take. */
+function writesByEngine(
+  writes: readonly MemtableEntry[],
+): Record<EngineName, MemtableEntry[]> {
+  const byEngine: Record<EngineName, MemtableEntry[]> = { append: [], btree: [] };
+  for (const write of writes) byEngine[write.engine].push(write);
+  return byEngine;
 }

@@ -11,8 +11,9 @@ import { requireEmptyTarget, writeBackup } from "./backup.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { closeParts, openParts, type Parts } from "./lifecycle.ts";
 import { checkKey, checkValue, describe } from "./limits.ts";
+import { lookupKey } from "./memtable.ts";
 import { MemtableStack } from "./memtable_stack.ts";
-import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
+import { hasKey, KEY_ROWS, type ReadSource, readValue, viewValue } from "./merge.ts";
 import type { Settings } from "./options.ts";
 import { CachedReader } from "./read_cache.ts";
 import { replay } from "./replay.ts";
@@ -80,7 +81,7 @@ export class StoreCore {
   /** Starts a store on open parts, which are its own from here on: it closes them, also on failure. */
   static async start(parts: Parts, settings: Settings): Promise<StoreCore> {
     const { memtableBytes } = settings;
-    const memtables = new MemtableStack();
+    const memtables = new MemtableStack(parts.router);
     const cache = new CachedReader(parts.engines.btree, settings.readCacheBytes);
     const applier = new Applier({ ...parts, memtables, cache, memtableBytes });
     const writes = new WritePath({ ...parts, ...settings, memtables, applier });
@@ -120,19 +121,23 @@ export class StoreCore {
     checkKey(what, key);
     checkValue(what, value);
     this.#writes.requireWritable(what);
-    return this.#writes.write(key, value);
+    return this.#writes.write(key, value, lookupKey(key));
   }
 
   delete(what: string, key: Uint8Array): Promise<void> {
     this.#requireOpen(what);
     checkKey(what, key);
     this.#writes.requireWritable(what);
-    return this.#writes.write(key, undefined);
+    return this.#writes.write(key, undefined, lookupKey(key));
   }
 
   fetchAndAddU64(what: string, key: Uint8Array, delta: bigint): Promise<bigint> {
-    const { sum, bytes } = addU64(this.get(what, key), delta);
-    return this.put(what, key, bytes).then(() => sum);
+    this.#requireOpen(what);
+    checkKey(what, key);
+    const lookup = lookupKey(key);
+    const { sum, bytes } = addU64(viewValue(this.#now, key, lookup), delta);
+    this.#writes.requireWritable(what);
+    return this.#writes.write(key, bytes, lookup).then(() => sum);
   }
 
   compareAndSwapF32(
@@ -140,8 +145,14 @@ export class StoreCore {
     key: Uint8Array,
     update: (current: number) => number,
   ): Promise<number> {
-    const { next, bytes } = updateF32(this.get(what, key), update);
-    return this.put(what, key, bytes).then(() => next);
+    this.#requireOpen(what);
+    checkKey(what, key);
+    const lookup = lookupKey(key);
+    const { next, bytes } = updateF32(viewValue(this.#now, key, lookup), update);
+    // The function that was called may have closed the store.
+    this.#requireOpen(what);
+    this.#writes.requireWritable(what);
+    return this.#writes.write(key, bytes, lookup).then(() => next);
   }
 
   commit(what: string, writes: WriteSet): Promise<void> {

@@ -3,16 +3,19 @@
  * @module
  */
 
-import { decodeF32, decodeU64, encodeF32, encodeU64 } from "../codec/value.ts";
+import { decodeF32, decodeU64, encodeF32 } from "../codec/value.ts";
 import { describe } from "./limits.ts";
 
 const U64_MAX = 2n ** 64n - 1n;
+/** Counting is synchronous up to where the sum is copied, so that one buffer serves all sums. */
+const SUM = new Uint8Array(8);
+const SUM_VIEW = new DataView(SUM.buffer);
 
 /** Adds to a stored u64.
  *
  * @param stored The stored value; `undefined` counts as 0.
  * @param delta What to add; negative to subtract.
- * @returns The sum and its 8 bytes.
+ * @returns The sum and its 8 bytes, which the next call overwrites.
  * @throws {TypeError} `delta` is no bigint.
  * @throws {RangeError} The sum is below 0 or above 2^64 - 1.
  * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long.
@@ -28,7 +31,8 @@ export function addU64(
   if (sum < 0n || sum > U64_MAX) {
     throw new RangeError(`Cannot add to counter: the sum ${sum} is not from 0 to ${U64_MAX}`);
   }
-  return { sum, bytes: encodeU64(sum) };
+  SUM_VIEW.setBigUint64(0, sum, true);
+  return { sum, bytes: SUM };
 }
 
 /** Replaces a stored f32 by what a function makes of it.

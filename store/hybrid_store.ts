@@ -16,7 +16,7 @@ import { describe } from "./limits.ts";
 import { requireStore } from "./manifest.ts";
 import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
 import { resolveOptions } from "./options.ts";
-import { pages, pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
+import { allRows, pagesAsync, prefixScan, resolveRange, rows, rowsAsync } from "./scan.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { TRACERS } from "./tracers.ts";
 import { NO_ROUTE, traced, tracedRows, tracedRowsAsync, tracedSync } from "./tracing.ts";
@@ -301,7 +301,7 @@ export class HybridStore implements KVStore {
         throw new TypeError(`${what}: it is ${describe(prefix)}, not a Uint8Array`);
       }
       const source = this.#core.source(what);
-      return Promise.resolve([...pages(source, ENTRY_ROWS, resolveRange(what, { prefix }))].flat());
+      return Promise.resolve(allRows(source, ENTRY_ROWS, prefixScan(prefix)));
     });
   }
 

@@ -8,7 +8,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { EngineName } from "../codec/route.ts";
+import type { EngineName, Router } from "../codec/route.ts";
 
 type Latin1Slice = (this: Uint8Array, start: number, end: number) => string;
 const latin1Slice = (Buffer.prototype as unknown as { latin1Slice: Latin1Slice }).latin1Slice;
@@ -18,15 +18,19 @@ export function lookupKey(bytes: Uint8Array, start = 0, end: number = bytes.leng
   return latin1Slice.call(bytes, start, end);
 }
 
-/** The latest write of one key. The bytes are those of a journal record and never change. */
+/** The latest write of one key. The bytes are those of a journal record and never change; a newer write
+ * makes the entry point to other ones, until the memtable is sealed.
+ */
 export class MemtableEntry {
   constructor(
-    readonly bytes: Uint8Array,
-    readonly keyStart: number,
-    readonly keyLength: number,
-    /** -1: the key was deleted. */
-    readonly valueLength: number,
+    /** The key as it is looked up and ordered. */
+    readonly lookup: string,
     readonly engine: EngineName,
+    readonly keyLength: number,
+    public bytes: Uint8Array,
+    public keyStart: number,
+    /** -1: the key was deleted. */
+    public valueLength: number,
   ) {}
 
   get isDeleted(): boolean {
@@ -40,141 +44,221 @@ export class MemtableEntry {
 
   /** A view of the value, `undefined` where the key was deleted. */
   get value(): Uint8Array | undefined {
-    if (this.isDeleted) return undefined;
+    if (this.valueLength < 0) return undefined;
     const start = this.keyStart + this.keyLength;
     return this.bytes.subarray(start, start + this.valueLength);
   }
 
   /** A copy of the value, `undefined` where the key was deleted. */
   copyValue(): Uint8Array | undefined {
-    const value = this.value;
-    return value && new Uint8Array(value);
+    if (this.valueLength < 0) return undefined;
+    const start = this.keyStart + this.keyLength;
+    return this.bytes.slice(start, start + this.valueLength);
   }
 }
 
-/** A write that a memtable took, and the one that it replaced. */
-export interface Change {
-  readonly key: string;
-  readonly previous: MemtableEntry | undefined;
+/** A write that a newer one of the same key has replaced. */
+interface Replaced {
+  readonly entry: MemtableEntry;
+  readonly bytes: Uint8Array;
+  readonly keyStart: number;
+  readonly valueLength: number;
 }
 
-/** New keys are folded into the sorted ones when there are this many, plus a part of the sorted. */
-const UNSORTED_KEYS_MIN = 1024;
-const SORTED_PER_UNSORTED = 8;
-/** Up to this many new keys are inserted one by one; more are sorted and merged. */
-const INSERTED_KEYS_MAX = 16;
+/** Entries in key order, from one index to before another. */
+export interface MemtableRange {
+  readonly entries: readonly MemtableEntry[];
+  readonly from: number;
+  readonly to: number;
+}
+
+const NOTHING: MemtableRange = { entries: [], from: 0, to: 0 };
+
+/** New entries are put in order among themselves when there are this many. */
+const RUN_ENTRIES = 8192;
+/** Merging so many entries takes about 2 ms. */
+const MERGE_STEP_ENTRIES = 16384;
+/** Up to this many new entries are inserted one by one; more become a run and are merged. */
+const INSERTED_ENTRIES_MAX = 16;
 
 /** A map from keys to their latest write that can be read in key order.
  *
- * Keys are sorted in portions as they come in, so that neither a write nor the first ordered read
- * pays for all of them.
+ * New entries are sorted in runs as they come in, and the runs are merged when the order is asked for,
+ * so that neither a write nor the first ordered read pays for all of it.
  */
 export class Memtable {
   /** Bytes of the journal that went into it, overwritten values included. */
   bytes = 0;
+  readonly #router: Router;
   readonly #entries = new Map<string, MemtableEntry>();
-  #sorted: string[] = [];
-  #unsorted: string[] = [];
+  /** Entries in key order. The arrays are replaced, rather than changed, so that ranges keep theirs. */
+  #runs: (readonly MemtableEntry[])[] = [];
+  /** New entries, in no order. */
+  #fresh: MemtableEntry[] = [];
+  #added: MemtableEntry[] = [];
+  #replaced: Replaced[] = [];
+
+  constructor(router: Router) {
+    this.#router = router;
+  }
 
   /** The number of keys. */
   get size(): number {
     return this.#entries.size;
   }
 
-  /** Returns the keys, as they are looked up, in no order. */
-  lookupKeys(): Iterable<string> {
-    return this.#entries.keys();
-  }
-
   /** Returns the latest write of a key. */
-  get(key: string): MemtableEntry | undefined {
-    return this.#entries.get(key);
+  get(lookup: string): MemtableEntry | undefined {
+    return this.#entries.get(lookup);
   }
 
-  /** Sets the latest write of a key and returns the one before. */
-  set(key: string, entry: MemtableEntry): MemtableEntry | undefined {
-    const previous = this.#entries.get(key);
-    this.#entries.set(key, entry);
-    if (previous === undefined) {
-      this.#unsorted.push(key);
-      const limit = UNSORTED_KEYS_MIN + this.#sorted.length / SORTED_PER_UNSORTED;
-      if (this.#unsorted.length > limit) this.#sort();
-    }
-    return previous;
-  }
-
-  /** Takes back the latest calls of `set`, given in their order. */
-  takeBack(changes: readonly Change[]): void {
-    const added = new Set<string>();
-    for (let i = changes.length - 1; i >= 0; i--) {
-      const { key, previous } = changes[i]!;
-      if (previous !== undefined) {
-        this.#entries.set(key, previous);
-      } else {
-        this.#entries.delete(key);
-        added.add(key);
-      }
-    }
-    // Rare enough (a failed write) to look through the lists, though not once for each key.
-    this.#unsorted = this.#unsorted.filter((key) => !added.has(key));
-    this.#sorted = this.#sorted.filter((key) => !added.has(key));
-  }
-
-  /** Yields the entries from `start` (inclusive) to `end` (exclusive), in byte order or against it.
-   * Writes made meanwhile may or may not be seen.
+  /** Sets the latest write of a key.
+   *
+   * @param key The key, which is not kept.
+   * @param lookup The same as it is looked up.
+   * @param bytes Where the key stands, and behind it the value.
+   * @param keyStart Where in `bytes`.
+   * @param valueLength -1 for a deletion.
+   * @returns Its entry.
    */
-  *range(start: string, end: string | undefined, reverse: boolean): Generator<MemtableEntry> {
-    this.#sort();
-    const keys = this.#sorted;
-    const from = lowerBound(keys, start);
-    const to = end === undefined ? keys.length : lowerBound(keys, end);
-    for (let i = from; i < to; i++) {
-      const entry = this.#entries.get(keys[reverse ? from + to - 1 - i : i]!);
-      // A write that failed meanwhile was taken back.
-      if (entry !== undefined) yield entry;
+  set(
+    key: Uint8Array,
+    lookup: string,
+    bytes: Uint8Array,
+    keyStart: number,
+    valueLength: number,
+  ): MemtableEntry {
+    const known = this.#entries.get(lookup);
+    if (known !== undefined) {
+      this.#replaced.push({
+        entry: known,
+        bytes: known.bytes,
+        keyStart: known.keyStart,
+        valueLength: known.valueLength,
+      });
+      known.bytes = bytes;
+      known.keyStart = keyStart;
+      known.valueLength = valueLength;
+      return known;
+    }
+    const engine = this.#router.routeOf(key);
+    const entry = new MemtableEntry(lookup, engine, key.length, bytes, keyStart, valueLength);
+    this.#entries.set(lookup, entry);
+    this.#added.push(entry);
+    this.#fresh.push(entry);
+    if (this.#fresh.length === RUN_ENTRIES) this.#endRun();
+    return entry;
+  }
+
+  /** Makes final what was set so far: `takeBack` goes back to here. */
+  keep(): void {
+    if (this.#added.length > 0) this.#added = [];
+    if (this.#replaced.length > 0) this.#replaced = [];
+  }
+
+  /** Takes back what was set since the last `keep`. */
+  takeBack(): void {
+    for (const { entry, bytes, keyStart, valueLength } of this.#replaced.reverse()) {
+      entry.bytes = bytes;
+      entry.keyStart = keyStart;
+      entry.valueLength = valueLength;
+    }
+    // Rare enough (a failed write) to look through the lists, though not once for each entry.
+    const added = new Set(this.#added);
+    for (const { lookup } of added) this.#entries.delete(lookup);
+    const isKept = (entry: MemtableEntry) => !added.has(entry);
+    this.#runs = this.#runs.map((run) => run.filter(isKept));
+    this.#fresh = this.#fresh.filter(isKept);
+    this.keep();
+  }
+
+  /** Returns all entries, in key order. */
+  entries(): readonly MemtableEntry[] {
+    for (const _ of this.ordering());
+    return this.#runs[0] ?? [];
+  }
+
+  /** Puts the entries in order, in steps of a few milliseconds. Nothing may be set in between. */
+  *ordering(): Generator<void> {
+    if (this.#runs.length === 1 && this.#fresh.length <= INSERTED_ENTRIES_MAX) {
+      if (this.#fresh.length > 0) this.#insertFresh();
+      return;
+    }
+    if (this.#fresh.length > 0) this.#endRun();
+    while (this.#runs.length > 1) {
+      // The shortest two, so that no entry is moved more often than it has to.
+      const [a, b, ...others] = this.#runs.sort((a, b) => a.length - b.length);
+      const merged = yield* merge(a!, b!);
+      // Whoever could not wait may have put all of it in order meanwhile.
+      if (this.#runs.length === 1) return;
+      this.#runs = [merged, ...others];
     }
   }
 
-  /** Returns whether a range holds any entry. */
-  hasRange(start: string, end: string | undefined): boolean {
-    this.#sort();
-    const first = this.#sorted[lowerBound(this.#sorted, start)];
-    return first !== undefined && (end === undefined || first < end);
+  /** Returns the entries from `start` (inclusive) to `end` (exclusive). */
+  range(start: string, end: string | undefined): MemtableRange {
+    if (this.#entries.size === 0) return NOTHING;
+    const entries = this.entries();
+    return {
+      entries,
+      from: lowerBound(entries, start),
+      to: end === undefined ? entries.length : lowerBound(entries, end),
+    };
   }
 
-  /** Replaces the list of sorted keys, rather than changing it, so that running ranges keep theirs. */
-  #sort(): void {
-    if (this.#unsorted.length === 0) return;
-    const added = this.#unsorted.sort();
-    this.#unsorted = [];
-    this.#sorted = added.length <= INSERTED_KEYS_MAX
-      ? insertAll(this.#sorted, added)
-      : merge(this.#sorted, added);
+  #endRun(): void {
+    this.#runs.push(this.#fresh.sort(byKey));
+    this.#fresh = [];
+  }
+
+  #insertFresh(): void {
+    const ordered = this.#runs[0]!.slice();
+    for (const entry of this.#fresh) ordered.splice(lowerBound(ordered, entry.lookup), 0, entry);
+    this.#runs = [ordered];
+    this.#fresh = [];
   }
 }
 
-function insertAll(sorted: readonly string[], added: readonly string[]): string[] {
-  const result = sorted.slice();
-  for (const key of added) result.splice(lowerBound(result, key), 0, key);
-  return result;
+/** Returns the latest write of every key in some memtables, in key order.
+ *
+ * @param newestFirst The memtables.
+ */
+export function latestWrites(newestFirst: readonly Memtable[]): readonly MemtableEntry[] {
+  if (newestFirst.length === 1) return newestFirst[0]!.entries();
+  // The sort is stable: of one key, the newest stays ahead.
+  const all = newestFirst.flatMap((memtable) => memtable.entries()).sort(byKey);
+  return all.filter(({ lookup }, i) => i === 0 || lookup !== all[i - 1]!.lookup);
 }
 
-function merge(a: readonly string[], b: readonly string[]): string[] {
-  const result = new Array<string>(a.length + b.length);
+function byKey(a: MemtableEntry, b: MemtableEntry): number {
+  return a.lookup < b.lookup ? -1 : a.lookup > b.lookup ? 1 : 0;
+}
+
+/** Merges what has no key in common. */
+function* merge(
+  a: readonly MemtableEntry[],
+  b: readonly MemtableEntry[],
+): Generator<void, MemtableEntry[]> {
+  const merged = new Array<MemtableEntry>(a.length + b.length);
   let i = 0;
   let j = 0;
-  for (let k = 0; k < result.length; k++) {
-    result[k] = j === b.length || (i < a.length && a[i]! < b[j]!) ? a[i++]! : b[j++]!;
+  for (let k = 0; k < merged.length;) {
+    const end = Math.min(merged.length, k + MERGE_STEP_ENTRIES);
+    for (; k < end; k++) {
+      const takesA = j === b.length || (i < a.length && a[i]!.lookup < b[j]!.lookup);
+      merged[k] = takesA ? a[i++]! : b[j++]!;
+    }
+    yield;
   }
-  return result;
+  return merged;
 }
 
-function lowerBound(keys: readonly string[], key: string): number {
+function lowerBound(entries: readonly MemtableEntry[], key: string): number {
   let low = 0;
-  let high = keys.length;
+  let high = entries.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (keys[middle]! < key) low = middle + 1;
+    if (entries[middle]!.lookup < key) low = middle + 1;
     else high = middle;
   }
   return low;

@@ -1,4 +1,5 @@
-import { Memtable, type MemtableEntry } from "./memtable.ts";
+import type { Router } from "../codec/route.ts";
+import { Memtable } from "./memtable.ts";
 
 /** A memtable that takes no more writes, and the journal position at which it ends. */
 export interface SealedMemtable {
@@ -10,9 +11,16 @@ export interface SealedMemtable {
  * the applier. What is higher up is newer and hides what is below.
  */
 export class MemtableStack {
-  #active = new Memtable();
+  readonly #router: Router;
+  #active: Memtable;
   #sealed: readonly SealedMemtable[] = [];
-  #overlays: readonly Memtable[] = [this.#active];
+  #overlays: readonly Memtable[];
+
+  constructor(router: Router) {
+    this.#router = router;
+    this.#active = new Memtable(router);
+    this.#overlays = [this.#active];
+  }
 
   /** The memtable that takes writes. */
   get active(): Memtable {
@@ -36,15 +44,6 @@ export class MemtableStack {
     return bytes;
   }
 
-  /** Returns the latest write of a key, from whichever memtable holds it. */
-  get(key: string): MemtableEntry | undefined {
-    for (const memtable of this.#overlays) {
-      const entry = memtable.get(key);
-      if (entry !== undefined) return entry;
-    }
-    return undefined;
-  }
-
   /** Seals the active memtable, unless nothing of the journal went into it, and starts another.
    *
    * One without keys is sealed too: a record that is replayed may hold nothing that is still wanted,
@@ -55,7 +54,7 @@ export class MemtableStack {
   seal(end: bigint): void {
     if (this.#active.bytes === 0) return;
     this.#sealed = [...this.#sealed, { memtable: this.#active, end }];
-    this.#active = new Memtable();
+    this.#active = new Memtable(this.#router);
     this.#overlays = [this.#active, ...this.#overlays];
   }
 

@@ -7,7 +7,7 @@ import type { EngineReader, Entry, KeyRange } from "../backends/engine.ts";
 import { compareBytes } from "../codec/bytes.ts";
 import { commonPrefix } from "../codec/prefix.ts";
 import type { EngineName, Router } from "../codec/route.ts";
-import { lookupKey, type Memtable, type MemtableEntry } from "./memtable.ts";
+import { lookupKey, type Memtable, type MemtableEntry, type MemtableRange } from "./memtable.ts";
 
 /** One moment of the store, or what is there now: memtables over engines. */
 export interface ReadSource {
@@ -57,6 +57,20 @@ export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | und
   return source.engines[source.router.routeOf(key)].get(key);
 }
 
+/** Returns the value of a key at a moment, to be read at once: it may be a view of a memtable.
+ *
+ * @param lookup The key as it is looked up.
+ */
+export function viewValue(
+  source: ReadSource,
+  key: Uint8Array,
+  lookup: string,
+): Uint8Array | undefined {
+  const entry = readOverlays(source.overlays, key, lookup);
+  if (entry !== undefined) return entry.value;
+  return source.engines[source.router.routeOf(key)].get(key);
+}
+
 /** Returns whether a key is there at a moment. */
 export function hasKey(source: ReadSource, key: Uint8Array): boolean {
   const entry = readOverlays(source.overlays, key);
@@ -67,8 +81,8 @@ export function hasKey(source: ReadSource, key: Uint8Array): boolean {
 function readOverlays(
   overlays: readonly Memtable[],
   key: Uint8Array,
+  lookup?: string,
 ): MemtableEntry | undefined {
-  let lookup: string | undefined;
   for (const memtable of overlays) {
     if (memtable.size === 0) continue;
     const entry = memtable.get(lookup ??= lookupKey(key));
@@ -90,16 +104,12 @@ export function readPage<Row>(
 ): Row[] {
   if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return [];
   const engines = enginesOf(source.router, range, prefix);
-  const start = lookupKey(range.start);
-  const end = range.end && lookupKey(range.end);
-  const overlays = source.overlays.filter((memtable) => memtable.hasRange(start, end));
+  const overlays = overlayRanges(source.overlays, range);
   if (overlays.length === 0 && engines.length === 1) {
     return kind.read(source.engines[engines[0]!], range, limit);
   }
   const inputs: Input<Row>[] = [
-    ...overlays.map((memtable) =>
-      new MemtableInput(memtable.range(start, end, range.reverse), kind)
-    ),
+    ...overlays.map((overlay) => new MemtableInput(overlay, range.reverse, kind)),
     ...engines.map((name) => new EngineInput(source.engines[name], range, kind, limit)),
   ];
   const rows: Row[] = [];
@@ -112,20 +122,19 @@ export function readPage<Row>(
   return rows;
 }
 
-/** Yields the latest write of every key in some memtables, in key order.
- *
- * @param memtables Newest first.
- */
-export function* latestWrites(memtables: readonly Memtable[]): Generator<MemtableEntry> {
-  const ranges = memtables.map((memtable) => memtable.range("", undefined, false));
-  if (ranges.length === 1) return yield* ranges[0]!;
-  const inputs = ranges.map((range) => new MemtableInput(range, ENTRY_ROWS));
-  for (const { entry } of merge(inputs, false)) yield entry!;
+/** Returns what the overlays hold of a range, without those that hold nothing. */
+function overlayRanges(overlays: readonly Memtable[], range: KeyRange): MemtableRange[] {
+  if (overlays.every(({ size }) => size === 0)) return [];
+  const start = lookupKey(range.start);
+  const end = range.end && lookupKey(range.end);
+  return overlays.map((memtable) => memtable.range(start, end)).filter(({ from, to }) => from < to);
 }
 
 function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {
+  const { start, end } = range;
+  if (end === undefined || start.length <= prefix.length) return router.enginesForPrefix(prefix);
   // Whatever lies between two bounds begins with what they have in common.
-  const shared = range.end === undefined ? prefix : commonPrefix(range.start, range.end);
+  const shared = commonPrefix(start, end);
   return router.enginesForPrefix(shared.length > prefix.length ? shared : prefix);
 }
 
@@ -160,27 +169,31 @@ function* merge<T extends Input<unknown>>(inputs: readonly T[], reverse: boolean
 }
 
 class MemtableInput<Row> implements Input<Row> {
-  readonly #entries: Generator<MemtableEntry>;
+  readonly #entries: readonly MemtableEntry[];
   readonly #kind: RowKind<Row>;
+  readonly #step: 1 | -1;
+  #index: number;
+  #left: number;
+  #entry: MemtableEntry | undefined;
   key: Uint8Array | undefined;
-  entry: MemtableEntry | undefined;
 
-  constructor(entries: Generator<MemtableEntry>, kind: RowKind<Row>) {
+  constructor({ entries, from, to }: MemtableRange, reverse: boolean, kind: RowKind<Row>) {
     this.#entries = entries;
     this.#kind = kind;
+    this.#step = reverse ? -1 : 1;
+    this.#index = reverse ? to : from - 1;
+    this.#left = to - from;
     this.advance();
   }
 
   row(): Row | undefined {
-    return this.entry === undefined || this.entry.isDeleted
-      ? undefined
-      : this.#kind.copy(this.entry);
+    return this.#entry!.isDeleted ? undefined : this.#kind.copy(this.#entry!);
   }
 
   advance(): void {
-    const step = this.#entries.next();
-    this.entry = step.done ? undefined : step.value;
-    this.key = this.entry?.key;
+    this.#index += this.#step;
+    this.#entry = this.#left-- > 0 ? this.#entries[this.#index] : undefined;
+    this.key = this.#entry?.key;
   }
 }
 

@@ -58,7 +58,7 @@ export function resolveOptions(options: OpenOptions): Settings {
     syncIntervalMs = 1000,
     memtableBytes = 8 * 1024 * 1024,
     segmentBytes = DEFAULT_SEGMENT_BYTES,
-    readCacheBytes = 8 * 1024 * 1024,
+    readCacheBytes = 32 * 1024 * 1024,
   } = options;
   if (!DURABILITIES.has(durability)) {
     throw new TypeError(

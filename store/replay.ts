@@ -5,7 +5,7 @@ import { findSegment } from "../journal/segment.ts";
 import { SegmentReader } from "../journal/segment_reader.ts";
 import type { Applier } from "./applier.ts";
 import type { Parts } from "./lifecycle.ts";
-import { lookupKey, MemtableEntry } from "./memtable.ts";
+import { lookupKey } from "./memtable.ts";
 import type { MemtableStack } from "./memtable_stack.ts";
 import { decodeWrites } from "./payload.ts";
 
@@ -73,9 +73,9 @@ function load(
 ): void {
   for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes)) {
     const keyEnd = keyStart + keyLength;
-    const engine = router.routeOf(bytes.subarray(keyStart, keyEnd));
-    if (!wanted[engine]) continue;
-    const entry = new MemtableEntry(bytes, keyStart, keyLength, valueLength, engine);
-    memtables.active.set(lookupKey(bytes, keyStart, keyEnd), entry);
+    const key = bytes.subarray(keyStart, keyEnd);
+    if (!wanted[router.routeOf(key)]) continue;
+    memtables.active.set(key, lookupKey(key), bytes, keyStart, valueLength);
   }
+  memtables.active.keep();
 }

@@ -76,6 +76,12 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   return { range: { start, end, reverse }, prefix, limit };
 }
 
+/** Returns the scan of all keys that begin with a prefix. */
+export function prefixScan(prefix: Uint8Array): Scan {
+  const range = { start: prefix, end: prefixUpperBound(prefix), reverse: false };
+  return { range, prefix, limit: Infinity };
+}
+
 /** Returns the least byte string above another: that one with a zero behind it. */
 function behind(key: Uint8Array): Uint8Array {
   const next = new Uint8Array(key.length + 1);
@@ -95,14 +101,15 @@ export function* pages<Row>(
   while (left > 0) {
     const wanted = Math.min(pageRows, left);
     const rows = readPage(source(), kind, rest, prefix, wanted);
-    if (rows.length === 0) return;
-    const isLast = rows.length < wanted;
+    if (rows.length < wanted) {
+      if (rows.length > 0) yield rows;
+      return;
+    }
     left -= rows.length;
     // Before the page goes out: its rows belong to the caller then, who may write over them.
     rest = rangeBehind(rest, kind.key(rows.at(-1)!).slice());
     pageRows = nextPageRows(kind, rows);
     yield rows;
-    if (isLast) return;
   }
 }
 
@@ -111,6 +118,16 @@ function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
   for (const row of rows) bytes += kind.bytes(row);
   const rowsMax = Math.min(rows.length * 2, PAGE_ROWS_MAX);
   return Math.max(1, Math.min(rowsMax, Math.floor(PAGE_BYTES * rows.length / bytes)));
+}
+
+/** Returns the rows of a scan. */
+export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan: Scan): Row[] {
+  let all: Row[] | undefined;
+  for (const page of pages(source, kind, scan)) {
+    if (all === undefined) all = page;
+    else for (const row of page) all.push(row);
+  }
+  return all ?? [];
 }
 
 /** Yields the rows of a scan. */

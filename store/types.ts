@@ -27,11 +27,12 @@ export interface OpenOptions {
    * 2^31 - 1, 1000 by default. */
   syncIntervalMs?: number;
   /** Bytes of journal that a memtable takes before it is applied to the engines; 1 to 2^32, 8 MiB by
-   * default. Up to about twice as much is held before writes are acknowledged late. */
+   * default. Up to about four times as much is held before writes are acknowledged late. */
   memtableBytes?: number;
   /** Bytes at which a journal segment is rotated; 64 to 2^40, 64 MiB by default. */
   segmentBytes?: number;
-  /** Bytes of the cache of values read from the B-tree side; 0 to 2^32, 8 MiB by default. */
+  /** Bytes of the cache of values read from the B-tree side; 0 to 2^32, 32 MiB by default. It is
+   * taken when something is read. */
   readCacheBytes?: number;
 }
 

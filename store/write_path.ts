@@ -7,13 +7,11 @@
  * @module
  */
 
-import type { Write } from "../backends/engine.ts";
 import { StoreError } from "../codec/error.ts";
-import type { EngineName, Router } from "../codec/route.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "../journal/record.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import type { Applier } from "./applier.ts";
-import { type Change, lookupKey, MemtableEntry } from "./memtable.ts";
+import type { MemtableEntry } from "./memtable.ts";
 import type { MemtableStack } from "./memtable_stack.ts";
 import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
 import type { Durability } from "./types.ts";
@@ -42,7 +40,6 @@ export class WritePath {
   readonly #journal: JournalWriter;
   readonly #memtables: MemtableStack;
   readonly #applier: Applier;
-  readonly #router: Router;
   readonly #durability: Durability;
   readonly #syncIntervalMs: number;
   readonly #memtableBytes: number;
@@ -51,8 +48,6 @@ export class WritePath {
   /** Where the record of the open group starts in the chunk, and where its next write goes. */
   #start = 0;
   #at = RECORD_HEADER_BYTES;
-  /** What the open group changed in the active memtable. */
-  #changes: Change[] = [];
   #written: Acknowledgement | undefined;
   #durable: Acknowledgement | undefined;
   #isScheduled = false;
@@ -65,7 +60,6 @@ export class WritePath {
     journal: JournalWriter;
     memtables: MemtableStack;
     applier: Applier;
-    router: Router;
     durability: Durability;
     syncIntervalMs: number;
     memtableBytes: number;
@@ -73,7 +67,6 @@ export class WritePath {
     this.#journal = parts.journal;
     this.#memtables = parts.memtables;
     this.#applier = parts.applier;
-    this.#router = parts.router;
     this.#durability = parts.durability;
     this.#syncIntervalMs = parts.syncIntervalMs;
     this.#memtableBytes = parts.memtableBytes;
@@ -93,11 +86,12 @@ export class WritePath {
 
   /** Takes one write.
    *
+   * @param lookup The key as it is looked up.
    * @returns A promise that resolves once it is acknowledged. Writes of one group share it.
    */
-  write(key: Uint8Array, value: Uint8Array | undefined): Promise<void> {
+  write(key: Uint8Array, value: Uint8Array | undefined, lookup: string): Promise<void> {
     this.#reserve(writeBytes(key, value));
-    return this.#acknowledge(this.#add(key, value) === "btree");
+    return this.#acknowledge(this.#add(key, value, lookup).engine === "btree");
   }
 
   /** Takes writes that are whole or absent together.
@@ -105,12 +99,13 @@ export class WritePath {
    * @param writes The writes, in the order in which they take effect.
    * @param bytes What they take in a payload.
    */
-  writeAll(writes: Iterable<Write>, bytes: number): Promise<void> {
+  writeAll(writes: readonly MemtableEntry[], bytes: number): Promise<void> {
     if (bytes === 0) return Promise.resolve();
     this.#reserve(bytes);
     let touchesBtree = false;
-    for (const { key, value } of writes) {
-      if (this.#add(key, value) === "btree") touchesBtree = true;
+    for (const { key, value, lookup, engine } of writes) {
+      this.#add(key, value, lookup);
+      if (engine === "btree") touchesBtree = true;
     }
     return this.#acknowledge(touchesBtree);
   }
@@ -136,7 +131,7 @@ export class WritePath {
       return error;
     }
     this.#memtables.active.bytes += this.#at - this.#start;
-    this.#changes = [];
+    this.#memtables.active.keep();
     this.#start = this.#at;
     this.#at += RECORD_HEADER_BYTES;
     if (this.#chunk.length > CHUNK_BYTES) this.#startChunk(0);
@@ -182,15 +177,11 @@ export class WritePath {
     this.#at = RECORD_HEADER_BYTES;
   }
 
-  #add(key: Uint8Array, value: Uint8Array | undefined): EngineName {
+  #add(key: Uint8Array, value: Uint8Array | undefined, lookup: string): MemtableEntry {
     const keyStart = this.#at + WRITE_HEADER_BYTES;
-    const engine = this.#router.routeOf(key);
-    this.#at = encodeWrite(this.#chunk, this.#at, key, value);
-    const lookup = lookupKey(this.#chunk, keyStart, keyStart + key.length);
     const valueLength = value === undefined ? -1 : value.length;
-    const entry = new MemtableEntry(this.#chunk, keyStart, key.length, valueLength, engine);
-    this.#changes.push({ key: lookup, previous: this.#memtables.active.set(lookup, entry) });
-    return engine;
+    this.#at = encodeWrite(this.#chunk, this.#at, key, value);
+    return this.#memtables.active.set(key, lookup, this.#chunk, keyStart, valueLength);
   }
 
   #acknowledge(touchesBtree: boolean): Promise<void> {
@@ -222,8 +213,7 @@ export class WritePath {
   }
 
   #takeBack(): void {
-    this.#memtables.active.takeBack(this.#changes);
-    this.#changes = [];
+    this.#memtables.active.takeBack();
     this.#at = this.#start + RECORD_HEADER_BYTES;
   }
 

@@ -1,7 +1,6 @@
-import type { Write } from "../backends/engine.ts";
 import type { Router } from "../codec/route.ts";
 import { MAX_BATCH_BYTES } from "./limits.ts";
-import { lookupKey, Memtable, MemtableEntry } from "./memtable.ts";
+import { lookupKey, Memtable, type MemtableEntry } from "./memtable.ts";
 import { WRITE_HEADER_BYTES } from "./payload.ts";
 
 const ARENA_BYTES = 4096;
@@ -9,14 +8,13 @@ const ARENA_BYTES = 4096;
 /** The writes of a batch or a transaction before they are committed: one per key, the last wins. */
 export class WriteSet {
   /** The writes as a memtable, so that a transaction can read them over those of the store. */
-  readonly memtable: Memtable = new Memtable();
-  readonly #router: Router;
+  readonly memtable: Memtable;
   #arena: Uint8Array = new Uint8Array(0);
   #used = 0;
   #bytes = 0;
 
   constructor(router: Router) {
-    this.#router = router;
+    this.memtable = new Memtable(router);
   }
 
   /** Bytes that the writes take in a payload. */
@@ -45,20 +43,15 @@ export class WriteSet {
     this.#arena.set(key, start);
     if (value !== undefined) this.#arena.set(value, start + key.length);
     this.#used += length;
-    const entry = new MemtableEntry(
-      this.#arena,
-      start,
-      key.length,
-      value === undefined ? -1 : value.length,
-      this.#router.routeOf(key),
-    );
-    this.memtable.set(lookup, entry);
+    const valueLength = value === undefined ? -1 : value.length;
+    this.memtable.set(key, lookup, this.#arena, start, valueLength);
+    this.memtable.keep();
     this.#bytes += added;
   }
 
   /** The writes in key order. */
-  writes(): Iterable<Write> {
-    return this.memtable.range("", undefined, false);
+  writes(): readonly MemtableEntry[] {
+    return this.memtable.entries();
   }
 }
 

@@ -24,8 +24,8 @@ process.on("unhandledRejection", (reason) => {
 });
 
 /** More than fits. */
-function* tooMuch(seed: number): Generator<Write> {
-  for (let i = 0; i < 20_000; i++) yield put(numberedKey(i), pattern(300, i + seed));
+function tooMuch(seed: number): Write[] {
+  return Array.from({ length: 20_000 }, (_, i) => put(numberedKey(i), pattern(300, i + seed)));
 }
 
 function fill(): void {

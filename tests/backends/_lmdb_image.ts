@@ -12,7 +12,8 @@ import { type Engine, openLmdbEngine } from "../../backends/mod.ts";
 import { IDENTITY, pattern, put, remove } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 
-export const PAGE_BYTES = 4096;
+/** What new files have; `lmdb_page_size_test.ts` makes sure of it. */
+export const PAGE_BYTES = 8192;
 export const HEADER_BYTES = 24;
 /** Where a meta page has the record of a tree. */
 const RECORDS = { free: 48, main: 96 };
@@ -152,12 +153,12 @@ async function createSmall(): Promise<Uint8Array> {
   let bytes = new Uint8Array(0);
   await withEngine(async (engine, path) => {
     const write = (i: number, seed: number) => {
-      return put(longKey(i, 90), pattern(i % 40 === 0 ? 4000 + i : 20 + i % 30, i + seed));
+      return put(longKey(i, 190), pattern(i % 40 === 0 ? 8000 + i : 40 + i % 60, i + seed));
     };
     await engine.apply(Array.from({ length: 1200 }, (_, i) => write(i, 0)), 1n);
     for (let commit = 2; commit < 12; commit++) {
       const numbers = Array.from({ length: 100 }, (_, i) => i * 11 + commit);
-      const writes = numbers.map((i) => i % 3 === 0 ? remove(longKey(i, 90)) : write(i, commit));
+      const writes = numbers.map((i) => i % 3 === 0 ? remove(longKey(i, 190)) : write(i, commit));
       await engine.apply(writes, BigInt(commit));
     }
     assertEquals((await checkLmdbPages(path)).faults, []);

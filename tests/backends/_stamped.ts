@@ -7,10 +7,10 @@ import { numberedKey, put, rangeOf } from "../conformance/_kit.ts";
 const KEYS = 9000;
 const VALUE_BYTES = 60;
 
-/** Yields the writes of one batch: it overwrites every key with its number, and adds a key. */
-export function* stampedWrites(batch: number): Generator<Write> {
-  for (let i = 0; i < KEYS; i++) yield put(numberedKey(i), stamp(batch));
-  yield put(numberedKey(KEYS + batch), stamp(batch));
+/** Returns the writes of one batch: it overwrites every key with its number, and adds a key. */
+export function stampedWrites(batch: number): Write[] {
+  const writes = Array.from({ length: KEYS }, (_, i) => put(numberedKey(i), stamp(batch)));
+  return [...writes, put(numberedKey(KEYS + batch), stamp(batch))];
 }
 
 /** Checks that everything up to an engine's position is there, and nothing from behind the batch that

@@ -8,9 +8,9 @@ import { assertRejectsWithCode, bytes, put, remove } from "../conformance/_kit.t
 import { tempDirectory } from "../helpers/temp.ts";
 import { copies, noise, openAll } from "./_damage.ts";
 import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
+import { PAGE_BYTES } from "./_lmdb_image.ts";
 
 const FILE = "data.mdb";
-const PAGE_BYTES = 4096;
 const TIMEOUT = { timeout: 120_000 };
 
 /** Creates an engine with pages of every kind, some of them free, and returns its content. */
@@ -47,7 +47,9 @@ test("opening what is no LMDB file is CORRUPT and harms nobody", TIMEOUT, async 
     "first meta page": withPatch(0, ...noise(PAGE_BYTES)),
     "second meta page": withPatch(PAGE_BYTES, ...new Uint8Array(PAGE_BYTES)),
     "page size 0": withPatch(48, 0, 0, 0, 0),
-    "page size 4097": withPatch(48, 1, 16, 0, 0),
+    "page size 8193": withPatch(48, 1, 32, 0, 0),
+    "page size 4096": withPatch(48, 0, 16, 0, 0),
+    "page size 16384": withPatch(48, 0, 64, 0, 0),
     "root page behind the end": patchMeta(healthy, "newer"),
     "last page 2^56": withPatch(PAGE_BYTES + 151, 1).fill(1, 151, 152),
   };
@@ -75,7 +77,8 @@ test("an LMDB file that was cut anywhere is CORRUPT, or has everything", TIMEOUT
   const original = join(temp.path, "original");
   const content = await createEngine(original);
   const { size } = fs.statSync(join(original, FILE));
-  const sizes = new Set([1, 24, 152, 4095, 4096, 4248, 8191, 8192, 8193, 12_288]);
+  const sizes = new Set([1, 24, 152, PAGE_BYTES / 2, PAGE_BYTES + 152, 3 * PAGE_BYTES]);
+  for (const near of [-1, 0, 1]) sizes.add(PAGE_BYTES + near).add(2 * PAGE_BYTES + near);
   for (let part = 1; part < 24; part++) sizes.add(Math.floor(size * part / 24));
   for (let pages = 1; pages < 8; pages++) sizes.add(size - pages * PAGE_BYTES);
   sizes.add(size - 1).add(size);

@@ -13,21 +13,29 @@ test(
   async () => {
     await withEngine(LMDB, async ({ engine, reopen }) => {
       await engine.apply([put(bytes(1), bytes(1))], 1n);
-      const writes = Array.from({ length: 5000 }, (_, i) => put(numberedKey(i), bytes(2)));
+      const writes = Array.from({ length: 20_000 }, (_, i) => put(numberedKey(i), bytes(2)));
       for (const length of [0, 1979, 4096, 100_000]) {
         const key = new Uint8Array(length).fill(0xff);
         for (const bad of [put(key, bytes(1)), remove(key)]) {
-          const error = await assertRejects(() => engine.apply([...writes, bad], 2n), RangeError);
-          assertMatch(
-            error.message,
-            new RegExp(`^Cannot apply writes: a key has ${length} bytes, not 1 to 1978$`),
-          );
+          // Among the first writes, with many behind it, and as the last one.
+          for (const at of [0, 5000, 15_000, 20_000]) {
+            const error = await assertRejects(
+              () => engine.apply(writes.toSpliced(at, 0, bad), 2n),
+              RangeError,
+            );
+            assertMatch(
+              error.message,
+              new RegExp(`^Cannot apply writes: a key has ${length} bytes, not 1 to 1978$`),
+            );
+            assertEquals(engine.position, 1n);
+          }
         }
       }
-      assertEquals(engine.position, 1n);
       assertEquals(engine.get(bytes(1)), bytes(1));
-      await engine.apply(writes, 2n);
-      assertEquals((await reopen()).stats().keys, 5001);
+      const reopened = await reopen();
+      assertEquals(reopened.position, 1n);
+      await reopened.apply(writes, 2n);
+      assertEquals((await reopen()).stats().keys, 20_001);
     });
   },
 );
@@ -94,27 +102,51 @@ test("LMDB engine: bytes of a slice of large values are bounded", TIMEOUT, async
   await withEngine(LMDB, async ({ engine, reopen }) => {
     let bytesInThisTurn = 0;
     let mostInOneTurn = 0;
-    const value = new Uint8Array(500_000);
-    function* writes() {
-      for (let i = 0; i < 200; i++) {
-        bytesInThisTurn += value.length;
+    const writes = Array.from({ length: 200 }, (_, i) => ({
+      key: numberedKey(i),
+      get value() {
+        bytesInThisTurn += 500_000;
         mostInOneTurn = Math.max(mostInOneTurn, bytesInThisTurn);
-        value[0] = i;
-        yield put(numberedKey(i), value.slice());
-      }
-    }
+        return new Uint8Array(500_000).fill(i);
+      },
+    }));
     let isDone = false;
-    const applied = engine.apply(writes(), 1n).finally(() => isDone = true);
+    const applied = engine.apply(writes, 1n).finally(() => isDone = true);
     while (!isDone) {
       await new Promise((resolve) => setImmediate(resolve));
       bytesInThisTurn = 0;
     }
     await applied;
+    assert(mostInOneTurn > 0);
     assert(mostInOneTurn <= 40 * 2 ** 20, `${mostInOneTurn} bytes in one turn`);
     const read = await reopen();
     for (let i = 0; i < 200; i++) assertEquals(read.get(numberedKey(i))![0], i);
   });
 });
+
+test(
+  "LMDB engine: the slice with the position waits until all before it are committed",
+  TIMEOUT,
+  async () => {
+    await withEngine(LMDB, async ({ engine }) => {
+      const count = 3;
+      // Each of them is a slice by itself, and takes a while.
+      const large = new Uint8Array(20 * 2 ** 20);
+      const writes = Array.from({ length: count }, (_, i) => put(numberedKey(i), large));
+      const seen: boolean[] = [];
+      const last = {
+        key: numberedKey(count),
+        get value() {
+          seen.push(...writes.map(({ key }) => engine.has(key)));
+          return bytes(1);
+        },
+      };
+      await engine.apply([...writes, last], 1n);
+      assertEquals(seen, [true, true, true]);
+      assertEquals(engine.stats().keys, count + 1);
+    });
+  },
+);
 
 test(
   "LMDB engine: a process that does not close it ends, and has what was applied",

@@ -10,22 +10,21 @@ import { FaultyFileSystem, systemError } from "../journal/_faulty_file_system.ts
 /** An engine in memory whose applies wait and fail on request. */
 export class FlakyEngine extends MemoryEngine {
   /** Called at the start of an apply, which waits for it, and fails where it throws. */
-  before: (writes: Write[], position: bigint) => unknown = () => {};
+  before: (writes: readonly Write[], position: bigint) => unknown = () => {};
   /** Writes of an apply that reach the engine although it fails. */
   writesBeforeFailure = 0;
   /** How often it was asked to apply. */
   attempts = 0;
 
-  override async apply(writes: Iterable<Write>, position: bigint): Promise<void> {
+  override async apply(writes: readonly Write[], position: bigint): Promise<void> {
     this.attempts++;
-    const all = [...writes];
     try {
-      await this.before(all, position);
+      await this.before(writes, position);
     } catch (error) {
-      await super.apply(all.slice(0, this.writesBeforeFailure), this.position);
+      await super.apply(writes.slice(0, this.writesBeforeFailure), this.position);
       throw error;
     }
-    await super.apply(all, position);
+    await super.apply(writes, position);
   }
 }
 
@@ -66,8 +65,10 @@ export async function openFake(
 /** Lets every write to, or sync of, a segment fail with an error of the system's. */
 export function failSegments(files: FaultyFileSystem, kind: "write" | "sync", code: string): void {
   files.before = (operation) => {
-    const isMeant = operation.kind === kind && operation.name.endsWith(".seg");
-    if (isMeant) throw systemError(code);
+    // A sync may hold the event loop or not.
+    const { kind: found, name } = operation;
+    const isMeant = found === kind || (kind === "sync" && found === "syncNow");
+    if (isMeant && name.endsWith(".seg")) throw systemError(code);
   };
 }
 

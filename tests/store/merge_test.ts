@@ -4,12 +4,11 @@ import { assertEquals } from "@std/assert";
 import type { KeyRange } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { type EngineName, Router } from "../../mod.ts";
-import { lookupKey, Memtable, MemtableEntry } from "../../store/memtable.ts";
+import { latestWrites, lookupKey, Memtable } from "../../store/memtable.ts";
 import {
   ENTRY_ROWS,
   hasKey,
   KEY_ROWS,
-  latestWrites,
   readPage,
   type ReadSource,
   readValue,
@@ -50,12 +49,10 @@ async function engineOf(writes: Write[], name: EngineName): Promise<MemoryEngine
 }
 
 function memtableOf(writes: Write[]): Memtable {
-  const memtable = new Memtable();
+  const memtable = new Memtable(router);
   for (const { key, value } of writes) {
     const content = Uint8Array.from([...key, ...(value ?? [])]);
-    const engine = router.routeOf(key);
-    const entry = new MemtableEntry(content, 0, key.length, value?.length ?? -1, engine);
-    memtable.set(lookupKey(key), entry);
+    memtable.set(key, lookupKey(key), content, 0, value?.length ?? -1);
   }
   return memtable;
 }
@@ -133,7 +130,7 @@ test("the latest writes of some memtables are in order, each key once, deletions
     fc.property(someLayers, (layers) => {
       const model = new Map(layers.flat().map((write) => [lookupKey(write.key), write]));
       const memtables = layers.map(memtableOf).reverse();
-      const found = Array.from(latestWrites(memtables), ({ key, value }) => ({ key, value }));
+      const found = latestWrites(memtables).map(({ key, value }) => ({ key, value }));
       const expected = [...model].sort(([a], [b]) => a < b ? -1 : 1).map(([, write]) => write);
       assertEquals(found, expected);
     }),

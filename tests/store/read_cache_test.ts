@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import { assertEquals, assertLess } from "@std/assert";
 import { MemoryEngine } from "../../backends/memory.ts";
-import { lookupKey, Memtable, MemtableEntry } from "../../store/memtable.ts";
+import { Router } from "../../mod.ts";
+import { lookupKey, Memtable } from "../../store/memtable.ts";
 import { CachedReader } from "../../store/read_cache.ts";
 import { btreeKey, bytes } from "./_support.ts";
 
@@ -29,9 +30,9 @@ async function apply(
   value: Uint8Array | undefined,
 ): Promise<void> {
   await engine.apply([{ key, value }], engine.position + 1n);
-  const memtable = new Memtable();
-  memtable.set(lookupKey(key), new MemtableEntry(key, 0, key.length, -1, "btree"));
-  cache.forget(memtable);
+  const memtable = new Memtable(new Router());
+  memtable.set(key, lookupKey(key), key, 0, -1);
+  cache.forget(memtable.entries());
 }
 
 test("a value is read from the engine once, and copied for each reader", async () => {
