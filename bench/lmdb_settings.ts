@@ -67,7 +67,6 @@ const SETTINGS: readonly Setting[] = [
   ["noReadAhead", { noReadAhead: true }, onWriterThread],
   ["noMemInit", { noMemInit: true }, onWriterThread],
   ["pageSize 4096", { pageSize: 4096 }, onWriterThread],
-  ["pageSize 8192", { pageSize: 8192 }, onWriterThread],
   ["pageSize 16384", { pageSize: 16_384 }, onWriterThread],
   ["transactionSync", {}, onMainThread],
   ["transactionSync, noMetaSync", { noMetaSync: true }, onMainThread],
@@ -82,6 +81,7 @@ async function measure([, options, write]: Setting, round: number): Promise<numb
       path,
       ...encoding,
       overlappingSync: false,
+      pageSize: 8192,
       ...options,
     });
     const db = root.openDB<Uint8Array, Uint8Array>({ name: "entries", ...encoding });

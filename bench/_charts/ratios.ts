@@ -1,0 +1,106 @@
+import type { TopLevelSpec } from "vega-lite";
+import type { Results } from "../_results.ts";
+import { type RatioRow, ratiosOf } from "./rows.ts";
+import { chart, INK, logScale, MISSED, namesAxis, OWN, type Panel, sourceNotes } from "./theme.ts";
+
+const ROW_HEIGHT = 26;
+const NAMES_WIDTH = 345;
+const WIDTH = 490;
+/** How much further the axis goes, so that numbers beside the dots are within it. */
+const TEXT_ROOM = 2.8;
+
+const VERDICTS = {
+  domain: ["reached", "below"],
+  color: [OWN, MISSED],
+  shape: ["circle", "diamond"],
+};
+
+/** How many times better HybridStore is than its peers, and than it has to be. */
+export function ratios(all: readonly Results[]): TopLevelSpec | undefined {
+  const rows = ratiosOf(all);
+  if (rows.length === 0) return undefined;
+  const reached = rows.filter(({ verdict }) => verdict === "reached").length;
+  return chart(
+    "HybridStore's ratio to its peers",
+    [
+      "How many times faster HybridStore is, in the same run. Black line: the least that it has to be.",
+      `${reached} of ${rows.length} are reached.`,
+    ],
+    [ratioPanel(rows)],
+    NAMES_WIDTH,
+    [
+      "The stall of the event loop is compared with a limit: how many times below it.",
+      ...sourceNotes(all),
+    ],
+  );
+}
+
+function ratioPanel(rows: readonly RatioRow[]): Panel {
+  const { scale, ticks } = logScale(
+    rows.flatMap(({ ratio, bar }) => [ratio / TEXT_ROOM, ratio * TEXT_ROOM, bar]),
+  );
+  const labels = [...new Set(rows.map(({ label }) => label))];
+  const runtimes = [...new Set(rows.map(({ runtime }) => runtime))];
+  const x = { type: "quantitative", scale } as const;
+  const verdict = { field: "verdict", type: "nominal" } as const;
+  const { domain } = VERDICTS;
+  const color = { domain, range: VERDICTS.color };
+  const legend = { labelExpr: "datum.label === 'below' ? 'below its line' : 'reached'" };
+  return {
+    data: { values: [...rows] },
+    facet: { column: { field: "runtime", type: "nominal", sort: runtimes, title: null } },
+    spec: {
+      width: WIDTH / runtimes.length,
+      height: { step: ROW_HEIGHT },
+      encoding: {
+        y: { field: "label", type: "nominal", sort: labels, axis: namesAxis(NAMES_WIDTH) },
+      },
+      layer: [
+        {
+          mark: { type: "rule", color: "#d0d4d9", strokeWidth: 1.5 },
+          encoding: {
+            x: {
+              ...x,
+              field: "bar",
+              axis: {
+                values: ticks,
+                labelExpr: "datum.value + '×'",
+                title: "times faster, logarithmic",
+              },
+            },
+            x2: { field: "ratio" },
+          },
+        },
+        {
+          mark: { type: "tick", thickness: 2.5, size: 18, color: INK, opacity: 1 },
+          encoding: { x: { ...x, field: "bar" } },
+        },
+        {
+          mark: { type: "point", size: 100, strokeWidth: 2, opacity: 1 },
+          encoding: {
+            x: { ...x, field: "ratio" },
+            stroke: { ...verdict, scale: color, legend },
+            shape: { ...verdict, scale: { domain, range: VERDICTS.shape }, legend },
+            fill: { ...verdict, scale: { domain, range: [OWN, "white"] }, legend },
+          },
+        },
+        // On the side where the line is not.
+        ...(["reached", "below"] as const).map((side) => ({
+          transform: [{ filter: `datum.verdict === '${side}'` }],
+          mark: {
+            type: "text" as const,
+            align: side === "reached" ? "left" as const : "right" as const,
+            dx: side === "reached" ? 9 : -9,
+            fontSize: 12,
+            fontWeight: "bold" as const,
+            color: side === "reached" ? OWN : MISSED,
+          },
+          encoding: {
+            x: { ...x, field: "ratio" },
+            text: { field: "text", type: "nominal" as const },
+          },
+        })),
+      ],
+    },
+  };
+}

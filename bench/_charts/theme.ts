@@ -1,0 +1,202 @@
+/** What all charts have in common: colours, marks, type, the notes below.
+ *
+ * @module
+ */
+
+import type { Config, TopLevelSpec } from "vega-lite";
+import type { Results } from "../_results.ts";
+import { runtimeName } from "./rows.ts";
+
+/** A part of a chart, beside or above others. */
+export type Panel = Extract<TopLevelSpec, { vconcat: unknown }>["vconcat"][number];
+
+export const INK = "#24292f";
+export const OWN = "#0b57d0";
+export const MISSED = "#c2410c";
+const FAINT = "#57606a";
+const GRID = "#e6e8eb";
+const FONT =
+  "-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif";
+const NOTE_LINE = 16;
+const NOTE_CHARACTERS = 135;
+/** What the panels of one row share, names of rows and margins aside. */
+export const PANELS_WIDTH = 600;
+
+/** Strong colours are HybridStore's, muted ones its peers'. */
+const SERIES = [
+  { id: "hybrid", name: "HybridStore", color: OWN, shape: "circle" },
+  { id: "hybrid_btree", name: "HybridStore, B-tree side", color: OWN, shape: "circle" },
+  { id: "hybrid_append", name: "HybridStore, append side", color: "#3d9df5", shape: "circle" },
+  { id: "lmdb", name: "lmdb", color: "#4d9078", shape: "square" },
+  { id: "sqlite", name: "SQLite", color: "#c08a2e", shape: "triangle-up" },
+  { id: "sqlite_arrays", name: "SQLite, rows as arrays", color: "#c08a2e", shape: "triangle-down" },
+  { id: "level", name: "classic-level", color: "#9a76b5", shape: "diamond" },
+  { id: "deno_kv", name: "Deno KV", color: "#7d858d", shape: "cross" },
+] as const;
+
+const CONFIG: Config = {
+  background: "white",
+  padding: 16,
+  aria: false,
+  font: FONT,
+  view: { stroke: null },
+  title: {
+    anchor: "start",
+    frame: "bounds",
+    fontSize: 17,
+    color: INK,
+    subtitleFontSize: 12.5,
+    subtitleColor: FAINT,
+    subtitlePadding: 5,
+    subtitleLineHeight: 17,
+    offset: 14,
+  },
+  axis: {
+    labelFontSize: 12,
+    titleFontSize: 12,
+    titleFontWeight: "normal",
+    titlePadding: 8,
+    labelColor: INK,
+    titleColor: FAINT,
+    gridColor: GRID,
+    domainColor: GRID,
+    tickColor: GRID,
+    labelLimit: 400,
+  },
+  header: { labelFontSize: 13, labelFontWeight: "bold", labelColor: INK, title: null },
+  legend: {
+    orient: "top",
+    direction: "horizontal",
+    labelFontSize: 12,
+    labelColor: INK,
+    labelLimit: 300,
+    symbolSize: 100,
+    columnPadding: 18,
+    title: null,
+    offset: 12,
+  },
+};
+
+/** The colour and the mark of each series that there is; the legend names them in this order. */
+export function seriesScales(ids: Iterable<string>) {
+  const present = new Set(ids);
+  const shown = SERIES.filter(({ id }) => present.has(id));
+  const domain = shown.map(({ id }) => id);
+  return {
+    color: { domain, range: shown.map(({ color }) => color) },
+    shape: { domain, range: shown.map(({ shape }) => shape) },
+  };
+}
+
+/** What turns a series into its name, in the language of Vega. */
+export const SERIES_LABEL = `${
+  JSON.stringify(Object.fromEntries(SERIES.map(({ id, name }) => [id, name])))
+}[datum.label]`;
+
+/** A logarithmic scale around some values, and where it has ticks. */
+export function logScale(values: readonly number[]): {
+  scale: { type: "log"; domain: [number, number]; nice: false };
+  ticks: number[];
+} {
+  const domain: [number, number] = [Math.min(...values) / 1.5, Math.max(...values) * 2.2];
+  const [min, max] = domain;
+  const powers = Array.from({ length: 25 }, (_, i) => 10 ** (i - 12));
+  // A scale of less than two powers of ten needs more ticks than those.
+  const steps = max / min > 1000 ? [1] : max / min > 20 ? [1, 3] : [1, 2, 5];
+  const ticks = powers.flatMap((power) =>
+    steps.map((step) => Number((step * power).toPrecision(1)))
+  )
+    .filter((tick) => tick >= min && tick <= max);
+  return { scale: { type: "log", domain, nice: false }, ticks };
+}
+
+/** The names of rows, in a column of a fixed width: how wide text is depends on who looks at it. */
+export function namesAxis(width: number) {
+  return {
+    minExtent: width,
+    maxExtent: width,
+    domain: false,
+    ticks: false,
+    labelPadding: 10,
+    title: null,
+  };
+}
+
+/** A whole chart: title, what it shows, panels, notes.
+ *
+ * @param inset How far the left edge is from the panels'.
+ */
+export function chart(
+  title: string,
+  subtitle: string[],
+  panels: readonly Panel[],
+  inset: number,
+  notes: readonly string[],
+): TopLevelSpec {
+  return {
+    title: { text: title, subtitle },
+    config: CONFIG,
+    spacing: 22,
+    vconcat: [...panels, footnote(notes.flatMap(wrapped), inset)],
+  };
+}
+
+/** What ran where and when.
+ *
+ * @param options Whether the chart is of the number of keys, and of the rounds, that the settings say.
+ */
+export function sourceNotes(
+  all: readonly Results[],
+  { hasKeys = true, hasRounds = true } = {},
+): string[] {
+  const each = (text: (results: Results) => string) => [...new Set(all.map(text))].join(", ");
+  const parts = [
+    each(({ date }) => date.slice(0, 10)),
+    each(runtimeName),
+    each(({ versions }) => `lmdb ${versions.lmdb}`),
+    each(({ versions }) => `SQLite ${versions.sqlite}`),
+    each(({ versions }) => `classic-level ${versions["classic-level"]}`),
+    each(({ machine: { cpu, cores } }) => `${cpu}, ${cores} cores`),
+    each(({ machine }) => `fsync ${Number(machine.fsyncMs.toPrecision(2))} ms`),
+    ...(hasKeys ? [each(({ settings }) => `${settings.keys.toLocaleString("en")} keys`)] : []),
+    "31-byte keys, 100-byte values",
+    ...(hasKeys && hasRounds
+      ? [
+        each(({ settings: { rounds } }) =>
+          rounds === 1 ? "1 round" : `medians of ${rounds} rounds`
+        ),
+      ]
+      : []),
+  ];
+  // A part is not torn apart at the end of a line.
+  return [parts.map((part) => part.replaceAll(" ", "\u00a0")).join("\u00a0· ")];
+}
+
+/** Nothing wraps text in an SVG. */
+function wrapped(text: string): string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = `${lines.at(-1)} ${word}`.trimStart();
+    if (line.length > NOTE_CHARACTERS) lines.push(word);
+    else lines[lines.length - 1] = line;
+  }
+  return lines;
+}
+
+function footnote(lines: readonly string[], inset: number): Panel {
+  return {
+    data: { values: [{}] },
+    width: 1,
+    height: lines.length * NOTE_LINE,
+    mark: {
+      type: "text",
+      align: "left",
+      baseline: "top",
+      fontSize: 11.5,
+      lineHeight: NOTE_LINE,
+      color: FAINT,
+      text: [...lines],
+    },
+    encoding: { x: { value: -inset }, y: { value: 0 } },
+  };
+}

@@ -1,0 +1,73 @@
+/** What the run ran on: runtime, versions, machine.
+ *
+ * @module
+ */
+
+import * as fs from "node:fs";
+import * as os from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { median } from "./_measure.ts";
+import type { MachineInfo, Results } from "./_results.ts";
+import { makeTemp, removeTemp } from "./_temp.ts";
+import { sqliteVersion } from "./peers/sqlite.ts";
+
+const SYNCS = 30;
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+/** The runtime and its version. */
+export function runtimeInfo(): Results["runtime"] {
+  const { bun, deno, node } = process.versions as Record<string, string | undefined>;
+  if (bun !== undefined) return { name: "bun", version: bun };
+  return deno !== undefined
+    ? { name: "deno", version: deno }
+    : { name: "node", version: node ?? "unknown" };
+}
+
+/** What has to stand before the name of a script that a child process runs. */
+export function runtimeArguments(): string[] {
+  return runtimeInfo().name === "deno" ? ["run", "-A", "--quiet", "--unstable-kv"] : [];
+}
+
+/** The versions of the contestants. Dependencies are exact, so that package.json knows them. */
+export function versions(): Results["versions"] {
+  const config = JSON.parse(fs.readFileSync(join(ROOT, "package.json"), "utf8"));
+  return {
+    hybridstore: config.version,
+    lmdb: config.dependencies.lmdb,
+    sqlite: sqliteVersion(),
+    "classic-level": config.devDependencies["classic-level"],
+  };
+}
+
+/** The machine, and how long its disk takes for a sync. */
+export function machineInfo(): MachineInfo {
+  const cpus = os.cpus();
+  return {
+    platform: os.platform(),
+    arch: os.arch(),
+    cpu: cpus[0]?.model ?? "unknown",
+    cores: cpus.length,
+    memoryMiB: Math.round(os.totalmem() / 2 ** 20),
+    fsyncMs: fsyncMs(),
+  };
+}
+
+function fsyncMs(): number {
+  const directory = makeTemp();
+  const file = fs.openSync(join(directory, "sync"), "w");
+  try {
+    const bytes = new Uint8Array(131);
+    const times = Array.from({ length: SYNCS }, () => {
+      fs.writeSync(file, bytes);
+      const start = performance.now();
+      fs.fsyncSync(file);
+      return performance.now() - start;
+    });
+    return median(times);
+  } finally {
+    fs.closeSync(file);
+    removeTemp(directory);
+  }
+}

@@ -1,0 +1,123 @@
+/** Results as text.
+ *
+ * @module
+ */
+
+import { LIMITS } from "./_bars.ts";
+import { HYBRID_WRITE_FACTOR } from "./_runner.ts";
+import type { GrowthResult, Ratio, ResourceResult, Results, WorkResult } from "./_results.ts";
+
+const NAME_WIDTH = 28;
+const FIGURE_WIDTH = 12;
+const MEBIBYTE = 2 ** 20;
+
+/** What stands above the table. */
+export function formatHead(
+  { runtime, versions, machine, settings }: Omit<Results, "works" | "resources" | "growth">,
+): string {
+  const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
+  return [
+    `${runtime.name} ${runtime.version}; ${names.join(", ")}`,
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryMiB} MiB, ${machine.platform} ` +
+    `${machine.arch}; fsync ${machine.fsyncMs.toFixed(2)} ms`,
+    `${
+      format(settings.keys)
+    } keys, ${settings.rounds} rounds, trials of ${settings.trialMs} ms at ` +
+    `most (writes of HybridStore ${HYBRID_WRITE_FACTOR * settings.trialMs} ms)`,
+    "Medians of the rounds, least and most; the ratio is HybridStore's to each, above 1 where it is " +
+    "the better one; latencies in µs (p50 / p99 / max), from a pass of their own",
+  ].join("\n");
+}
+
+/** One work: its contestants, HybridStore's ratio to each, and the bars.
+ *
+ * @param noteBefore The note of the work before, which is not repeated.
+ */
+export function formatWork(
+  { id, title, unit, note, contestants, ratios }: WorkResult,
+  noteBefore: string | undefined,
+): string {
+  const lines = contestants.map((contestant) => {
+    const { name, median, rounds, latencyUs, stallMs, guarantee } = contestant;
+    const found = ratios.find(({ peer }) => peer === contestant.id);
+    const spread = `${format(Math.min(...rounds))}..${format(Math.max(...rounds))}`;
+    const latency = latencyUs === undefined
+      ? stallMs === undefined ? "" : `max ${format(stallMs.max)} ms`
+      : `${format(latencyUs.p50)} / ${format(latencyUs.p99)} / ${format(latencyUs.max)}`;
+    return [
+      `  ${name.padEnd(NAME_WIDTH)}`,
+      format(median).padStart(FIGURE_WIDTH),
+      spread.padStart(2 * FIGURE_WIDTH),
+      (found === undefined ? "" : formatRatio(found)).padEnd(22),
+      latency.padEnd(24),
+      guarantee,
+    ].join("  ").trimEnd();
+  });
+  const limit = ratios.find(({ peer }) => peer === "limit");
+  return [
+    `${id}  ${title}, ${unit}`,
+    ...lines,
+    ...(limit === undefined ? [] : [`  limit ${LIMITS.get(id)} ms: ${verdict(limit)}`]),
+    ...(note === undefined || note === noteBefore ? [] : [`  ${note}`]),
+  ].join("\n");
+}
+
+/** What the contestants take up. */
+export function formatResources(resources: readonly ResourceResult[]): string {
+  const lines = resources.map(({ name, diskBytes, writtenBytes, dataBytes, peakRssBytes }) => {
+    const columns = [
+      mebibytes(diskBytes),
+      (diskBytes / dataBytes).toFixed(2),
+      writtenBytes === undefined ? "" : (writtenBytes / dataBytes).toFixed(2),
+      peakRssBytes === undefined ? "" : mebibytes(peakRssBytes),
+    ];
+    return `  ${name.padEnd(NAME_WIDTH)}${columns.map((text) => text.padStart(16)).join("")}`;
+  });
+  const head = ["disk MiB", "disk / data", "written / data", "peak RSS MiB"];
+  return [
+    "resources  a burst of all keys, then as many random gets, each in a process of its own",
+    `  ${"".padEnd(NAME_WIDTH)}${head.map((text) => text.padStart(16)).join("")}`,
+    ...lines,
+  ].join("\n");
+}
+
+/** How the cost of an operation goes with the number of keys. */
+export function formatGrowth(growth: readonly GrowthResult[]): string {
+  const sizes = [...new Set(growth.flatMap(({ points }) => points.map(({ keys }) => keys)))];
+  return [
+    "growth  µs per operation, by the number of keys",
+    `  ${"".padEnd(NAME_WIDTH + 12)}${sizes.map((size) => format(size).padStart(12)).join("")}`,
+    ...growth.map(({ name, work, points }) =>
+      `  ${name.padEnd(NAME_WIDTH)}${work.padEnd(12)}` +
+      points.map(({ usPerOperation }) => usPerOperation.toFixed(2).padStart(12)).join("")
+    ),
+  ].join("\n");
+}
+
+/** How many bars were met, and which were not. */
+export function formatBars(works: readonly WorkResult[]): string {
+  const barred = works.flatMap(({ id, ratios }) =>
+    ratios.filter(({ bar }) => bar !== undefined).map((ratio) => ({ id, ratio }))
+  );
+  const missed = barred.filter(({ ratio }) => ratio.met === false);
+  return [
+    `${barred.length - missed.length} of ${barred.length} bars met`,
+    ...missed.map(({ id, ratio }) => `  ${id} against ${ratio.peer}: ${verdict(ratio)}`),
+  ].join("\n");
+}
+
+function formatRatio(ratio: Ratio): string {
+  return ratio.bar === undefined ? `${ratio.ratio.toFixed(2)}x` : verdict(ratio);
+}
+
+function verdict({ ratio, bar, met }: Ratio): string {
+  return `${ratio.toFixed(2)}x, bar ${bar ?? 1}x ${met === false ? "below" : "ok"}`;
+}
+
+function mebibytes(bytes: number): string {
+  return (bytes / MEBIBYTE).toFixed(1);
+}
+
+function format(value: number): string {
+  return value.toLocaleString("en", { maximumFractionDigits: value < 100 ? 1 : 0 });
+}

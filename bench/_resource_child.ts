@@ -1,0 +1,35 @@
+/** The child process of `_resources.ts`: one contestant does its work, and says what that took.
+ *
+ *     _resource_child.ts <contestant, or none> <side> <directory> <keys>
+ */
+
+import process from "node:process";
+import { makeDataset } from "./_data.ts";
+import { diskBytes, peakRssBytes, writtenBytes } from "./_process_usage.ts";
+import { uniformIndexes } from "./_random.ts";
+import { CONTESTANTS } from "./peers/mod.ts";
+
+const [id = "", side = "", directory = "", keyCount = ""] = process.argv.slice(2);
+const { keys, values } = (await makeDataset("small_values", Number(keyCount)))[
+  side as "append" | "btree"
+];
+const contestant = CONTESTANTS.get(id);
+const before = writtenBytes() ?? 0;
+if (contestant !== undefined) {
+  const session = await contestant.open(directory);
+  const own = session.keysOf(keys);
+  await session.putAll(own, values);
+  await session.settle();
+  for (const index of uniformIndexes(own.length, own.length, 1)) {
+    const found = session.getSync(own[index]);
+    if (found instanceof Promise) await found;
+  }
+  await session.close();
+}
+const written = writtenBytes();
+console.log(JSON.stringify({
+  diskBytes: diskBytes(directory),
+  ...(written !== undefined && { writtenBytes: written - before }),
+  dataBytes: keys.bytes.reduce((sum, key, i) => sum + key.length + values[i]!.length, 0),
+  peakRssBytes: peakRssBytes(),
+}));

@@ -1,0 +1,85 @@
+import { ClassicLevel } from "classic-level";
+import type { KeySet, Prefix } from "../_data.ts";
+import { type Contestant, increased, type Session, updated } from "./peer.ts";
+
+/** Writes of one batch of a bulk load; more of them together gain nothing. */
+const BATCH_WRITES = 1_000;
+
+class LevelSession implements Session {
+  readonly #db: ClassicLevel<Uint8Array, Uint8Array>;
+  readonly #options: { sync: boolean };
+
+  constructor(db: ClassicLevel<Uint8Array, Uint8Array>, options: { sync: boolean }) {
+    this.#db = db;
+    this.#options = options;
+  }
+
+  keysOf = (keys: KeySet) => keys.bytes;
+  put = (key: Uint8Array, value: Uint8Array) => this.#db.put(key, value, this.#options);
+  get = (key: Uint8Array) => this.#db.get(key);
+  getSync = (key: Uint8Array) => this.#db.getSync(key);
+  delete = (key: Uint8Array) => this.#db.del(key, this.#options);
+  close = () => this.#db.close();
+
+  /** LevelDB syncs its log with the next write that asks for it, an empty one too. */
+  settle = () => this.#db.del(new Uint8Array([0]), { sync: true });
+
+  async putAll(keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
+    const batches: Promise<void>[] = [];
+    for (let i = 0; i < keys.length; i += BATCH_WRITES) {
+      batches.push(
+        this.putBatch(keys.slice(i, i + BATCH_WRITES), values.slice(i, i + BATCH_WRITES)),
+      );
+    }
+    await Promise.all(batches);
+  }
+
+  putBatch = (keys: readonly Uint8Array[], values: readonly Uint8Array[]) =>
+    this.#db.batch(
+      keys.map((key, i) => ({ type: "put", key, value: values[i]! })),
+      this.#options,
+    );
+
+  scan = async ({ start, end }: Prefix) =>
+    (await this.#db.iterator({ gte: start, lt: end }).all()).length;
+
+  scanFrom = async (gte: Uint8Array, limit: number) =>
+    (await this.#db.iterator({ gte, limit }).all()).length;
+
+  scanAll = async () => {
+    let rows = 0;
+    for await (const _entry of this.#db.iterator()) rows++;
+    return rows;
+  };
+
+  /** There is no atomic add: read, then write, right only as long as callers come in turn. */
+  add = async (key: Uint8Array) => {
+    await this.#db.put(key, increased(await this.#db.get(key)), this.#options);
+  };
+
+  update = async (key: Uint8Array) => {
+    await this.#db.put(key, updated(await this.#db.get(key)), this.#options);
+  };
+}
+
+function contestant(id: string, name: string, guarantee: string, sync: boolean): Contestant {
+  return {
+    id,
+    name,
+    guarantee,
+    open: async (directory) => {
+      const encoding = { keyEncoding: "view", valueEncoding: "view" } as const;
+      const db = new ClassicLevel<Uint8Array, Uint8Array>(directory, encoding);
+      await db.open();
+      return new LevelSession(db, { sync });
+    },
+  };
+}
+
+export const level = contestant("level", "classic-level", "log written, not synced", false);
+export const levelSync = contestant(
+  "level_sync",
+  "classic-level, sync",
+  "durable: log synced per write",
+  true,
+);

@@ -1,0 +1,25 @@
+/** All works, in the order in which they run: those that share stores side by side.
+ *
+ * @module
+ */
+
+import { BURSTS } from "./bursts.ts";
+import { COUNTS } from "./counters.ts";
+import { OPENS } from "./open.ts";
+import { PUTS } from "./puts.ts";
+import { READS, READS_OF_OTHER_DATA } from "./reads.ts";
+import type { Work } from "./work.ts";
+import { YCSB } from "./ycsb.ts";
+
+export type { Entry, Figures, Row, Trial, Work } from "./work.ts";
+
+export const WORKS: readonly Work[] = [
+  ...PUTS,
+  ...BURSTS,
+  ...COUNTS,
+  ...OPENS,
+  ...READS,
+  // Mixes change what the reads before them read.
+  ...YCSB,
+  ...READS_OF_OTHER_DATA,
+];

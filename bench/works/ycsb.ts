@@ -1,0 +1,126 @@
+/** The mixes of YCSB's core workloads, over records of one value.
+ *
+ * Source: Cooper et al., "Benchmarking Cloud Serving Systems with YCSB", SoCC 2010.
+ *
+ * @module
+ */
+
+import { operationsPerSecond, runInTurn } from "../_measure.ts";
+import { randomNumbers, uniformIndexes } from "../_random.ts";
+import { scrambledZipfianIndexes, zipfianRanks } from "../_zipfian.ts";
+import type { Session } from "../peers/mod.ts";
+import { type Entry, type Trial, type Work, writersOf } from "./work.ts";
+
+const SCAN_ROWS_MAX = 100;
+
+interface Mix {
+  readonly id: string;
+  readonly title: string;
+  /** Parts of the operations, reads being the rest. */
+  readonly update?: number;
+  readonly insert?: number;
+  readonly scan?: number;
+  readonly modify?: number;
+  /** Whether reads prefer what was inserted last. */
+  readonly isLatest?: boolean;
+}
+
+const MIXES: readonly Mix[] = [
+  { id: "ycsb_a", title: "YCSB A: 50 % read, 50 % update, zipfian", update: 0.5 },
+  { id: "ycsb_b", title: "YCSB B: 95 % read, 5 % update, zipfian", update: 0.05 },
+  { id: "ycsb_c", title: "YCSB C: 100 % read, zipfian" },
+  { id: "ycsb_f", title: "YCSB F: 50 % read, 50 % read-modify-write, zipfian", modify: 0.5 },
+  { id: "ycsb_d", title: "YCSB D: 95 % read latest, 5 % insert", insert: 0.05, isLatest: true },
+  { id: "ycsb_e", title: "YCSB E: 95 % scan of 1 to 100 rows, 5 % insert", insert: 0.05, scan: 1 },
+];
+
+/** Records that were inserted into a store since it was filled: a store serves several trials. */
+const inserted = new WeakMap<Session, number>();
+
+interface Plan {
+  readonly indexes: Uint32Array;
+  /** Uniform numbers that pick the kind of each operation. */
+  readonly dice: Uint32Array;
+  readonly lengths: Uint32Array;
+}
+
+const plans = new Map<string, Plan>();
+
+function planOf({ isLatest = false }: Mix, count: number): Plan {
+  const name = `${isLatest} ${count}`;
+  let plan = plans.get(name);
+  if (plan === undefined) {
+    const random = randomNumbers(3);
+    plan = {
+      indexes: (isLatest ? zipfianRanks : scrambledZipfianIndexes)(count, count, 4),
+      dice: Uint32Array.from({ length: count }, random),
+      lengths: uniformIndexes(count, SCAN_ROWS_MAX, 5),
+    };
+    plans.set(name, plan);
+  }
+  return plan;
+}
+
+async function run({ session, side, limitMs, latencies }: Trial, mix: Mix) {
+  const keys = [...session.keysOf(side.keys), ...session.keysOf(side.extra)];
+  const { values } = side;
+  const count = side.keys.length;
+  const { indexes, dice, lengths } = planOf(mix, count);
+  const { get, put, scanFrom } = session;
+  const { update = 0, insert = 0, scan = 0, modify = 0, isLatest = false } = mix;
+  const writeBelow = (update + insert + modify) * 2 ** 32;
+  let end = count + (inserted.get(session) ?? 0);
+
+  const modifyOne = async (index: number) => {
+    await get(keys[index]);
+    await put(keys[index], values[index % count]!);
+  };
+  const modifyOneSync = (index: number) => {
+    get(keys[index]);
+    put(keys[index], values[index % count]!);
+  };
+  // A synchronous contestant has no promise to wait for.
+  const modifyIndex = isSync(put(keys[0], values[0]!)) ? modifyOneSync : modifyOne;
+
+  const operation = (i: number) => {
+    const index = isLatest ? end - 1 - indexes[i]! : indexes[i]!;
+    if (dice[i]! < writeBelow) {
+      if (modify > 0) return modifyIndex(index);
+      if (update > 0) return put(keys[index], values[(index + i) % count]!);
+      // Past the last key that was prepared, it is an update.
+      if (end < keys.length) end++;
+      return put(keys[end - 1], values[i]!);
+    }
+    return scan > 0 ? scanFrom(keys[index], lengths[i]! + 1) : get(keys[index]);
+  };
+  const tally = await runInTurn(operation, { count, limitMs, latencies, isMixed: true });
+  inserted.set(session, end - count);
+  return { values: [operationsPerSecond(tally)] };
+}
+
+function isSync(result: unknown): boolean {
+  return typeof (result as { then?: unknown } | undefined)?.then !== "function";
+}
+
+function entries(): Entry[] {
+  const all = writersOf(
+    "btree",
+    ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "sqlite_full", "level", "deno_kv"],
+  );
+  const [append] = writersOf("append", "hybrid");
+  const onAppendSide = { ...append!, id: "hybrid_append", name: "HybridStore, append side" };
+  return [all[0]!, onAppendSide, ...all.slice(1)];
+}
+
+export const YCSB: readonly Work[] = MIXES.map((mix) => ({
+  rows: [{ id: mix.id, title: mix.title, unit: "op/s", better: "higher" }],
+  group: "ycsb",
+  note:
+    "HybridStore's keys are on the B-tree side, where every write is durable; in another row, on " +
+    "the append side. Scans read into an array.",
+  dataset: "small_values",
+  store: "filled",
+  hasLatencies: true,
+  entries: entries(),
+  run: (trial) => run(trial, mix),
+}));
