@@ -13,11 +13,16 @@ import type { MemtableStack, SealedMemtable } from "./memtable_stack.ts";
 import type { CachedReader } from "./read_cache.ts";
 
 /** Writes are acknowledged late once the memtables hold this many times their limit, … */
-const BYTES_BEFORE_WAITING = 4;
+const BYTES_BEFORE_WAITING = 2;
 /** … or once this many are sealed: each is one more place to look for every read. */
 const SEALED_BEFORE_WAITING = 8;
 /** While the engines take nothing, writes are refused once this many times the limit is held. */
-const BYTES_BEFORE_REFUSING = 8;
+const BYTES_BEFORE_REFUSING = 4;
+/** Memtables are applied together as long as they are no larger than this, nor than a full one: they are
+ * put in order in one go. */
+const TOGETHER_BYTES_MAX = 2 * 1024 * 1024;
+/** Entries are handed out to the engines so many in a turn of the event loop. */
+const ENTRIES_PER_TURN = 16384;
 const RETRY_MS = 1000;
 
 /** Applies what is sealed, oldest first, and lets go of what the journal no longer needs.
@@ -143,7 +148,7 @@ export class Applier {
     synced.catch(() => {});
     const newestFirst = oldest.map(({ memtable }) => memtable).reverse();
     for (const memtable of newestFirst) await putInOrder(memtable);
-    const writes = writesByEngine(latestWrites(newestFirst));
+    const writes = await writesByEngine(latestWrites(newestFirst));
     await synced;
     // While the engines write, the memtable that follows is put in order.
     const following = this.#memtables.sealed[oldest.length]?.memtable;
@@ -166,15 +171,15 @@ export class Applier {
     this.#journal.removeBefore(end);
   }
 
-  /** The oldest memtable, and those behind it as long as all of them are no larger than a full one:
-   * ordering them holds the event loop. */
+  /** The oldest memtable, and those behind it as long as all of them are small. */
   #oldestSealed(): readonly SealedMemtable[] {
     const { sealed } = this.#memtables;
     let count = 1;
+    const bytesMax = Math.min(this.#memtableBytes, TOGETHER_BYTES_MAX);
     let bytes = sealed[0]!.memtable.bytes;
     while (count < sealed.length) {
       bytes += sealed[count]!.memtable.bytes;
-      if (bytes > this.#memtableBytes) break;
+      if (bytes > bytesMax) break;
       count++;
     }
     return sealed.slice(0, count);
@@ -193,10 +198,14 @@ async function putInOrder(memtable: Memtable): Promise<void> {
 }
 
 /** Returns the writes that each engine has to take. */
-function writesByEngine(
+async function writesByEngine(
   writes: readonly MemtableEntry[],
-): Record<EngineName, MemtableEntry[]> {
+): Promise<Record<EngineName, MemtableEntry[]>> {
   const byEngine: Record<EngineName, MemtableEntry[]> = { append: [], btree: [] };
-  for (const write of writes) byEngine[write.engine].push(write);
+  for (let i = 0; i < writes.length; i++) {
+    const write = writes[i]!;
+    byEngine[write.engine].push(write);
+    if (i % ENTRIES_PER_TURN === ENTRIES_PER_TURN - 1) await nextTurn();
+  }
   return byEngine;
 }

@@ -72,19 +72,18 @@ export interface MemtableRange {
   readonly to: number;
 }
 
-const NOTHING: MemtableRange = { entries: [], from: 0, to: 0 };
-
 /** New entries are put in order among themselves when there are this many. */
 const RUN_ENTRIES = 8192;
 /** Merging so many entries takes about 2 ms. */
 const MERGE_STEP_ENTRIES = 16384;
-/** Up to this many new entries are inserted one by one; more become a run and are merged. */
-const INSERTED_ENTRIES_MAX = 16;
+/** For ordered reads a run has to be so many times as long as the next shorter one: few runs to look
+ * into, and no entry is merged often, however reads and writes alternate. */
+const RUN_RATIO = 4;
 
 /** A map from keys to their latest write that can be read in key order.
  *
- * New entries are sorted in runs as they come in, and the runs are merged when the order is asked for,
- * so that neither a write nor the first ordered read pays for all of it.
+ * New entries are sorted in runs as they come in, and the runs are merged when they are read, into few
+ * ones, or when the order of all is asked for, into one.
  */
 export class Memtable {
   /** Bytes of the journal that went into it, overwritten values included. */
@@ -180,14 +179,10 @@ export class Memtable {
 
   /** Puts the entries in order, in steps of a few milliseconds. Nothing may be set in between. */
   *ordering(): Generator<void> {
-    if (this.#runs.length === 1 && this.#fresh.length <= INSERTED_ENTRIES_MAX) {
-      if (this.#fresh.length > 0) this.#insertFresh();
-      return;
-    }
-    if (this.#fresh.length > 0) this.#endRun();
+    this.#endRun();
     while (this.#runs.length > 1) {
       // The shortest two, so that no entry is moved more often than it has to.
-      const [a, b, ...others] = this.#runs.sort((a, b) => a.length - b.length);
+      const [a, b, ...others] = this.#runs.toSorted(byLength);
       const merged = yield* merge(a!, b!);
       // Whoever could not wait may have put all of it in order meanwhile.
       if (this.#runs.length === 1) return;
@@ -195,28 +190,45 @@ export class Memtable {
     }
   }
 
-  /** Returns the entries from `start` (inclusive) to `end` (exclusive). */
-  range(start: string, end: string | undefined): MemtableRange {
-    if (this.#entries.size === 0) return NOTHING;
-    const entries = this.entries();
-    return {
-      entries,
-      from: lowerBound(entries, start),
-      to: end === undefined ? entries.length : lowerBound(entries, end),
-    };
+  /** Returns the entries from `start` (inclusive) to `end` (exclusive): ranges that have no key in
+   * common, and none that is empty. */
+  ranges(start: string, end: string | undefined): MemtableRange[] {
+    this.#endRun();
+    this.#mergeSimilar();
+    return this.#runs
+      .map((entries) => ({
+        entries,
+        from: lowerBound(entries, start),
+        to: end === undefined ? entries.length : lowerBound(entries, end),
+      }))
+      .filter(({ from, to }) => from < to);
   }
 
   #endRun(): void {
+    if (this.#fresh.length === 0) return;
     this.#runs.push(this.#fresh.sort(byKey));
     this.#fresh = [];
   }
 
-  #insertFresh(): void {
-    const ordered = this.#runs[0]!.slice();
-    for (const entry of this.#fresh) ordered.splice(lowerBound(ordered, entry.lookup), 0, entry);
-    this.#runs = [ordered];
-    this.#fresh = [];
+  #mergeSimilar(): void {
+    const runs = this.#runs.toSorted(byLength);
+    while (
+      runs.length > 1 &&
+      runs.some((run, i) => i > 0 && run.length < RUN_RATIO * runs[i - 1]!.length)
+    ) {
+      const [a, b] = runs.splice(0, 2);
+      const steps = merge(a!, b!);
+      let step = steps.next();
+      while (!step.done) step = steps.next();
+      runs.push(step.value);
+      runs.sort(byLength);
+    }
+    this.#runs = runs;
   }
+}
+
+function byLength(a: readonly MemtableEntry[], b: readonly MemtableEntry[]): number {
+  return a.length - b.length;
 }
 
 /** Returns the latest write of every key in some memtables, in key order.

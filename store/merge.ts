@@ -127,7 +127,7 @@ function overlayRanges(overlays: readonly Memtable[], range: KeyRange): Memtable
   if (overlays.every(({ size }) => size === 0)) return [];
   const start = lookupKey(range.start);
   const end = range.end && lookupKey(range.end);
-  return overlays.map((memtable) => memtable.range(start, end)).filter(({ from, to }) => from < to);
+  return overlays.flatMap((memtable) => memtable.ranges(start, end));
 }
 
 function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {

@@ -56,7 +56,7 @@ export function resolveOptions(options: OpenOptions): Settings {
   const {
     durability = "hybrid",
     syncIntervalMs = 1000,
-    memtableBytes = 8 * 1024 * 1024,
+    memtableBytes = 16 * 1024 * 1024,
     segmentBytes = DEFAULT_SEGMENT_BYTES,
     readCacheBytes = 32 * 1024 * 1024,
   } = options;

@@ -26,8 +26,8 @@ export interface OpenOptions {
   /** Milliseconds after which an acknowledged write is on disk at the latest, with `"hybrid"`; 1 to
    * 2^31 - 1, 1000 by default. */
   syncIntervalMs?: number;
-  /** Bytes of journal that a memtable takes before it is applied to the engines; 1 to 2^32, 8 MiB by
-   * default. Up to about four times as much is held before writes are acknowledged late. */
+  /** Bytes of journal that a memtable takes before it is applied to the engines; 1 to 2^32, 16 MiB by
+   * default. Up to about twice as much is held before writes are acknowledged late. */
   memtableBytes?: number;
   /** Bytes at which a journal segment is rotated; 64 to 2^40, 64 MiB by default. */
   segmentBytes?: number;

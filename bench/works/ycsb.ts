@@ -37,6 +37,9 @@ const MIXES: readonly Mix[] = [
 /** Records that were inserted into a store since it was filled: a store serves several trials. */
 const inserted = new WeakMap<Session, number>();
 
+/** Trials so far: each writes other values. */
+let trials = 0;
+
 interface Plan {
   readonly indexes: Uint32Array;
   /** Uniform numbers that pick the kind of each operation. */
@@ -70,14 +73,17 @@ async function run({ session, side, limitMs, latencies }: Trial, mix: Mix) {
   const { update = 0, insert = 0, scan = 0, modify = 0, isLatest = false } = mix;
   const writeBelow = (update + insert + modify) * 2 ** 32;
   let end = count + (inserted.get(session) ?? 0);
+  const written = (trials++) * 7919;
 
-  const modifyOne = async (index: number) => {
+  // Never the value that is there: SQLite does not write what does not change.
+  const valueOf = (index: number, i: number) => values[(index + i + written) % count]!;
+  const modifyOne = async (index: number, i: number) => {
     await get(keys[index]);
-    await put(keys[index], values[index % count]!);
+    await put(keys[index], valueOf(index, i));
   };
-  const modifyOneSync = (index: number) => {
+  const modifyOneSync = (index: number, i: number) => {
     get(keys[index]);
-    put(keys[index], values[index % count]!);
+    put(keys[index], valueOf(index, i));
   };
   // A synchronous contestant has no promise to wait for.
   const modifyIndex = isSync(put(keys[0], values[0]!)) ? modifyOneSync : modifyOne;
@@ -85,8 +91,8 @@ async function run({ session, side, limitMs, latencies }: Trial, mix: Mix) {
   const operation = (i: number) => {
     const index = isLatest ? end - 1 - indexes[i]! : indexes[i]!;
     if (dice[i]! < writeBelow) {
-      if (modify > 0) return modifyIndex(index);
-      if (update > 0) return put(keys[index], values[(index + i) % count]!);
+      if (modify > 0) return modifyIndex(index, i);
+      if (update > 0) return put(keys[index], valueOf(index, i));
       // Past the last key that was prepared, it is an update.
       if (end < keys.length) end++;
       return put(keys[end - 1], values[i]!);

@@ -77,8 +77,8 @@ test("writes are refused when the engines take nothing and memory is full", asyn
   };
   await assertCode(writeOn, "NO_SPACE", "memory is full", "the disk is full");
   const { memtable } = core.stats(WHAT);
-  assertEquals([memtable.keys, memtable.bytes >= 8000], [written, true]);
-  assertLessOrEqual(memtable.bytes, 9000);
+  assertEquals([memtable.keys, memtable.bytes >= 4000], [written, true]);
+  assertLessOrEqual(memtable.bytes, 5000);
   assertEquals(core.get(WHAT, appendKey(written - 1)), bytes("value"));
 
   append.before = () => {};
@@ -182,9 +182,9 @@ test("many memtables are applied a few at a time, oldest first", async () => {
     assertEquals(core.get(WHAT, appendKey(1)), bytes("99"));
   };
   await core.checkpoint(WHAT);
-  // Those of about 200 bytes each that are no more than a few full ones together.
+  // Those of about 200 bytes each that are no more than a full one together.
   const taken = positions.slice(1).map((position, i) => Number(position - positions[i]!));
-  assertLessOrEqual(Math.max(...taken), 4 * memtableBytes);
+  assertLessOrEqual(Math.max(...taken), memtableBytes);
   assertGreater(Math.min(...taken), 0);
   assertLessOrEqual(taken.length, 20);
   assertEquals([append.stats().keys, btree.stats().keys], [51, 50]);

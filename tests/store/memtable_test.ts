@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { test } from "node:test";
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertStrictEquals } from "@std/assert";
 import { Router } from "../../mod.ts";
 import {
   lookupKey,
@@ -23,8 +23,17 @@ function show({ key, value }: { key: Uint8Array; value: Uint8Array | undefined }
   return `${[...key]} = ${value === undefined ? "deleted" : [...value]}`;
 }
 
-function inRange({ entries, from, to }: MemtableRange): readonly MemtableEntry[] {
-  return entries.slice(from, to);
+/** Returns what some ranges hold, in order. Each has to be in order itself, and not empty. */
+function inRange(ranges: readonly MemtableRange[]): readonly MemtableEntry[] {
+  const found = ranges.map(({ entries, from, to }) => entries.slice(from, to));
+  for (const entries of found) {
+    assertGreater(entries.length, 0);
+    entries.reduce((a, b) => {
+      assert(a.lookup < b.lookup);
+      return b;
+    });
+  }
+  return found.flat().sort((a, b) => a.lookup < b.lookup ? -1 : 1);
 }
 
 /** Compares by bytes, as the order of keys is defined. */
@@ -92,7 +101,10 @@ test("a memtable reads back in byte order what was set, and not what was taken b
             compare(key, start) >= 0 && (end === null || compare(key, end) < 0)
           );
           within.sort((a, b) => compare(a.key, b.key));
-          const range = memtable.range(lookupKey(start), end === null ? undefined : lookupKey(end));
+          const range = memtable.ranges(
+            lookupKey(start),
+            end === null ? undefined : lookupKey(end),
+          );
           assertEquals(inRange(range).map(show), within.map(show));
         }
       }
@@ -121,13 +133,13 @@ test("a memtable of many keys stays in order, however they come", () => {
       const keys = Array.from({ length: count }, (_, i) => MANY_KEYS[order(i)]!);
       for (const [i, key] of keys.entries()) {
         set(memtable, key, i & 0xff);
-        if (i % readEvery === 0) memtable.range("000000", undefined);
+        if (i % readEvery === 0) memtable.ranges("000000", undefined);
       }
       assertEquals(memtable.size, count);
       const sorted = keys.toSorted(compare);
       assertEquals(memtable.entries().map(({ key }) => key), sorted);
       const [start, end] = [sorted[100]!, sorted[103]!].map((key) => lookupKey(key));
-      const middle = inRange(memtable.range(start!, end)).map(({ key }) => key);
+      const middle = inRange(memtable.ranges(start!, end)).map(({ key }) => key);
       assertEquals(middle, sorted.slice(100, 103));
     }
   }
@@ -160,20 +172,20 @@ test("a range that is being read is not disturbed by writes", () => {
   const memtable = new Memtable(router);
   for (const text of ["b", "d", "f"]) set(memtable, bytes(text), 1);
   memtable.keep();
-  const shown = (range: MemtableRange) => inRange(range).map(({ key }) => key);
-  const range = memtable.range("", undefined);
+  const shown = (range: readonly MemtableRange[]) => inRange(range).map(({ key }) => key);
+  const range = memtable.ranges("", undefined);
   const before = [bytes("b"), bytes("d"), bytes("f")];
   assertEquals(shown(range), before);
   // One key is inserted into the sorted ones, many are merged with them.
   set(memtable, bytes("c"), 1);
-  const longer = memtable.range("c", "d");
+  const longer = memtable.ranges("c", "d");
   assertEquals(shown(longer), [bytes("c")]);
   assertEquals(shown(range), before);
   for (let i = 0; i < 3000; i++) set(memtable, bytes(`c${i}`), 1);
-  assertEquals(shown(memtable.range("c", "d")).length, 3001);
+  assertEquals(shown(memtable.ranges("c", "d")).length, 3001);
   assertEquals(shown(range), before);
   memtable.takeBack();
-  assertEquals(shown(memtable.range("", undefined)), before);
+  assertEquals(shown(memtable.ranges("", undefined)), before);
   assertEquals([shown(range), shown(longer)], [before, [bytes("c")]]);
 });
 
