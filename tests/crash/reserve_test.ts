@@ -44,11 +44,16 @@ for (const segmentBytes of [3000, 300_000]) {
         child.process.kill("SIGKILL");
         const { signal, errors, lines } = await child.ending;
         assertEquals(signal, "SIGKILL", errors);
-        if (reservedBytes(temp.path) > 1000) withZeros++;
+        if (reservedBytes(temp.path) > 0) withZeros++;
 
         const store = await HybridStore.open(temp.path, { segmentBytes });
         const { recovery } = store.stats();
-        assertEquals([recovery.truncatedBytes, recovery.reason], [0, undefined]);
+        assertEquals(recovery.truncatedBytes, 0);
+        // Short segments follow each other so fast that some kill hits the creation of one.
+        assert(
+          /^(unfinished segment at offset \d+)?$/.test(recovery.reason ?? ""),
+          recovery.reason,
+        );
         assertEquals(reservedBytes(temp.path), 0);
         const told = Number(lines.at(-1)) + 1;
         assertGreaterOrEqual(told, count + 40);
