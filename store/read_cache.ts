@@ -115,7 +115,8 @@ class Generation {
 
   /** Returns where the entry of a key starts, 0 where there is none. */
   find(hash: number, bytes: Uint8Array, keyStart: number, keyLength: number): number {
-    return this.#slots[this.#slotOf(hash, bytes, keyStart, keyLength)] ?? 0;
+    const slot = this.#slotOf(hash, bytes, keyStart, keyLength);
+    return slot < 0 ? 0 : this.#slots[slot]!;
   }
 
   /** Returns a view of an entry's value. */

@@ -1,10 +1,10 @@
 import type { Figure } from "./rows.ts";
 import {
   logScale,
-  namesAxis,
   OWN,
   type Panel,
   PANELS_WIDTH,
+  rowsByRuntime,
   SERIES_LABEL,
   seriesScales,
 } from "./theme.ts";
@@ -25,64 +25,55 @@ export function dotPanel(
   const { scale, ticks } = logScale(figures.map(({ value }) => value));
   const { color, shape } = seriesScales(of.map(({ series }) => series));
   const legend = { labelExpr: SERIES_LABEL, symbolFillColor: null } as const;
-  const labels = [...new Set(figures.map(({ label }) => label))];
-  const runtimes = [...new Set(figures.map(({ runtime }) => runtime))];
   const x = { field: "value", type: "quantitative" } as const;
   const ofOwn = { filter: "datum.isOwn" };
-  return {
-    // What is drawn last lies on top.
-    data: { values: figures.toSorted((a, b) => rank(a) - rank(b)) },
-    facet: { column: { field: "runtime", type: "nominal", sort: runtimes, title: null } },
-    spec: {
-      width: PANELS_WIDTH / runtimes.length,
-      height: { step: ROW_HEIGHT },
-      encoding: {
-        y: { field: "label", type: "nominal", sort: labels, axis: namesAxis(NAMES_WIDTH) },
+  return rowsByRuntime(
+    figures,
+    { width: PANELS_WIDTH, rowHeight: ROW_HEIGHT, namesWidth: NAMES_WIDTH },
+    [
+      {
+        mark: { type: "rule", color: "#d0d4d9", strokeWidth: 1.5 },
+        encoding: {
+          x: {
+            ...x,
+            aggregate: "min",
+            scale,
+            axis: { values: ticks, format: "~s", title: `${unit}, logarithmic` },
+          },
+          x2: { field: "value", aggregate: "max" },
+        },
       },
-      layer: [
-        {
-          mark: { type: "rule", color: "#d0d4d9", strokeWidth: 1.5 },
-          encoding: {
-            x: {
-              ...x,
-              aggregate: "min",
-              scale,
-              axis: { values: ticks, format: "~s", title: `${unit}, logarithmic` },
-            },
-            x2: { field: "value", aggregate: "max" },
+      {
+        mark: { type: "point", strokeWidth: 1.8, opacity: 1 },
+        encoding: {
+          x,
+          stroke: { field: "series", type: "nominal", scale: color, legend },
+          shape: { field: "series", type: "nominal", scale: shape, legend },
+          fill: {
+            condition: { test: "!datum.isDurable", value: "white" },
+            field: "series",
+            type: "nominal",
+            scale: color,
+            legend,
+          },
+          size: {
+            // A hollow mark is a ring around a filled one at the same place.
+            condition: [
+              { test: "datum.isOwn", value: 150 },
+              { test: "!datum.isDurable", value: 110 },
+            ],
+            value: 65,
           },
         },
-        {
-          mark: { type: "point", strokeWidth: 1.8, opacity: 1 },
-          encoding: {
-            x,
-            stroke: { field: "series", type: "nominal", scale: color, legend },
-            shape: { field: "series", type: "nominal", scale: shape, legend },
-            fill: {
-              condition: { test: "!datum.isDurable", value: "white" },
-              field: "series",
-              type: "nominal",
-              scale: color,
-              legend,
-            },
-            size: {
-              // A hollow mark is a ring around a filled one at the same place.
-              condition: [
-                { test: "datum.isOwn", value: 150 },
-                { test: "!datum.isDurable", value: 110 },
-              ],
-              value: 65,
-            },
-          },
-        },
-        {
-          transform: [ofOwn],
-          mark: { type: "text", dy: -13, color: OWN, fontSize: 12, fontWeight: "bold" },
-          encoding: { x, text: { field: "text", type: "nominal" } },
-        },
-      ],
-    },
-  };
+      },
+      {
+        transform: [ofOwn],
+        mark: { type: "text", dy: -13, color: OWN, fontSize: 12, fontWeight: "bold" },
+        encoding: { x, text: { field: "text", type: "nominal" } },
+      },
+    ],
+    figures.toSorted((a, b) => rank(a) - rank(b)),
+  );
 }
 
 function rank({ isOwn, isDurable }: Figure): number {

@@ -1,7 +1,16 @@
 import type { TopLevelSpec } from "vega-lite";
 import type { Results } from "../_results.ts";
 import { type RatioRow, ratiosOf } from "./rows.ts";
-import { chart, INK, logScale, MISSED, namesAxis, OWN, type Panel, sourceNotes } from "./theme.ts";
+import {
+  chart,
+  INK,
+  logScale,
+  MISSED,
+  OWN,
+  type Panel,
+  rowsByRuntime,
+  sourceNotes,
+} from "./theme.ts";
 
 const ROW_HEIGHT = 26;
 const NAMES_WIDTH = 345;
@@ -39,68 +48,59 @@ function ratioPanel(rows: readonly RatioRow[]): Panel {
   const { scale, ticks } = logScale(
     rows.flatMap(({ ratio, bar }) => [ratio / TEXT_ROOM, ratio * TEXT_ROOM, bar]),
   );
-  const labels = [...new Set(rows.map(({ label }) => label))];
-  const runtimes = [...new Set(rows.map(({ runtime }) => runtime))];
   const x = { type: "quantitative", scale } as const;
   const verdict = { field: "verdict", type: "nominal" } as const;
   const { domain } = VERDICTS;
   const color = { domain, range: VERDICTS.color };
   const legend = { labelExpr: "datum.label === 'below' ? 'below its line' : 'reached'" };
-  return {
-    data: { values: [...rows] },
-    facet: { column: { field: "runtime", type: "nominal", sort: runtimes, title: null } },
-    spec: {
-      width: WIDTH / runtimes.length,
-      height: { step: ROW_HEIGHT },
-      encoding: {
-        y: { field: "label", type: "nominal", sort: labels, axis: namesAxis(NAMES_WIDTH) },
-      },
-      layer: [
-        {
-          mark: { type: "rule", color: "#d0d4d9", strokeWidth: 1.5 },
-          encoding: {
-            x: {
-              ...x,
-              field: "bar",
-              axis: {
-                values: ticks,
-                labelExpr: "datum.value + '×'",
-                title: "times faster, logarithmic",
-              },
+  return rowsByRuntime(
+    rows,
+    { width: WIDTH, rowHeight: ROW_HEIGHT, namesWidth: NAMES_WIDTH },
+    [
+      {
+        mark: { type: "rule", color: "#d0d4d9", strokeWidth: 1.5 },
+        encoding: {
+          x: {
+            ...x,
+            field: "bar",
+            axis: {
+              values: ticks,
+              labelExpr: "datum.value + '×'",
+              title: "times faster, logarithmic",
             },
-            x2: { field: "ratio" },
           },
+          x2: { field: "ratio" },
         },
-        {
-          mark: { type: "tick", thickness: 2.5, size: 18, color: INK, opacity: 1 },
-          encoding: { x: { ...x, field: "bar" } },
+      },
+      {
+        mark: { type: "tick", thickness: 2.5, size: 18, color: INK, opacity: 1 },
+        encoding: { x: { ...x, field: "bar" } },
+      },
+      {
+        mark: { type: "point", size: 100, strokeWidth: 2, opacity: 1 },
+        encoding: {
+          x: { ...x, field: "ratio" },
+          stroke: { ...verdict, scale: color, legend },
+          shape: { ...verdict, scale: { domain, range: VERDICTS.shape }, legend },
+          fill: { ...verdict, scale: { domain, range: [OWN, "white"] }, legend },
         },
-        {
-          mark: { type: "point", size: 100, strokeWidth: 2, opacity: 1 },
-          encoding: {
-            x: { ...x, field: "ratio" },
-            stroke: { ...verdict, scale: color, legend },
-            shape: { ...verdict, scale: { domain, range: VERDICTS.shape }, legend },
-            fill: { ...verdict, scale: { domain, range: [OWN, "white"] }, legend },
-          },
+      },
+      // On the side where the line is not.
+      ...(["reached", "below"] as const).map((side) => ({
+        transform: [{ filter: `datum.verdict === '${side}'` }],
+        mark: {
+          type: "text" as const,
+          align: side === "reached" ? "left" as const : "right" as const,
+          dx: side === "reached" ? 9 : -9,
+          fontSize: 12,
+          fontWeight: "bold" as const,
+          color: side === "reached" ? OWN : MISSED,
         },
-        // On the side where the line is not.
-        ...(["reached", "below"] as const).map((side) => ({
-          transform: [{ filter: `datum.verdict === '${side}'` }],
-          mark: {
-            type: "text" as const,
-            align: side === "reached" ? "left" as const : "right" as const,
-            dx: side === "reached" ? 9 : -9,
-            fontSize: 12,
-            fontWeight: "bold" as const,
-            color: side === "reached" ? OWN : MISSED,
-          },
-          encoding: {
-            x: { ...x, field: "ratio" },
-            text: { field: "text", type: "nominal" as const },
-          },
-        })),
-      ],
-    },
-  };
+        encoding: {
+          x: { ...x, field: "ratio" },
+          text: { field: "text", type: "nominal" as const },
+        },
+      })),
+    ],
+  );
 }

@@ -122,6 +122,48 @@ export function namesAxis(width: number) {
   };
 }
 
+/** A row of each label that is drawn over the columns of its runtimes. */
+interface Labelled {
+  readonly label: string;
+  readonly runtime: string;
+}
+
+/** Measures of a panel of labelled rows. */
+interface RowSizes {
+  /** What the columns of all runtimes share. */
+  readonly width: number;
+  readonly rowHeight: number;
+  readonly namesWidth: number;
+}
+
+type Layer = Extract<Extract<Panel, { facet: unknown }>["spec"], { layer: unknown }>["layer"];
+
+/** A panel with a row for each label and a column for each runtime, in the order in which they come.
+ *
+ * @param drawn The same rows in the order in which they are drawn: the last lies on top.
+ */
+export function rowsByRuntime<Row extends Labelled>(
+  rows: readonly Row[],
+  { width, rowHeight, namesWidth }: RowSizes,
+  layer: Layer,
+  drawn: readonly Row[] = rows,
+): Panel {
+  const labels = [...new Set(rows.map(({ label }) => label))];
+  const runtimes = [...new Set(rows.map(({ runtime }) => runtime))];
+  return {
+    data: { values: [...drawn] },
+    facet: { column: { field: "runtime", type: "nominal", sort: runtimes, title: null } },
+    spec: {
+      width: width / runtimes.length,
+      height: { step: rowHeight },
+      encoding: {
+        y: { field: "label", type: "nominal", sort: labels, axis: namesAxis(namesWidth) },
+      },
+      layer,
+    },
+  };
+}
+
 /** A whole chart: title, what it shows, panels, notes.
  *
  * @param inset How far the left edge is from the panels'.
