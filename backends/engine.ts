@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { StoreError } from "../codec/error.ts";
+
 /** A key with its value. The bytes belong to whoever receives the entry. */
 export interface Entry {
   /** The key, 1 to 1978 bytes. */
@@ -61,6 +63,9 @@ export interface EngineOptions {
   readonly identity: string;
   /** Whether the engine is to be created. Without it, missing files are damage. */
   readonly create: boolean;
+  /** Called before each apply and before each new connection to the files, with what is to be done as
+   * the beginning of a message. It throws where the files are no longer those of the store. */
+  readonly guard?: (what: string) => void;
 }
 
 /** An ordered store of bytes that remembers up to which journal position it has been written.
@@ -71,13 +76,17 @@ export interface EngineOptions {
 export interface Engine extends EngineReader {
   /** The journal position up to which this engine has everything, durably. */
   readonly position: bigint;
+  /** Why nothing can be applied until the engine is opened anew: a write or a sync of its files failed,
+   * and what is on disk is unknown. A full disk is not such a failure. */
+  readonly failure: StoreError | undefined;
   /** Applies writes, sorted by key and each key once, and then notes the journal position.
    *
    * Resolves once all of it is durable. Where it fails, any part of the writes may be in the engine,
-   * but the position is the old one: whoever applies the same writes again ends up right. The bytes
-   * of the writes must not change until the promise settles, nor lie in shared memory. One apply
-   * runs at a time: the caller waits for it before the next. The event loop is not held for longer
-   * than about 10 ms at a time.
+   * but the position is the old one, and applying the same writes again makes it right; unless
+   * `failure` is set: then every later apply rejects with it. The bytes of the writes must not change
+   * until the promise settles, nor lie in shared memory. One apply runs at a time: the caller waits for
+   * it before the next. The event loop is not held for longer than about 10 ms at a time, and never
+   * for a sync. The promise settles even where the library never answers.
    *
    * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.
    */
@@ -94,6 +103,7 @@ export interface Engine extends EngineReader {
    * @returns What is wrong, a sentence each; empty for a healthy engine. A long list may be cut.
    */
   check(onProgress: (done: number, total: number) => void): Promise<string[]>;
-  /** Waits for a running `apply`, releases all views and closes the files. */
+  /** Waits for a running `apply`, releases all views and closes the files. The files of an engine with
+   * a `failure` are closed as they are, so that nothing is tried again unseen. */
   close(): Promise<void>;
 }

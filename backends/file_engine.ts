@@ -17,7 +17,9 @@ export abstract class FileEngine implements Engine {
   protected readonly views: SharedViews = new SharedViews(() => this.beginMoment());
   readonly #side: string;
   readonly #now: EngineReader;
+  readonly #guard: (what: string) => void;
   #position: bigint;
+  #failure: StoreError | undefined;
   #applying: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
 
@@ -25,11 +27,22 @@ export abstract class FileEngine implements Engine {
    * @param side What messages call the engine.
    * @param now Reads the engine as it is.
    * @param position The journal position that it was opened at.
+   * @param guard See {@linkcode EngineOptions}.
    */
-  constructor(side: string, now: EngineReader, position: bigint) {
+  constructor(
+    side: string,
+    now: EngineReader,
+    position: bigint,
+    guard: (what: string) => void = () => {},
+  ) {
     this.#side = side;
     this.#now = now;
     this.#position = position;
+    this.#guard = guard;
+  }
+
+  get failure(): StoreError | undefined {
+    return this.#failure;
   }
 
   get position(): bigint {
@@ -58,10 +71,14 @@ export abstract class FileEngine implements Engine {
 
   async apply(writes: readonly Write[], position: bigint): Promise<void> {
     this.#requireOpen();
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#guard(`Cannot write to the ${this.#side}`);
     this.#applying = this.write(writes, position);
     try {
       await this.#applying;
       this.#position = position;
+    } catch (error) {
+      throw this.mayRetry(error) ? error : this.fail(error);
     } finally {
       this.#applying = undefined;
       this.views.engineChanges();
@@ -89,6 +106,8 @@ export abstract class FileEngine implements Engine {
     return this.#closing ??= this.#close();
   }
 
+  /** Returns whether an apply that failed so left nothing unknown on disk, and can be tried again. */
+  protected abstract mayRetry(error: unknown): boolean;
   /** Writes and makes durable what `apply` is given. */
   protected abstract write(writes: readonly Write[], position: bigint): Promise<void>;
   /** Holds on to the engine as it is. */
@@ -100,6 +119,24 @@ export abstract class FileEngine implements Engine {
   ): Promise<string[]>;
   /** Closes the files. No apply runs and no moment is held. */
   protected abstract closeFiles(): Promise<void>;
+
+  /** Notes that what is on disk is unknown: nothing is applied any more. A failed sync is reported once,
+   * and the system then takes for written what is not, so that trying again proves nothing.
+   *
+   * @returns The reason, which all later applies reject with.
+   */
+  protected fail(error: unknown): StoreError {
+    if (this.#failure === undefined) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#failure = new StoreError(
+        error instanceof StoreError && error.code === "CORRUPT" ? "CORRUPT" : "IO",
+        `${reason}; the ${this.#side} takes nothing more until the store is reopened, and the journal ` +
+          "keeps what it lacks",
+        { cause: error },
+      );
+    }
+    return this.#failure;
+  }
 
   protected get isApplying(): boolean {
     return this.#applying !== undefined;

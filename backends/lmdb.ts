@@ -109,6 +109,11 @@ class LmdbEngine extends FileEngine {
     }
   }
 
+  protected override mayRetry(error: unknown): boolean {
+    return error instanceof RangeError ||
+      (error instanceof StoreError && error.code === "NO_SPACE");
+  }
+
   /** Queues slices without waiting for each. The last one, which carries the position, is queued when
    * those before it are on disk: a commit that fails must never be followed by a position that claims it.
    */

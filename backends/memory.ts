@@ -76,6 +76,10 @@ export class MemoryEngine implements Engine {
     return this.#position;
   }
 
+  get failure(): StoreError | undefined {
+    return undefined;
+  }
+
   get(key: Uint8Array): Uint8Array | undefined {
     return this.#now().get(key);
   }

@@ -84,6 +84,10 @@ class SqliteEngine extends FileEngine {
     }
   }
 
+  protected override mayRetry(error: unknown): boolean {
+    return error instanceof StoreError && error.code === "NO_SPACE";
+  }
+
   protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
     const connection = this.#connection;
     for (let next = 0; next < writes.length;) {
