@@ -171,6 +171,10 @@ class SteppedEngine implements Engine {
     this.#engine = engine;
   }
 
+  get failure() {
+    return this.#engine.failure;
+  }
+
   get position(): bigint {
     return this.#engine.position;
   }
