@@ -10,7 +10,7 @@ import { Applier } from "./applier.ts";
 import { requireEmptyTarget, writeBackup } from "./backup.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { closeParts, openParts, type Parts } from "./lifecycle.ts";
-import { checkKey, checkValue, describe } from "./limits.ts";
+import { checkBytes, checkKey, checkValue, describe } from "./limits.ts";
 import { lookupKey } from "./memtable.ts";
 import { MemtableStack } from "./memtable_stack.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue, viewValue } from "./merge.ts";
@@ -200,7 +200,7 @@ export class StoreCore {
 
   routeOf(what: string, key: Uint8Array): EngineName {
     this.#requireOpen(what);
-    checkKey(what, key);
+    checkBytes(what, "key", key);
     return this.#parts.router.routeOf(key);
   }
 

@@ -431,9 +431,11 @@ export class HybridStore implements KVStore {
     });
   }
 
-  /** Returns the engine that a key lives in, whether it is there or not.
+  /** Returns the engine that a key lives in, whether it is there or not. Bytes that are too few or too
+   * many for a key are routed as well, by the same rule.
    *
-   * @throws {TypeError | RangeError} The key is not valid.
+   * @throws {TypeError} The key is not a `Uint8Array`.
+   * @throws {StoreError} `CLOSED`.
    */
   routeOf(key: Uint8Array): EngineName {
     return tracedSync(TRACERS.routeOf, this.#context, key, () => {

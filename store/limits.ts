@@ -18,9 +18,7 @@ export const MAX_BATCH_BYTES = 512 * 1024 * 1024;
  * @throws {RangeError} It is not 1 to 1978 bytes long.
  */
 export function checkKey(what: string, key: Uint8Array): void {
-  if (!(key instanceof Uint8Array)) {
-    throw new TypeError(`${what}: the key is ${describe(key)}, not a Uint8Array`);
-  }
+  checkBytes(what, "key", key);
   if (key.length === 0) throw new RangeError(`${what}: the key is empty`);
   if (key.length > MAX_KEY_BYTES) {
     throw new RangeError(`${what}: length ${key.length} exceeds ${MAX_KEY_BYTES} bytes`);
@@ -33,12 +31,20 @@ export function checkKey(what: string, key: Uint8Array): void {
  * @throws {RangeError} It is longer than 128 MiB.
  */
 export function checkValue(what: string, value: Uint8Array): void {
-  if (!(value instanceof Uint8Array)) {
-    throw new TypeError(`${what}: the value is ${describe(value)}, not a Uint8Array`);
-  }
+  checkBytes(what, "value", value);
   if (value.length > MAX_VALUE_BYTES) {
     throw new RangeError(`${what}: length ${value.length} exceeds ${MAX_VALUE_BYTES} bytes`);
   }
+}
+
+/** Checks bytes, however many they are.
+ *
+ * @param name What the bytes are: `key`.
+ * @throws {TypeError} They are not a `Uint8Array`.
+ */
+export function checkBytes(what: string, name: string, bytes: Uint8Array): void {
+  if (bytes instanceof Uint8Array) return;
+  throw new TypeError(`${what}: the ${name} is ${describe(bytes)}, not a Uint8Array`);
 }
 
 /** Names the type of a wrong argument: `undefined`, `a string`, `an Array`. */

@@ -1,7 +1,7 @@
 // What the origin's own tests show, written anew, and what it gets wrong.
 
 import { test } from "node:test";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import {
   assertionCountKey,
   assertionKey,
@@ -149,8 +149,7 @@ test("an unknown key and the empty key route to the B-tree side", async () => {
   assertEquals(store.stats().btree.keys, 1);
 
   assertEquals(new Router().routeOf(new Uint8Array(0)), "btree");
-  // A store takes no empty key, so there is none to route.
-  assertThrows(() => store.routeOf(new Uint8Array(0)), RangeError, "the key is empty");
+  assertEquals(store.routeOf(new Uint8Array(0)), "btree");
 });
 
 test("deleting in one engine leaves the other's key", async () => {

@@ -81,7 +81,9 @@ test("every operation rejects an empty key and one that is too long", async () =
       assertEquals(error.message.endsWith(reason), true, error.message);
     }
     for (const [what, call] of syncKeyCalls(store)) {
-      assertThrows(() => call(key), RangeError, `${what}: ${reason}`);
+      // Where bytes would live has an answer whatever their length.
+      if (what === "Cannot route key") assertEquals(call(key), "btree");
+      else assertThrows(() => call(key), RangeError, `${what}: ${reason}`);
     }
   }
   assertEquals(await store.count(), 0);
