@@ -61,7 +61,8 @@ export function requireEmptyTarget(what: string, target: string): void {
  * @param source One moment of a store.
  * @param position The journal position of that moment, at which the copy's own journal begins.
  * @param target The directory of the copy; absent or empty.
- * @param onProgress Told how many keys are copied, from time to time; what it throws ends the copying.
+ * @param onProgress Told how many keys are copied, from time to time; what it throws ends the copying
+ * and is passed on.
  * @throws {StoreError} `NOT_EMPTY`, `NO_SPACE`, `IO`; nothing is left behind.
  */
 export async function writeBackup(
@@ -75,10 +76,19 @@ export async function writeBackup(
   requireEmptyTarget(what, path);
   const parent = dirname(path);
   let written: string | undefined;
+  let thrown: { readonly error: unknown } | undefined;
+  const tell = (keys: number) => {
+    try {
+      onProgress(keys);
+    } catch (error) {
+      thrown = { error };
+      throw error;
+    }
+  };
   try {
     nodeFileSystem.makeDirectory(parent);
     written = fs.mkdtempSync(join(parent, basename(path) + UNFINISHED_INFIX));
-    const counts = await writeParts(source, position, written, onProgress);
+    const counts = await writeParts(source, position, written, tell);
     // Somebody may have put something into it since, which stays.
     requireEmptyTarget(what, path);
     if (fs.existsSync(path)) fs.rmdirSync(path);
@@ -88,6 +98,8 @@ export async function writeBackup(
     return { path, position, ...counts };
   } catch (error) {
     if (written !== undefined) fs.rmSync(written, { recursive: true, force: true });
+    // What the caller's own function threw is for the caller, and says nothing about files.
+    if (thrown !== undefined) throw thrown.error;
     throw fileError(what, error);
   }
 }

@@ -97,7 +97,8 @@ export interface BackupReport {
 
 /** How `HybridStore.backup` runs. */
 export interface BackupOptions {
-  /** Told how many keys are copied, from time to time. */
+  /** Told how many keys are copied, from time to time. What it throws ends the backup, with nothing
+   * left behind, and is what `backup` rejects with. */
   onProgress?: (progress: { keys: number }) => void;
 }
 
@@ -126,7 +127,8 @@ export interface VerifyReport {
 /** How `HybridStore.verify` runs. */
 export interface VerifyOptions {
   /** Told how far a step has come, from time to time: pages for an engine's own check, keys for the
-   * walk over it, bytes for the journal. */
+   * walk over it, bytes for the journal. What it throws ends the verification, and is what `verify`
+   * rejects with. */
   onProgress?: (progress: {
     part: VerifyFault["part"];
     step: "check" | "walk";

@@ -1,7 +1,13 @@
 import * as fs from "node:fs";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { assert, assertEquals, assertGreater, assertNotEquals } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertNotEquals,
+  assertStrictEquals,
+} from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore, mvKey } from "../../mod.ts";
 import { Child } from "../backends/_child.ts";
@@ -210,18 +216,20 @@ test("a store that is closed during a backup leaves nothing of it", TIMEOUT, asy
   }
 });
 
-test("what the caller's own function throws ends a backup", TIMEOUT, async () => {
+test("what the caller's own function throws ends a backup, and is passed on", TIMEOUT, async () => {
   using temp = tempDirectory();
   await using store = await HybridStore.openTemp();
   await putMany(store, 0, 10, 10);
-  const own = new Error("enough");
-  const error = await store.backup(join(temp.path, "target"), {
-    onProgress: () => {
-      throw own;
-    },
-  }).then(() => undefined, (error) => error);
-  assertEquals([error, error?.cause].includes(own), true);
-  assertEquals(fs.readdirSync(temp.path), []);
+  for (const own of [new Error("enough"), undefined, "text", { code: "ENOSPC" }]) {
+    const backup = store.backup(join(temp.path, "target"), {
+      onProgress: () => {
+        throw own;
+      },
+    });
+    const outcome = await backup.then(() => "resolved", (error) => [error]);
+    assertStrictEquals(outcome[0], own);
+    assertEquals(fs.readdirSync(temp.path), []);
+  }
 });
 
 test("a kill during a backup leaves the store, and nothing that opens", TIMEOUT, async () => {
