@@ -30,7 +30,7 @@ export { Batch } from "./store/batch.ts";
 export { HybridStore } from "./store/hybrid_store.ts";
 export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
 export { Snapshot } from "./store/snapshot.ts";
-export { Transaction } from "./store/transaction.ts";
+export { type Synchronous, Transaction } from "./store/transaction.ts";
 export type {
   BackupOptions,
   BackupReport,

@@ -25,7 +25,6 @@ import type { WriteSet } from "./write_set.ts";
 export class Batch {
   readonly #writes: WriteSet;
   readonly #commit: (writes: WriteSet) => Promise<void>;
-  #isCommitted = false;
 
   /** @internal */
   constructor(writes: WriteSet, commit: (writes: WriteSet) => Promise<void>) {
@@ -71,8 +70,10 @@ export class Batch {
   }
 
   /** Commits the batch, once. It takes effect at the call and resolves when it is acknowledged, as the
-   * strictest of its writes would be. An empty batch resolves at once.
+   * strictest of its writes would be. An empty batch resolves at once. A commit that is refused before
+   * it begins leaves the batch as it was.
    *
+   * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
    * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is there; `POISONED`; `CLOSED`: the
    * store is closed, or the batch was committed before.
    */
@@ -82,11 +83,10 @@ export class Batch {
     } catch (error) {
       return Promise.reject(error);
     }
-    this.#isCommitted = true;
     return this.#commit(this.#writes);
   }
 
   #requireOpen(what: string): void {
-    if (this.#isCommitted) throw new StoreError("CLOSED", `${what}: it was committed`);
+    if (this.#writes.isCommitted) throw new StoreError("CLOSED", `${what}: it was committed`);
   }
 }

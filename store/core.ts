@@ -17,6 +17,7 @@ import { hasKey, KEY_ROWS, type ReadSource, readValue, viewValue } from "./merge
 import type { Settings } from "./options.ts";
 import { CachedReader } from "./read_cache.ts";
 import { replay } from "./replay.ts";
+import { RunningFunction } from "./running_function.ts";
 import { pages, type Scan } from "./scan.ts";
 import { Snapshot } from "./snapshot.ts";
 import { Transaction } from "./transaction.ts";
@@ -49,6 +50,7 @@ export class StoreCore {
   readonly #replayed: number;
   /** What reads consult: it follows the memtables, so that one object serves all reads. */
   readonly #now: ReadSource;
+  readonly #running = new RunningFunction();
   #closing: Promise<void> | undefined;
 
   private constructor(
@@ -117,7 +119,7 @@ export class StoreCore {
   }
 
   put(what: string, key: Uint8Array, value: Uint8Array): Promise<void> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     checkKey(what, key);
     checkValue(what, value);
     this.#writes.requireWritable(what);
@@ -125,14 +127,14 @@ export class StoreCore {
   }
 
   delete(what: string, key: Uint8Array): Promise<void> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     checkKey(what, key);
     this.#writes.requireWritable(what);
     return this.#writes.write(key, undefined, lookupKey(key));
   }
 
   fetchAndAddU64(what: string, key: Uint8Array, delta: bigint): Promise<bigint> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     checkKey(what, key);
     const lookup = lookupKey(key);
     const { sum, bytes } = addU64(viewValue(this.#now, key, lookup), delta);
@@ -145,10 +147,11 @@ export class StoreCore {
     key: Uint8Array,
     update: (current: number) => number,
   ): Promise<number> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     checkKey(what, key);
     const lookup = lookupKey(key);
-    const { next, bytes } = updateF32(viewValue(this.#now, key, lookup), update);
+    const stored = viewValue(this.#now, key, lookup);
+    const { next, bytes } = this.#running.run("update", () => updateF32(stored, update));
     // The function that was called may have closed the store.
     this.#requireOpen(what);
     this.#writes.requireWritable(what);
@@ -156,14 +159,15 @@ export class StoreCore {
   }
 
   commit(what: string, writes: WriteSet): Promise<void> {
-    this.#requireOpen(what);
-    // Whoever has only read may do so whatever became of the journal.
+    this.#requireIdle(what);
+    // What has only read may do so whatever became of the journal.
     if (writes.bytes > 0) this.#writes.requireWritable(what);
+    writes.isCommitted = true;
     return this.#writes.writeAll(writes.writes(), writes.bytes);
   }
 
   async transact<T>(what: string, body: (transaction: Transaction) => T): Promise<T> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     if (typeof body !== "function") {
       throw new TypeError(`${what}: the function is ${describe(body)}`);
     }
@@ -171,7 +175,7 @@ export class StoreCore {
     const transaction = new Transaction(this.source(what), writes);
     let result: T;
     try {
-      result = body(transaction);
+      result = this.#running.run("transact", () => body(transaction));
     } finally {
       transaction.end();
     }
@@ -185,6 +189,7 @@ export class StoreCore {
   }
 
   async deleteRange(what: string, scan: Scan): Promise<number> {
+    this.#requireIdle(what);
     const writes = new WriteSet(this.#parts.router);
     for (const keys of pages(this.source(what), KEY_ROWS, scan)) {
       for (const key of keys) writes.add(what, key, undefined);
@@ -205,14 +210,14 @@ export class StoreCore {
   }
 
   snapshot(what: string): Snapshot {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     const { source, views } = this.#pin();
     return new Snapshot(source, views, () => this.#requireOpen("Cannot read snapshot"));
   }
 
   /** Copies the store as it is now into another directory. */
   async backup(what: string, target: string, options: BackupOptions): Promise<BackupReport> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     requireEmptyTarget(what, target);
     const pinned = this.#pin();
     try {
@@ -227,7 +232,7 @@ export class StoreCore {
 
   /** Checks the store as it is now. */
   async verify(what: string, options: VerifyOptions): Promise<VerifyReport> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     // Whatever waits for the engines need not be looked at in two places, where they take it.
     await this.#checkpoint().catch(() => {});
     this.#requireOpen(what);
@@ -247,12 +252,12 @@ export class StoreCore {
   }
 
   flush(what: string): Promise<void> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     return this.#writes.sync();
   }
 
   async checkpoint(what: string): Promise<void> {
-    this.#requireOpen(what);
+    this.#requireIdle(what);
     await this.#checkpoint();
   }
 
@@ -333,6 +338,12 @@ export class StoreCore {
       release();
       throw error;
     }
+  }
+
+  /** Refuses what writes, or ends the group that a running function has read from. */
+  #requireIdle(what: string): void {
+    this.#requireOpen(what);
+    this.#running.requireNone(what);
   }
 
   #requireOpen(what: string): void {

@@ -20,7 +20,7 @@ import { allRows, pagesAsync, prefixScan, resolveRange, rows, rowsAsync } from "
 import type { Snapshot } from "./snapshot.ts";
 import { TRACERS } from "./tracers.ts";
 import { NO_ROUTE, traced, tracedRows, tracedRowsAsync, tracedSync } from "./tracing.ts";
-import type { Transaction } from "./transaction.ts";
+import type { Synchronous, Transaction } from "./transaction.ts";
 import type {
   BackupOptions,
   BackupReport,
@@ -202,9 +202,15 @@ export class HybridStore implements KVStore {
    * The function runs at once and must be synchronous, so that nothing happens in between and nothing
    * has to be tried again. Where it throws, nothing is written and the promise rejects with its error.
    *
-   * @param body Gets a {@linkcode Transaction}.
+   * While it runs, the store itself can be read, but not written: what its own methods wrote would be
+   * overwritten by the transaction. They reject with a `TypeError`, and so do `flush`, `checkpoint`,
+   * `snapshot`, `backup` and `verify`, which would write what the function has read. `close` is taken,
+   * and the transaction is then refused.
+   *
+   * @param body Gets a {@linkcode Transaction}. A function that returns a promise is refused by the
+   * compiler, and when it has run.
    * @returns What the function returned, once its writes are acknowledged.
-   * @throws {TypeError} `body` is no function, or returned a promise; nothing is written.
+   * @throws {TypeError} `body` is not a function, or returned a promise; nothing is written.
    * @throws {StoreError} As `put` does.
    *
    * @example
@@ -222,9 +228,11 @@ export class HybridStore implements KVStore {
    * assertEquals(left, 7n);
    * ```
    */
-  transact<T>(body: (transaction: Transaction) => T): Promise<T> {
+  transact<T>(body: (transaction: Transaction) => Synchronous<T>): Promise<T> {
     return traced(TRACERS.transact, this.#context, undefined, undefined, () => {
-      return this.#core.transact("Cannot run transaction", body);
+      // Of what is not a promise, the two types are one.
+      const checked = body as (transaction: Transaction) => T;
+      return this.#core.transact("Cannot run transaction", checked);
     });
   }
 
@@ -244,7 +252,8 @@ export class HybridStore implements KVStore {
 
   /** Replaces a number: f32, 4 bytes, little-endian; an absent key counts as 0.
    *
-   * @param update Called once, at once, with the stored number; returns the new one.
+   * @param update Called once, at once, with the stored number; returns the new one. While it runs, the
+   * store is read but not written, as while a function of `transact` runs.
    * @returns The new number, rounded to f32, once it is acknowledged as a put would be.
    * @throws {TypeError} `update` is no function, or returns no number.
    * @throws {RangeError} `update` returns NaN; nothing changed.

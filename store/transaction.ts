@@ -3,9 +3,16 @@ import { StoreError } from "../codec/error.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { checkKey, checkValue } from "./limits.ts";
 import { ENTRY_ROWS, hasKey, type ReadSource, readValue } from "./merge.ts";
+import { RunningFunction } from "./running_function.ts";
 import { resolveRange, rows } from "./scan.ts";
 import type { ScanRange } from "./types.ts";
 import type { WriteSet } from "./write_set.ts";
+
+/** What a function may return that must not wait: a type itself, and nothing that can be assigned to
+ * where it is a promise. */
+export type Synchronous<T> = T extends PromiseLike<unknown>
+  ? "not a promise: the function must be synchronous"
+  : T;
 
 /** Reads and writes that take effect together: what `HybridStore.transact` hands to its function.
  *
@@ -16,6 +23,7 @@ import type { WriteSet } from "./write_set.ts";
 export class Transaction {
   readonly #source: () => ReadSource;
   readonly #writes: WriteSet;
+  readonly #running = new RunningFunction();
   #isOver = false;
 
   /** @internal */
@@ -46,11 +54,13 @@ export class Transaction {
 
   /** Sets the value of a key; both are copied.
    *
-   * @throws {TypeError | RangeError} Key or value is not valid, or the transaction grows past 512 MiB.
+   * @throws {TypeError | RangeError} Key or value is not valid, or the transaction grows past 512 MiB;
+   * or an update function of the transaction is running.
    * @throws {StoreError} `CLOSED`: the transaction is over.
    */
   put(key: Uint8Array, value: Uint8Array): void {
     const what = "Cannot put key in transaction";
+    this.#running.requireNone(what);
     this.#check(what, key);
     checkValue(what, value);
     this.#writes.add(what, key, value);
@@ -59,6 +69,7 @@ export class Transaction {
   /** Removes a key; one that is absent is no error. Throws as {@linkcode Transaction.put} does. */
   delete(key: Uint8Array): void {
     const what = "Cannot delete key in transaction";
+    this.#running.requireNone(what);
     this.#check(what, key);
     this.#writes.add(what, key, undefined);
   }
@@ -74,17 +85,21 @@ export class Transaction {
   /** Adds to a u64 counter and returns the new value; see `HybridStore.fetchAndAddU64`. */
   fetchAndAddU64(key: Uint8Array, delta: bigint): bigint {
     const what = "Cannot add to counter in transaction";
+    this.#running.requireNone(what);
     this.#check(what, key);
     const { sum, bytes } = addU64(readValue(this.#source(), key), delta);
     this.#writes.add(what, key, bytes);
     return sum;
   }
 
-  /** Replaces an f32 and returns the new value; see `HybridStore.compareAndSwapF32`. */
+  /** Replaces an f32 and returns the new value; see `HybridStore.compareAndSwapF32`. While `update`
+   * runs, the transaction takes no writes. */
   compareAndSwapF32(key: Uint8Array, update: (current: number) => number): number {
     const what = "Cannot update number in transaction";
+    this.#running.requireNone(what);
     this.#check(what, key);
-    const { next, bytes } = updateF32(readValue(this.#source(), key), update);
+    const stored = readValue(this.#source(), key);
+    const { next, bytes } = this.#running.run("update", () => updateF32(stored, update));
     this.#writes.add(what, key, bytes);
     return next;
   }

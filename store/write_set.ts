@@ -9,6 +9,8 @@ const ARENA_BYTES = 4096;
 export class WriteSet {
   /** The writes as a memtable, so that a transaction can read them over those of the store. */
   readonly memtable: Memtable;
+  /** Whether a commit was begun, which can be done once. */
+  isCommitted = false;
   #arena: Uint8Array = new Uint8Array(0);
   #used = 0;
   #bytes = 0;

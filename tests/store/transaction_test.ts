@@ -109,15 +109,15 @@ test("HybridStore.transact() refuses an asynchronous function and writes nothing
   await using store = await HybridStore.openTemp();
   const message = "the function returned a promise; it has to be synchronous";
   const late: string[] = [];
-  const transaction = store.transact(async (tx) => {
+  const body: (tx: Transaction) => unknown = async (tx) => {
     tx.put(appendKey(1), VALUE);
     await Promise.resolve();
     await assertCode(() => tx.put(appendKey(2), VALUE), "CLOSED");
     late.push("refused");
     throw new Error("which nobody handles, and nobody has to");
-  });
-  await assertRejects(() => transaction, TypeError, message);
-  const thenable = { then: (resolve: () => void) => resolve() };
+  };
+  await assertRejects(() => store.transact(body), TypeError, message);
+  const thenable: unknown = { then: (resolve: () => void) => resolve() };
   await assertRejects(() => store.transact(() => thenable), TypeError, message);
   assertEquals([late, await store.count()], [["refused"], 0]);
 });
