@@ -13,6 +13,7 @@ import * as fs from "node:fs";
 import { equalBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
+import { nextTurn } from "../runtime/turn.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
 import { createFile, fileError } from "./files.ts";
@@ -22,7 +23,6 @@ import { lmdbError } from "./lmdb_error.ts";
 import { checkLmdbFile } from "./lmdb_file.ts";
 import { encoding, LmdbReader } from "./lmdb_reader.ts";
 import type { Moment } from "./shared_view.ts";
-import { nextTurn } from "./turn.ts";
 
 /** Moments that views can hold at the same time; each takes a reader slot of the library. */
 const MOMENTS_MAX = 1024;

@@ -24,6 +24,7 @@
  */
 
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
+import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import { DataFile, EnoughFaults, FaultList, type LmdbFault, messageOf } from "./_lmdb_data_file.ts";
 import { freeListKind } from "./_lmdb_free_list.ts";
 import {
@@ -36,7 +37,6 @@ import {
 import { compareKeyBytes, type NodePage, VALUE_IS_TREE, VALUE_ON_OVERFLOW } from "./_lmdb_page.ts";
 import { Snapshot } from "./_lmdb_snapshot.ts";
 import { type TreeKind, TreeWalk } from "./_lmdb_tree.ts";
-import { nextTurn } from "./turn.ts";
 
 export type { LmdbFault } from "./_lmdb_data_file.ts";
 
@@ -52,15 +52,13 @@ export interface LmdbCheck {
 
 /** How to check a data file. */
 export interface LmdbCheckOptions {
-  /** Is told how many of the pages are dealt with, about every 10 ms and at the end. */
+  /** Is told how many of the pages are dealt with, about every 5 ms and at the end. */
   onProgress?: (done: number, total: number) => void;
   /** After how many faults the check ends, 100 without it. */
   faultsMax?: number;
 }
 
 const FAULTS_MAX = 100;
-/** For how long the event loop is held at a time. */
-const SLICE_MS = 8;
 /** The named databases of an engine. */
 const DATABASES = ["entries", "meta"];
 
@@ -137,12 +135,10 @@ async function checkSnapshot(
   { onProgress }: LmdbCheckOptions,
 ): Promise<void> {
   try {
-    let sliceStart = performance.now();
     for (const _ of checkTrees(meta, snapshot, check.keys)) {
-      if (performance.now() - sliceStart < SLICE_MS) continue;
+      if (!isTurnOver()) continue;
       onProgress?.(snapshot.knownCount, snapshot.pages);
       await nextTurn();
-      sliceStart = performance.now();
     }
     onProgress?.(snapshot.pages, snapshot.pages);
   } finally {

@@ -4,7 +4,8 @@
  */
 
 import type { RootDatabase } from "lmdb";
-import { nextTurn } from "./turn.ts";
+import { setImmediate } from "../runtime/timers.ts";
+import { nextTurn } from "../runtime/turn.ts";
 
 type Environment = RootDatabase<Uint8Array, Uint8Array>;
 

@@ -6,13 +6,14 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
+import { now } from "../runtime/timers.ts";
+import { nextTurn } from "../runtime/turn.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
 import { createFile } from "./files.ts";
 import type { Moment } from "./shared_view.ts";
 import { Connection } from "./sqlite_connection.ts";
 import { sqliteError } from "./sqlite_driver.ts";
-import { nextTurn } from "./turn.ts";
 
 /** The database file inside the engine's directory. */
 export const SQLITE_FILE = "data.sqlite";
@@ -107,7 +108,7 @@ class SqliteEngine extends FileEngine {
 
   /** Applies writes from an index on until the time of a slice is over; returns the next index. */
   #applySlice(writes: readonly Write[], first: number): number {
-    const deadline = performance.now() + SLICE_MS_MAX;
+    const deadline = now() + SLICE_MS_MAX;
     let next = first;
     let rows = 0;
     let bytes = 0;
@@ -117,7 +118,7 @@ class SqliteEngine extends FileEngine {
       else this.#connection.write(PUT, key, value);
       bytes += value?.length ?? 0;
       if (++rows < ROWS_PER_CLOCK_READ && bytes < BYTES_PER_CLOCK_READ) continue;
-      if (performance.now() > deadline) break;
+      if (now() > deadline) break;
       rows = bytes = 0;
     }
     return next;

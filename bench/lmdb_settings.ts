@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { join } from "@std/path";
 import { encoding } from "../backends/lmdb_reader.ts";
-import { nextTurn } from "../backends/turn.ts";
+import { nextTurn } from "../runtime/turn.ts";
 
 type Db = Database<Uint8Array, Uint8Array>;
 

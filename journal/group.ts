@@ -3,6 +3,7 @@
  * @module
  */
 
+import { queueMicrotask } from "../runtime/timers.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "./record.ts";
 import type { JournalWriter } from "./writer.ts";
 

@@ -4,6 +4,8 @@
  */
 
 import { StoreError } from "../codec/error.ts";
+import { now } from "../runtime/timers.ts";
+import { nextTurn } from "../runtime/turn.ts";
 import { DurableMark } from "./durable_mark.ts";
 import {
   closeQuietly,
@@ -255,7 +257,7 @@ export class JournalWriter {
   }
 
   async #syncNext(): Promise<void> {
-    await new Promise<void>((resolve) => setImmediate(resolve));
+    await nextTurn();
     // The one before may have begun before the latest write. Its failure concerns whoever asks now even
     // if a rotation has since synced the same file: the kernel reports an error once.
     await this.#running;
@@ -277,7 +279,7 @@ export class JournalWriter {
     if (bytes === 0) return;
     const isSmall = bytes <= SYNC_NOW_BYTES_MAX;
     const isReserving = bytes <= RESERVE_BYTES_MIN && this.#reserve();
-    const start = performance.now();
+    const start = now();
     try {
       this.#syncs++;
       if (isSmall && this.#expectedSyncMs < SYNC_NOW_MS_MAX) this.#file.syncNow();
@@ -288,7 +290,7 @@ export class JournalWriter {
     }
     // What the reserve costs says nothing of the next sync.
     if (!isSmall || isReserving) return;
-    this.#expectedSyncMs += (performance.now() - start - this.#expectedSyncMs) * LATEST_SYNC_WEIGHT;
+    this.#expectedSyncMs += (now() - start - this.#expectedSyncMs) * LATEST_SYNC_WEIGHT;
   }
 
   /** Where the next record goes in the file. */

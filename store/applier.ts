@@ -4,10 +4,11 @@
  */
 
 import type { Engine } from "../backends/engine.ts";
-import { nextTurn } from "../backends/turn.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import type { JournalWriter } from "../journal/writer.ts";
+import { clearTimeout, setTimeout, type Timer } from "../runtime/timers.ts";
+import { nextTurn } from "../runtime/turn.ts";
 import { latestWrites, type Memtable, type MemtableEntry } from "./memtable.ts";
 import type { MemtableStack, SealedMemtable } from "./memtable_stack.ts";
 import type { CachedReader } from "./read_cache.ts";
@@ -38,7 +39,7 @@ export class Applier {
   readonly #memtableBytes: number;
   #running: Promise<void> | undefined;
   #failure: StoreError | undefined;
-  #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #retryTimer: Timer | undefined;
   #applies = 0;
 
   constructor(parts: {
@@ -188,7 +189,7 @@ export class Applier {
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.wake(), RETRY_MS);
-    (this.#retryTimer as { unref?: () => void }).unref?.();
+    this.#retryTimer.unref();
   }
 }
 

@@ -4,9 +4,9 @@
  */
 
 import type { KeyRange } from "../backends/engine.ts";
-import { nextTurn } from "../backends/turn.ts";
 import { compareBytes } from "../codec/bytes.ts";
 import { prefixUpperBound } from "../codec/prefix.ts";
+import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import { describe } from "./limits.ts";
 import { rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { ScanRange } from "./types.ts";
@@ -16,8 +16,6 @@ const FIRST_PAGE_ROWS = 256;
 const PAGE_ROWS_MAX = 2048;
 /** Pages grow towards this size and shrink to it, so that large values do not pile up in memory. */
 const PAGE_BYTES = 4 * 1024 * 1024;
-/** An asynchronous scan lets the event loop turn when it has read for this long. */
-const TURN_MS_MAX = 5;
 
 /** A checked scan: a half-open range, what its keys begin with, and how many rows are wanted. */
 export interface Scan {
@@ -156,12 +154,8 @@ export async function* pagesAsync<Row>(
   kind: RowKind<Row>,
   scan: Scan,
 ): AsyncGenerator<Row[]> {
-  let turnStart = performance.now();
   for (const page of pages(source, kind, scan)) {
     yield page;
-    if (performance.now() - turnStart > TURN_MS_MAX) {
-      await nextTurn();
-      turnStart = performance.now();
-    }
+    if (isTurnOver()) await nextTurn();
   }
 }

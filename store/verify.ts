@@ -4,13 +4,13 @@
  */
 
 import type { Engine, EngineView, KeyRange } from "../backends/engine.ts";
-import { nextTurn } from "../backends/turn.ts";
 import { compareBytes } from "../codec/bytes.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type { EngineName, Router } from "../codec/route.ts";
 import type { Segment } from "../journal/segment.ts";
 import { SegmentReader } from "../journal/segment_reader.ts";
 import type { JournalWriter } from "../journal/writer.ts";
+import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import { rangeBehind } from "./merge.ts";
 import { decodeWrites } from "./payload.ts";
 import type { VerifyFault, VerifyOptions, VerifyReport } from "./types.ts";
@@ -18,7 +18,6 @@ import type { VerifyFault, VerifyOptions, VerifyReport } from "./types.ts";
 /** Faults that are named one by one; a store that is damaged throughout has millions. */
 const FAULTS_MAX = 100;
 const PAGE_ROWS = 1024;
-const TURN_MS_MAX = 5;
 
 /** What a verification looks at: one moment of a store, pinned. */
 export interface VerifySource {
@@ -37,7 +36,6 @@ export class Verification {
   readonly #onProgress: NonNullable<VerifyOptions["onProgress"]>;
   readonly #faults: VerifyFault[] = [];
   #faultCount = 0;
-  #turnStart = performance.now();
 
   constructor(source: VerifySource, options: VerifyOptions) {
     this.#source = source;
@@ -184,10 +182,9 @@ export class Verification {
 
   /** Lets the event loop turn when it is time, and returns whether it was. */
   async #turn(): Promise<boolean> {
-    if (performance.now() - this.#turnStart < TURN_MS_MAX) return false;
+    if (!isTurnOver()) return false;
     await nextTurn();
     this.#source.requireOpen();
-    this.#turnStart = performance.now();
     return true;
   }
 }

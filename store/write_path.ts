@@ -10,6 +10,14 @@
 import { StoreError } from "../codec/error.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "../journal/record.ts";
 import type { JournalWriter } from "../journal/writer.ts";
+import {
+  clearTimeout,
+  queueMicrotask,
+  setImmediate,
+  setTimeout,
+  type Timer,
+} from "../runtime/timers.ts";
+import { isTurnOver } from "../runtime/turn.ts";
 import type { Applier } from "./applier.ts";
 import type { MemtableEntry } from "./memtable.ts";
 import type { MemtableStack } from "./memtable_stack.ts";
@@ -18,8 +26,6 @@ import type { Durability } from "./types.ts";
 
 /** Records are built in chunks of this size; a group ends at the latest where its chunk does. */
 const CHUNK_BYTES = 256 * 1024;
-/** Groups follow each other without a turn of the event loop in between for no longer than this. */
-const TURN_MS_MAX = 4;
 
 /** What a write waits for: the group's record being written, or being on disk. */
 class Acknowledgement {
@@ -52,9 +58,7 @@ export class WritePath {
   #durable: Acknowledgement | undefined;
   #isScheduled = false;
 
-  #isInTurn = false;
-  #turnStart = 0;
-  #syncTimer: ReturnType<typeof setTimeout> | undefined;
+  #syncTimer: Timer | undefined;
 
   constructor(parts: {
     journal: JournalWriter;
@@ -200,16 +204,8 @@ export class WritePath {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    const now = performance.now();
-    if (!this.#isInTurn) {
-      this.#isInTurn = true;
-      this.#turnStart = now;
-      setImmediate(() => this.#isInTurn = false);
-    } else if (now - this.#turnStart > TURN_MS_MAX) {
-      setImmediate(() => this.commit());
-      return;
-    }
-    queueMicrotask(() => this.commit());
+    if (isTurnOver()) setImmediate(() => this.commit());
+    else queueMicrotask(() => this.commit());
   }
 
   #takeBack(): void {
@@ -235,6 +231,6 @@ export class WritePath {
       this.#journal.sync().catch(() => {});
     }, this.#syncIntervalMs);
     // What waits is with the operating system already, so it need not keep the process alive.
-    (this.#syncTimer as { unref?: () => void }).unref?.();
+    this.#syncTimer.unref();
   }
 }

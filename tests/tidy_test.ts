@@ -14,10 +14,11 @@ const LINE_LIMIT = 500;
 /** What each part of the library may import from, itself included. */
 const LAYERS: Record<string, string[]> = {
   "mod.ts": ["backends", "codec", "journal", "store"],
-  "store": ["backends", "codec", "journal", "store"],
-  "journal": ["codec", "journal"],
-  "backends": ["backends", "codec"],
-  "codec": ["codec"],
+  "store": ["backends", "codec", "journal", "runtime", "store"],
+  "journal": ["codec", "journal", "runtime"],
+  "backends": ["backends", "codec", "runtime"],
+  "codec": ["codec", "runtime"],
+  "runtime": ["runtime"],
 };
 
 const files = projectFiles();
@@ -50,7 +51,7 @@ test("source files and folders have snake_case names, entry points kebab-case", 
   assertEquals(Object.keys(denoConfig.exports).filter((name) => !entry.test(name)), []);
 });
 
-test("imports run one way: mod to store to backends, journal to codec", () => {
+test("imports run one way: mod to store to backends, journal to codec to runtime", () => {
   const wrong = library.flatMap((file) =>
     importsOf(file)
       .filter((specifier) => specifier.startsWith("."))
@@ -71,6 +72,23 @@ test("the library imports its declared dependencies alone, the codec none", () =
       )
       .map((specifier) => `${file} imports ${specifier}`)
   );
+  assertEquals(wrong, []);
+});
+
+test("no file of the library uses a timer that a test runner can replace", () => {
+  const names = ["setTimeout", "clearTimeout", "setImmediate", "queueMicrotask"];
+  const others =
+    /\b(setInterval|clearInterval|clearImmediate|performance\.now|Date\.now|nextTick)\b/;
+  const wrong = library.filter((file) => layerOf(file) !== "runtime").flatMap((file) => {
+    const code = withoutComments(read(file));
+    const imported = code.match(/^import \{([^}]*)\} from "[./]*\/runtime\/timers\.ts";$/m)?.[1] ??
+      "";
+    return [
+      ...names.filter((name) => new RegExp(`(?<![.#])\\b${name}\\(`).test(code))
+        .filter((name) => !imported.split(/[\s,]+/).includes(name)),
+      ...code.match(others)?.slice(1) ?? [],
+    ].map((name) => `${file} uses ${name}`);
+  });
   assertEquals(wrong, []);
 });
 

@@ -4,8 +4,9 @@ import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { join } from "@std/path";
 import { checkLmdbPages, type LmdbCheck } from "../../backends/lmdb_check.ts";
 import type { Engine, Write } from "../../backends/mod.ts";
-import { nextTurn } from "../../backends/turn.ts";
+import { nextTurn } from "../../runtime/turn.ts";
 import { numberedKey, pattern, put, remove, sorted } from "../conformance/_kit.ts";
+import { withLazyClock } from "../helpers/clock.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { Random } from "../model/_random.ts";
 import { assertFound, longKey, PAGE_BYTES, withEngine } from "./_lmdb_image.ts";
@@ -116,21 +117,6 @@ test("checkLmdbPages() has read the meta pages when it is first left", async () 
     assertEquals((await checkLmdbPages(copy)).faults.length, 2);
   });
 });
-
-/** Runs `body` by a clock that goes on by a millisecond whenever it is looked at: what pauses now and
- * then does so many times, and on a fast machine as often as on a slow one.
- */
-async function withLazyClock(body: () => Promise<void>): Promise<void> {
-  const now = Object.getOwnPropertyDescriptor(performance, "now");
-  let time = 0;
-  Object.defineProperty(performance, "now", { value: () => time++, configurable: true });
-  try {
-    await body();
-  } finally {
-    if (now === undefined) delete (performance as { now?: unknown }).now;
-    else Object.defineProperty(performance, "now", now);
-  }
-}
 
 test("checkLmdbPages() finds no fault in a file that is written meanwhile", TIMEOUT, async () => {
   await withEngine(async (engine, path) => {

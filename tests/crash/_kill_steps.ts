@@ -6,7 +6,7 @@
 import process from "node:process";
 import { basename } from "@std/path";
 import type { Engine, Write } from "../../backends/engine.ts";
-import { nextTurn } from "../../backends/turn.ts";
+import { nextTurn } from "../../runtime/turn.ts";
 import { HybridStore, type OpenOptions } from "../../mod.ts";
 import type { EngineName } from "../../codec/route.ts";
 import {

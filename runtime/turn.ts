@@ -1,0 +1,43 @@
+/** Turns of the event loop: waiting for the next one, and knowing when the present one is long enough.
+ *
+ * Awaiting what is settled already lets no timer fire and no input arrive. Work that could continue
+ * without a pause asks here whether it may, so that all of it together, reads and writes, lets the loop
+ * turn every few milliseconds.
+ *
+ * @module
+ */
+
+import { now, setImmediate } from "./timers.ts";
+
+/** For how long the event loop is held before whatever could continue waits for its next turn. */
+const TURN_MS_MAX = 4;
+
+/** What turns are measured by. Tests put a clock of their own here, so that work pauses as often on a fast
+ * machine as on a slow one.
+ *
+ * @internal
+ */
+export const turnClock: { now: () => number } = { now };
+
+let isNoted = false;
+let turnStart = 0;
+
+/** Resolves in a later turn of the event loop, after timers and I/O had their chance. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}
+
+/** Returns whether this turn has lasted for 4 ms since the first call in it: what could continue should
+ * wait for {@linkcode nextTurn} first.
+ */
+export function isTurnOver(): boolean {
+  if (isNoted) return turnClock.now() - turnStart > TURN_MS_MAX;
+  isNoted = true;
+  turnStart = turnClock.now();
+  setImmediate(endTurn);
+  return false;
+}
+
+function endTurn(): void {
+  isNoted = false;
+}
