@@ -39,6 +39,9 @@ export interface JournalFileSystem {
   remove(path: string): void;
   /** Makes the names in a directory durable. */
   syncDirectory(path: string): void;
+  /** Resolves once the names in a directory are durable, while the event loop turns. Without it,
+   * `syncDirectory` is called. */
+  syncDirectoryAsync?(path: string): Promise<void>;
 }
 
 class NodeFile implements JournalFile {
@@ -112,7 +115,26 @@ export const nodeFileSystem: JournalFileSystem = {
       fs.closeSync(descriptor);
     }
   },
+  syncDirectoryAsync(path) {
+    if (process.platform === "win32") return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      fs.open(path, "r", (error, descriptor) => {
+        if (error) return reject(error);
+        fs.fsync(descriptor, (failure) => {
+          fs.close(descriptor, () => failure ? reject(failure) : resolve());
+        });
+      });
+    });
+  },
 };
+
+/** Makes the names in a directory durable, and lets the event loop turn meanwhile where the file access
+ * can.
+ */
+export async function syncDirectory(fileSystem: JournalFileSystem, path: string): Promise<void> {
+  if (fileSystem.syncDirectoryAsync === undefined) fileSystem.syncDirectory(path);
+  else await fileSystem.syncDirectoryAsync(path);
+}
 
 /** Reads into `target` from `position` on, until it is full or the file ends.
  *

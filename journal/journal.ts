@@ -216,7 +216,6 @@ export class Journal implements AsyncDisposable {
    * @throws {RangeError} The cursor lies behind the end.
    * @throws {StoreError} `IO`; `POISONED`; `CLOSED`.
    */
-  // deno-lint-ignore require-await
   async removeBefore(cursor: bigint): Promise<number> {
     this.#requireOpen("remove segments");
     requireOffset("remove segments", cursor);
@@ -228,7 +227,7 @@ export class Journal implements AsyncDisposable {
     }
     // An open file would keep the space of a removed segment.
     this.#reader.release();
-    return this.#writer.removeBefore(cursor);
+    return await this.#writer.removeBefore(cursor);
   }
 
   /** Returns counts since the journal was opened, and its size. */

@@ -12,6 +12,7 @@ import {
   fileError,
   type JournalFile,
   type JournalFileSystem,
+  syncDirectory,
   writeFully,
 } from "./file_system.ts";
 import type { Recovered } from "./recovery.ts";
@@ -47,6 +48,10 @@ export interface WriterOptions {
   /** Whether room is reserved for small syncs: zeros behind the last record, until the segment is
    * closed or the process dies. Recovery has to know of it. */
   readonly reserves?: boolean;
+  /** Called before a segment is created or removed, with what is about to happen as the beginning of a
+   * message: `Cannot create journal segment`. Where it throws, because the directory is no longer the
+   * journal's, neither happens and the writer is poisoned. */
+  readonly guard?: (what: string) => void;
 }
 
 /** The end of a journal. Writes are synchronous, so that a group is either in the file or nowhere
@@ -60,6 +65,7 @@ export class JournalWriter {
   readonly #directory: string;
   readonly #segmentBytes: number;
   readonly #reserves: boolean;
+  readonly #guard: (what: string) => void;
   /** Whether room is reserved in the current segment. */
   #canReserve: boolean;
   readonly #mark: DurableMark;
@@ -76,6 +82,8 @@ export class JournalWriter {
    * spot. */
   #expectedSyncMs = 2 * SYNC_NOW_MS_MAX;
   #poison: StoreError | undefined;
+  /** The latest removal of segments; the next one waits for it. */
+  #removing: Promise<unknown> = Promise.resolve();
   /** Where the zeros in the file end; anything below its end where there are none. */
   #reservedEnd = 0;
   #writes = 0;
@@ -88,13 +96,14 @@ export class JournalWriter {
   constructor(
     fileSystem: JournalFileSystem,
     directory: string,
-    { segmentBytes, reserves = false }: WriterOptions,
+    { segmentBytes, reserves = false, guard = () => {} }: WriterOptions,
     recovered: Recovered,
   ) {
     this.#fileSystem = fileSystem;
     this.#directory = directory;
     this.#segmentBytes = segmentBytes;
     this.#reserves = this.#canReserve = reserves;
+    this.#guard = guard;
     this.#segments = [...recovered.segments];
     this.#end = recovered.end;
     this.#durableEnd = recovered.end;
@@ -221,31 +230,21 @@ export class JournalWriter {
     else this.#retired.push(previous);
   }
 
-  /** Removes the segments that lie below `cursor` as a whole; the current one always stays.
+  /** Removes the segments that lie below `cursor` as a whole; the current one always stays. Calls follow
+   * one another, and `close` waits for them.
    *
-   * @returns How many were removed.
+   * @returns How many were removed, once that is on disk.
    * @throws {StoreError} `IO`; `POISONED`.
    */
-  removeBefore(cursor: bigint): number {
-    this.#requireSound("Cannot remove journal segments");
-    let removed = 0;
-    try {
-      while (this.#segments.length > 1 && this.#segments[1]!.base <= cursor) {
-        this.#fileSystem.remove(this.#segments[0]!.path);
-        this.#segments.shift();
-        removed++;
-        // One by one: removals that reach the disk in another order would leave a gap, which reads
-        // as damage.
-        this.#fileSystem.syncDirectory(this.#directory);
-      }
-    } catch (error) {
-      throw fileError("Cannot remove journal segment", error);
-    }
-    return removed;
+  removeBefore(cursor: bigint): Promise<number> {
+    const removal = this.#removing.then(() => this.#remove(cursor));
+    this.#removing = removal.catch(() => {});
+    return removal;
   }
 
   /** Syncs, unless poisoned, and closes the files. */
   async close(): Promise<void> {
+    await this.#removing;
     try {
       if (this.#poison === undefined) await this.sync();
       this.#giveUpReserve();
@@ -254,6 +253,26 @@ export class JournalWriter {
       this.#mark.close();
       closeQuietly(this.#file);
     }
+  }
+
+  async #remove(cursor: bigint): Promise<number> {
+    const what = "Cannot remove journal segment";
+    this.#requireSound(what);
+    let removed = 0;
+    while (this.#segments.length > 1 && this.#segments[1]!.base <= cursor) {
+      this.#requireOwner(what);
+      try {
+        this.#fileSystem.remove(this.#segments[0]!.path);
+        this.#segments.shift();
+        removed++;
+        // One by one: removals that reach the disk in another order would leave a gap, which reads
+        // as damage.
+        await syncDirectory(this.#fileSystem, this.#directory);
+      } catch (error) {
+        throw fileError(what, error);
+      }
+    }
+    return removed;
   }
 
   async #syncNext(): Promise<void> {
@@ -336,6 +355,7 @@ export class JournalWriter {
   }
 
   #createSegment(base: bigint): JournalFile {
+    this.#requireOwner("Cannot create journal segment");
     const segment = segmentAt(this.#directory, base);
     let file: JournalFile | undefined;
     try {
@@ -379,14 +399,29 @@ export class JournalWriter {
     }
   }
 
-  #poisonWith(what: string, cause: unknown): StoreError {
+  #poisonWith(
+    what: string,
+    cause: unknown,
+    why = "what is on disk is unknown, so writes are refused",
+  ): StoreError {
     const { message } = fileError(what, cause);
     this.#poison ??= new StoreError(
       "POISONED",
-      `${message}; what is on disk is unknown, so writes are refused until the journal is reopened`,
-      { cause },
+      `${message}; ${why} until the journal is reopened`,
+      {
+        cause,
+      },
     );
     return this.#poison;
+  }
+
+  /** Asks the guard whether the directory may still be changed. */
+  #requireOwner(what: string): void {
+    try {
+      this.#guard(what);
+    } catch (error) {
+      throw this.#poisonWith(what, error, "writes are refused");
+    }
   }
 
   #requireSound(what: string): void {

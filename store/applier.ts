@@ -169,7 +169,7 @@ export class Applier {
     this.#applies++;
     this.#cache.forget(writes.btree);
     this.#memtables.drop(oldest.length);
-    this.#journal.removeBefore(end);
+    await this.#journal.removeBefore(end);
   }
 
   /** The oldest memtable, and those behind it as long as all of them are small. */

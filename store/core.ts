@@ -315,7 +315,7 @@ export class StoreCore {
     // What came in meanwhile keeps its segment.
     if (this.#memtables.bytes > 0) return;
     journal.rotate();
-    journal.removeBefore(journal.end);
+    await journal.removeBefore(journal.end);
   }
 
   /** Pins the engines, and the memtables above them, which take no more writes from here on. */

@@ -94,6 +94,11 @@ function interceptFiles(directory: string): void {
       remove: (path) => around(`${kindOf(path)} removal`, () => real.remove(path)),
       syncDirectory: (path) =>
         around(`${nameOf(path)} directory sync`, () => real.syncDirectory(path)),
+      syncDirectoryAsync: async (path) => {
+        step(`before ${nameOf(path)} directory sync`);
+        await real.syncDirectoryAsync!(path);
+        step(`after ${nameOf(path)} directory sync`);
+      },
     } satisfies Partial<JournalFileSystem>,
   );
 }

@@ -88,11 +88,10 @@ export class ReservingJournal implements TestJournal {
     await this.writer.sync();
   }
 
-  // deno-lint-ignore require-await
   async removeBefore(cursor: bigint): Promise<number> {
     this.#group.commit();
     this.#reader.release();
-    return this.writer.removeBefore(cursor);
+    return await this.writer.removeBefore(cursor);
   }
 
   async close(): Promise<void> {
