@@ -34,9 +34,10 @@ const SCHEMA = [
   "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
   "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];
-// REPLACE would delete and insert where this overwrites.
+// REPLACE would delete and insert where this overwrites. A value that is empty arrives as NULL in some
+// versions of Node.
 const PUT =
-  "INSERT INTO entries VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+  "INSERT INTO entries VALUES (?, ifnull(?, x'')) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
 const DELETE = "DELETE FROM entries WHERE key = ?";
 const PUT_META =
   "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";

@@ -18,11 +18,12 @@ const HAS = "SELECT 1 FROM entries WHERE key = ?";
 /** Selects a range: columns, whether it has an end, whether it is read backwards.
  *
  * SQLite plans anew whenever a limit that is a mere parameter is bound, which takes as long as reading
- * twenty rows. It does not look into a sum.
+ * twenty rows. It does not look into a sum. A start that is empty arrives as NULL in some versions of
+ * Node, and nothing is greater than NULL.
  */
 const SELECT = (columns: string, hasEnd: boolean, reverse: boolean) =>
-  `SELECT ${columns} FROM entries WHERE key >= ?1 ${hasEnd ? "AND key < ?2" : ""} ` +
-  `ORDER BY key ${reverse ? "DESC" : "ASC"} LIMIT ?3 + 0`;
+  `SELECT ${columns} FROM entries WHERE key >= ifnull(?, x'') ${hasEnd ? "AND key < ?" : ""} ` +
+  `ORDER BY key ${reverse ? "DESC" : "ASC"} LIMIT ? + 0`;
 /** The same by its two properties, which are 0 or 1: no text is put together for a scan. */
 const selects = (columns: string) =>
   [false, true].map((hasEnd) => [false, true].map((reverse) => SELECT(columns, hasEnd, reverse)));
@@ -71,7 +72,7 @@ export class Connection implements Moment {
     return this.#select(
       SELECT_ENTRIES,
       range,
-      (statement, start, end) => statement.entries(start, end, limitOf(limit)),
+      (statement, bounds) => statement.entries(...bounds, limitOf(limit)),
     );
   }
 
@@ -79,8 +80,8 @@ export class Connection implements Moment {
     return this.#select(
       SELECT_KEYS,
       range,
-      (statement, start, end) =>
-        statement.rows(start, end, limitOf(limit)).map((row) => row[0] as Uint8Array),
+      (statement, bounds) =>
+        statement.rows(...bounds, limitOf(limit)).map((row) => row[0] as Uint8Array),
     );
   }
 
@@ -209,12 +210,12 @@ export class Connection implements Moment {
   #select<Row>(
     sql: string[][],
     { start, end, reverse }: KeyRange,
-    read: (statement: SqliteStatement, start: Uint8Array, end: Uint8Array | null) => Row[],
+    read: (statement: SqliteStatement, bounds: Uint8Array[]) => Row[],
   ): Row[] {
     try {
       this.#beginReading();
       const statement = this.#statement(sql[Number(end !== undefined)]![Number(reverse)]!);
-      return read(statement, start, end ?? null);
+      return read(statement, end === undefined ? [start] : [start, end]);
     } catch (error) {
       throw sqliteError("Cannot scan the B-tree side", error);
     }

@@ -8,7 +8,11 @@ import { StoreError } from "../codec/error.ts";
 import type { Entry } from "./engine.ts";
 import { isFileSystemFull } from "./files.ts";
 
-/** A prepared statement. Rows are arrays of columns; integers have to stay below 2^53. */
+/** A prepared statement. Rows are arrays of columns; integers have to stay below 2^53.
+ *
+ * Two things do not hold in every version of Node, so no statement may depend on them: parameters have
+ * to be numbered without gaps, and an empty `Uint8Array` may arrive as NULL.
+ */
 export interface SqliteStatement {
   /** Runs the statement for its effect. */
   run(...parameters: SqliteValue[]): void;
@@ -51,8 +55,9 @@ interface BunDatabase {
 interface NodeStatement {
   run(...parameters: SqliteValue[]): unknown;
   get(...parameters: SqliteValue[]): unknown;
-  all(...parameters: SqliteValue[]): unknown;
-  setReturnArrays(enabled: boolean): void;
+  all(...parameters: SqliteValue[]): unknown[];
+  /** Node has it since 22.16; before that every row is an object. */
+  setReturnArrays?(enabled: boolean): void;
 }
 
 interface NodeDatabase {
@@ -66,26 +71,29 @@ type Modules = {
   "node:sqlite": { DatabaseSync: new (path: string) => NodeDatabase };
 };
 
-function builtin<Name extends keyof Modules>(name: Name): Modules[Name] {
+function builtin<Name extends keyof Modules>(name: Name, path: string): Modules[Name] {
   // Looked up at run time, so that no bundler and no other runtime trips over the name.
   const found = (process.getBuiltinModule as ((name: string) => unknown) | undefined)?.(name);
   if (found !== undefined) return found as Modules[Name];
+  const { bun, deno, node } = process.versions as Record<string, string | undefined>;
+  const runtime = bun ? `Bun ${bun}` : deno ? `Deno ${deno}` : `Node ${node}`;
   throw new StoreError(
     "UNSUPPORTED",
-    `Cannot load ${name}: this runtime does not have it; use Bun 1.2, Deno 2.2, Node 22.13 or later`,
+    `Cannot open ${path}: ${runtime} has no ${name}; use Node 22.13, Bun 1.4, Deno 2.9 or later`,
   );
 }
 
 /** Opens a database file, which is created where it is missing.
  *
+ * @throws {StoreError} `UNSUPPORTED`: the runtime has no SQLite.
  * @throws The native error; {@linkcode sqliteError} converts it.
  */
 export function openSqlite(path: string): SqliteDatabase {
   return "bun" in process.versions
     ? new BunConnection(
-      new (builtin("bun:sqlite").Database)(path, { create: true, readwrite: true }),
+      new (builtin("bun:sqlite", path).Database)(path, { create: true, readwrite: true }),
     )
-    : new NodeConnection(new (builtin("node:sqlite").DatabaseSync)(path));
+    : new NodeConnection(new (builtin("node:sqlite", path).DatabaseSync)(path));
 }
 
 class BunConnection implements SqliteDatabase {
@@ -135,14 +143,26 @@ class NodeConnection implements SqliteDatabase {
 
   prepare(sql: string): SqliteStatement {
     const statement = requireOpen(this.#database).prepare(sql);
-    statement.setReturnArrays(true);
+    const hasArrays = statement.setReturnArrays !== undefined;
+    statement.setReturnArrays?.(true);
+    // An object has its columns in the statement's order.
+    const columns = (row: unknown) =>
+      hasArrays ? row as SqliteValue[] : Object.values(row as Record<string, SqliteValue>);
     return {
       run: (...parameters) => void statement.run(...parameters),
-      value: (...parameters) => (statement.get(...parameters) as SqliteValue[] | undefined)?.[0],
-      rows: (...parameters) => statement.all(...parameters) as SqliteValue[][],
+      value: (...parameters) => {
+        const row = statement.get(...parameters);
+        return row === undefined ? undefined : columns(row)[0];
+      },
+      rows: (...parameters) => {
+        const rows = statement.all(...parameters);
+        return hasArrays ? rows as SqliteValue[][] : rows.map(columns);
+      },
       entries: (...parameters) => {
-        const rows = statement.all(...parameters) as [Uint8Array, Uint8Array][];
-        return rows.map(([key, value]) => ({ key, value }));
+        const rows = statement.all(...parameters);
+        return hasArrays
+          ? (rows as [Uint8Array, Uint8Array][]).map(([key, value]) => ({ key, value }))
+          : (rows as Entry[]).map(({ key, value }) => ({ key, value }));
       },
       // The database closes its statements; until then they only take memory.
       finalize: () => {},
