@@ -12,6 +12,7 @@ import * as fs from "node:fs";
 import type { Engine, Entry } from "../backends/engine.ts";
 import { openLmdbEngine } from "../backends/lmdb.ts";
 import { openSqliteEngine } from "../backends/sqlite.ts";
+import { compareBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
@@ -25,7 +26,7 @@ import {
   UNFINISHED_INFIX,
 } from "./layout.ts";
 import { STORE_FORMAT, writeManifest } from "./manifest.ts";
-import { KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
+import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import { pagesAsync } from "./scan.ts";
 import type { BackupReport } from "./types.ts";
 
@@ -34,6 +35,8 @@ const ALL_KEYS = {
   prefix: new Uint8Array(0),
   limit: Infinity,
 };
+/** No key is below it. */
+const LEAST_KEY = new Uint8Array(1);
 /** What the engines of the copy get at a time; each time costs syncs. */
 const BATCH_BYTES = 16 * 2 ** 20;
 /** What an entry takes in memory besides its bytes, roughly. */
@@ -153,6 +156,7 @@ async function copyEntries(
 ): Promise<{ keys: number; bytes: number }> {
   const waiting: Record<EngineName, Entry[]> = { append: [], btree: [] };
   let waitingBytes = 0;
+  const lastKeys: Partial<Record<EngineName, Uint8Array>> = {};
   let keys = 0;
   let bytes = 0;
   const apply = async (at: bigint) => {
@@ -166,7 +170,9 @@ async function copyEntries(
   for await (const page of pagesAsync(() => source, KEY_ROWS, ALL_KEYS)) {
     for (const key of page) {
       const value = readValue(source, key)!;
-      waiting[source.router.routeOf(key)].push({ key, value });
+      const side = source.router.routeOf(key);
+      waiting[side].push({ key, value });
+      lastKeys[side] = key;
       bytes += key.length + value.length;
       waitingBytes += key.length + value.length + ENTRY_BYTES;
       if (waitingBytes >= BATCH_BYTES) await apply(0n);
@@ -175,7 +181,27 @@ async function copyEntries(
     onProgress(keys);
   }
   await apply(position);
+  for (const name of ["append", "btree"] as const) requireLastKey(source, name, lastKeys[name]);
   return { keys, bytes };
+}
+
+/** Fails where a side has a key behind the last one that was copied. The key is asked for from the
+ * other end and with other bounds, so that a library that shows too little cannot make a copy that
+ * lacks it.
+ */
+function requireLastKey(
+  source: ReadSource,
+  name: EngineName,
+  copied: Uint8Array | undefined,
+): void {
+  const range = { start: LEAST_KEY, end: undefined, reverse: true };
+  const [last] = source.engines[name].keys(range, 1);
+  const isCopied = last === undefined || !hasKey(source, last) ||
+    (copied !== undefined && compareBytes(last, copied) <= 0);
+  if (isCopied) return;
+  throw new Error(
+    `the copy lacks keys of the ${name} side; verify the store, and try another version of the runtime`,
+  );
 }
 
 /** Creates a journal that is empty and begins at a position. */
