@@ -253,7 +253,7 @@ export class StoreCore {
 
   flush(what: string): Promise<void> {
     this.#requireIdle(what);
-    return this.#writes.sync();
+    return this.#writes.flush(what);
   }
 
   async checkpoint(what: string): Promise<void> {

@@ -361,7 +361,13 @@ export class HybridStore implements KVStore {
 
   /** Resolves once every write called before is on disk.
    *
-   * @throws {StoreError} `POISONED`: the sync failed; `CLOSED`.
+   * A write that nobody waited for may have failed. The first `flush` that is called after it rejects
+   * with that failure (the first one, where there are several), once everything else is on disk; later
+   * ones do not. Writes that were awaited count as well: which ones were cannot be known.
+   *
+   * @throws {StoreError} `NO_SPACE` or `IO`: a write since the last flush failed and left nothing
+   * behind; `POISONED`: the sync failed; `CLOSED`.
+   * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
    */
   flush(): Promise<void> {
     return traced(TRACERS.flush, this.#context, undefined, undefined, () => {

@@ -151,7 +151,7 @@ export interface KVStore extends AsyncDisposable {
   delete(key: Uint8Array): Promise<void>;
   /** Returns all entries whose key begins with a prefix, ascending by byte. */
   scanPrefix(prefix: Uint8Array): Promise<Entry[]>;
-  /** Resolves once all acknowledged writes are on disk. */
+  /** Resolves once all writes called before are on disk, and rejects where one of them failed. */
   flush(): Promise<void>;
   /** Adds to a u64 counter and returns the new value. */
   fetchAndAddU64(key: Uint8Array, delta: bigint): Promise<bigint>;

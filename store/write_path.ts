@@ -8,6 +8,7 @@
  */
 
 import { StoreError } from "../codec/error.ts";
+import { fileError } from "../journal/file_system.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "../journal/record.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import {
@@ -57,6 +58,8 @@ export class WritePath {
   #written: Acknowledgement | undefined;
   #durable: Acknowledgement | undefined;
   #isScheduled = false;
+  /** Why the first write failed that failed since the last flush. */
+  #unreported: StoreError | undefined;
 
   #syncTimer: Timer | undefined;
 
@@ -85,7 +88,12 @@ export class WritePath {
     if (poison !== undefined) {
       throw new StoreError("POISONED", `${what}: ${poison.message}`, { cause: poison.cause });
     }
-    this.#applier.requireRoom(what);
+    try {
+      this.#applier.requireRoom(what);
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
   }
 
   /** Takes one write.
@@ -130,6 +138,7 @@ export class WritePath {
       this.#journal.write(this.#chunk.subarray(this.#start, this.#at));
     } catch (error) {
       this.#takeBack();
+      this.#noteFailure(error);
       written?.reject(error);
       durable?.reject(error);
       return error;
@@ -153,10 +162,25 @@ export class WritePath {
     this.#applier.wake();
   }
 
-  /** Resolves once everything that was written before the call is on disk. */
-  sync(): Promise<void> {
+  /** Resolves once everything that was written before the call is on disk. Of the writes that failed
+   * since the last call, it rejects with the first one's failure: which of them were waited for, so that
+   * somebody knows, cannot be found out.
+   *
+   * @throws {StoreError} `NO_SPACE` or `IO`: a write failed; `POISONED`: a sync did.
+   */
+  async flush(what: string): Promise<void> {
     this.commit();
-    return this.#journal.sync();
+    const failure = this.#unreported;
+    this.#unreported = undefined;
+    // What did not fail is to be on disk all the same.
+    await this.#journal.sync();
+    if (failure === undefined) return;
+    throw new StoreError(
+      failure.code,
+      `${what}: a write before it failed and is not in the store; write it again ` +
+        `(${failure.message})`,
+      { cause: failure },
+    );
   }
 
   /** Writes the open group and stops the timer. */
@@ -206,6 +230,10 @@ export class WritePath {
     this.#isScheduled = true;
     if (isTurnOver()) setImmediate(() => this.commit());
     else queueMicrotask(() => this.commit());
+  }
+
+  #noteFailure(error: unknown): void {
+    this.#unreported ??= fileError("Cannot write", error);
   }
 
   #takeBack(): void {

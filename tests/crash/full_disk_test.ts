@@ -18,6 +18,13 @@ for (const mode of ["stay", "close"]) {
   });
 }
 
+test("HybridStore.flush() rejects after an un-awaited write on a full disk", OPTIONS, async () => {
+  using disk = new SmallDisk(40 * 2 ** 20);
+  const { code, signal, lines, errors } = await runChild(CHILD, "unawaited", disk.path);
+  assertEquals(lines, ["flush rejects", "flush resolves"], errors);
+  assertEquals([code, signal], [0, null], errors);
+});
+
 test("a backup that does not fit is NO_SPACE, and leaves nothing", OPTIONS, async () => {
   using disk = new SmallDisk(80 * 2 ** 20);
   const { code, signal, lines, errors } = await runChild(CHILD, "backup", disk.path);

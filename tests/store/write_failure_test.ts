@@ -1,5 +1,6 @@
 import { test } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { StoreError } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
 import { failSegments, openFake, repair } from "./_fakes.ts";
@@ -37,6 +38,47 @@ test("a group that cannot be written is NO_SPACE and leaves nothing behind", asy
   await core.close();
 });
 
+test("HybridStore.flush() rejects with the failure of a write before it, once", async () => {
+  using temp = tempDirectory();
+  const { core, files, journal } = await openFake(temp.path);
+  const message = "Cannot flush: a write before it failed";
+  // A group that was written before the flush, and one that the flush writes.
+  for (const isWrittenBefore of [true, false]) {
+    failSegments(files, "write", "ENOSPC");
+    const unawaited = core.put(WHAT, appendKey(1), bytes("lost")).catch(() => {});
+    if (isWrittenBefore) {
+      await unawaited;
+      repair(files);
+      void core.put(WHAT, appendKey(2), bytes("kept"));
+    }
+    const flush = core.flush("Cannot flush");
+    // The failure belongs to the flush that was called first after it.
+    const second = core.flush("Cannot flush");
+    const error = await assertCode(() => flush, "NO_SPACE", message, "ENOSPC", "write it again");
+    assertInstanceOf(error.cause, StoreError);
+    await second;
+    repair(files);
+    await core.flush("Cannot flush");
+    // What did not fail is on disk all the same.
+    assertEquals(journal.durableEnd, journal.end);
+    assertEquals(core.get(WHAT, appendKey(1)), undefined);
+    assertEquals(core.get(WHAT, appendKey(2)), bytes("kept"));
+  }
+  await core.close();
+});
+
+test("HybridStore.flush() rejects after a write that was awaited and failed, too", async () => {
+  using temp = tempDirectory();
+  const { core, files } = await openFake(temp.path);
+  failSegments(files, "write", "EIO");
+  await assertCode(() => core.put(WHAT, btreeKey(1), bytes("lost")), "IO");
+  repair(files);
+  await core.put(WHAT, btreeKey(1), bytes("again"));
+  await assertCode(() => core.flush("Cannot flush"), "IO", "EIO");
+  await core.flush("Cannot flush");
+  await core.close();
+});
+
 test("what a failed group left out is not replayed, what came after it is", async () => {
   using temp = tempDirectory();
   const { core, files } = await openFake(temp.path);
@@ -53,7 +95,8 @@ test("what a failed group left out is not replayed, what came after it is", asyn
   await assertCode(() => core.put(WHAT, appendKey(1), bytes("lost")), "NO_SPACE");
   repair(files);
   await core.put(WHAT, appendKey(2), bytes("kept"));
-  await core.flush(WHAT);
+  // It reports the write that failed, and has synced the other one.
+  await assertCode(() => core.flush(WHAT), "NO_SPACE");
   // The engines are empty, as if the process had died.
   const again = await openFake(temp.path);
   assertEquals(again.core.stats(WHAT).recovery, { records: 1, replayed: 1, truncatedBytes: 0 });
