@@ -1,10 +1,10 @@
 /**
  * Checks the npm package as its users get it, offline: packs the tarball, unpacks it as
  * `node_modules/@hybrid/store` of an empty project that has the declared dependencies and nothing
- * else, type-checks `consumer.ts` there and runs it in Bun, in Deno with the permissions that README
- * names, and in Node where there is one that has `node:sqlite`.
+ * else, type-checks `consumer.ts` and `conformance.ts` there and runs them in Bun, in Deno with the
+ * permissions that README names, and in the oldest and the newest Node that `links/nodes` names.
  *
- *     deno run -A scripts/check_package.ts [path of a node binary]
+ *     deno run -A scripts/check_package.ts [paths of further node binaries]
  *
  * @module
  */
@@ -20,10 +20,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import process from "node:process";
 import { DENO, ROOT, run, runOrThrow } from "./_run.ts";
 
+/** The files of `scripts/` that are run as a user's. */
+const CONSUMERS = ["consumer", "conformance"];
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-env"];
 
 const project = mkdtempSync(join(tmpdir(), "hybridstore-package-"));
@@ -33,14 +35,19 @@ try {
   checkFiles(installed);
   linkDependencies(installed);
 
-  copyFileSync(join(ROOT, "scripts", "consumer.ts"), join(project, "consumer.ts"));
+  for (const name of CONSUMERS) {
+    copyFileSync(join(ROOT, "scripts", `${name}.ts`), join(project, `${name}.ts`));
+  }
   writeFileSync(join(project, "package.json"), `{ "type": "module" }`);
   await checkTypes();
-  await runConsumer("bun", ["bun"]);
-  await runConsumer("deno", [DENO, "run", "--no-check", ...PERMISSIONS]);
-  const node = process.argv[2] ?? "node";
-  if (await hasSqlite(node)) await runConsumer("node", [node]);
-  else console.log("node: skipped, no Node with node:sqlite at hand");
+  await runConsumers(["bun"], "ts");
+  await runConsumers([DENO, "run", "--no-check", ...PERMISSIONS], "ts");
+  // The oldest Node runs no TypeScript.
+  for (const name of CONSUMERS) await compile(name);
+  const nodes = [...installedNodes(), ...process.argv.slice(2)];
+  for (const node of nodes) await runConsumers([node, "--no-warnings"], "mjs");
+  if (nodes.length > 0) await checkRefusal(nodes[0]!);
+  else console.log("node: skipped, links/nodes has none for this platform");
 } finally {
   rmSync(project, { recursive: true, force: true });
 }
@@ -101,7 +108,7 @@ async function checkTypes(): Promise<void> {
       module,
       moduleResolution,
     };
-    const config = { compilerOptions, files: ["consumer.ts"] };
+    const config = { compilerOptions, files: CONSUMERS.map((name) => `${name}.ts`) };
     writeFileSync(join(project, "tsconfig.json"), JSON.stringify(config));
     await runOrThrow(["bun", join(ROOT, "node_modules/typescript/bin/tsc"), "-p", project]);
   }
@@ -110,12 +117,38 @@ async function checkTypes(): Promise<void> {
   console.log("types: ok");
 }
 
-async function runConsumer(runtime: string, command: string[]): Promise<void> {
-  const output = await runOrThrow([...command, "consumer.ts"], { cwd: project });
-  if (!/^ok$/m.test(output)) throw new Error(`${runtime} did not finish:\n${output}`);
+async function runConsumers(command: string[], extension: string): Promise<void> {
+  const version = /\d+\.\d+\.\d+/.exec(await runOrThrow([command[0]!, "--version"]))?.[0];
+  const runtime = `${basename(command[0]!)} ${version}`;
+  for (const name of CONSUMERS) {
+    const output = await runOrThrow([...command, `${name}.${extension}`], { cwd: project });
+    if (!/^ok$/m.test(output)) throw new Error(`${name} did not finish in ${runtime}:\n${output}`);
+  }
   console.log(`${runtime}: ok`);
 }
 
-async function hasSqlite(node: string): Promise<boolean> {
-  return (await run([node, "--input-type=module", "--eval", `import "node:sqlite"`])).ok;
+async function compile(name: string): Promise<void> {
+  const files = [`${name}.ts`, `--outfile=${name}.mjs`];
+  await runOrThrow(["bun", "build", "--no-bundle", "--target=node", ...files], { cwd: project });
+}
+
+/** Returns the binaries that `links/nodes` has installed; it has none for some platforms. */
+function installedNodes(): string[] {
+  const { optionalDependencies } = JSON.parse(
+    readFileSync(join(ROOT, "links", "nodes", "package.json"), "utf8"),
+  );
+  return Object.keys(optionalDependencies)
+    .map((name) => join(ROOT, "node_modules", name, "bin", "node"))
+    .filter(existsSync);
+}
+
+/** Checks that a Node without SQLite is told what would work. */
+async function checkRefusal(node: string): Promise<void> {
+  const { ok, output } = await run([node, "--no-experimental-sqlite", "consumer.mjs"], {
+    cwd: project,
+  });
+  const expected = /Cannot open .*: Node [\d.]+ has no node:sqlite; use Node [\d.]+, Bun/;
+  if (ok || !expected.test(output) || !output.includes("UNSUPPORTED")) {
+    throw new Error(`A Node without SQLite was not refused:\n${output}`);
+  }
 }

@@ -155,6 +155,20 @@ test("each stand-in has the name and a version of what it stands for", () => {
   }
 });
 
+test("what package.json, README and errors say of runtimes is what is checked", () => {
+  const { node, bun, deno } = packageConfig.engines;
+  const nodes = readJson("links/nodes/package.json").optionalDependencies;
+  assertEquals(`>=${nodes["node-oldest"].split("@").at(-1)}`, node);
+  const [oldestNode, oldestBun, oldestDeno] = [node, bun, deno].map((range: string) =>
+    /^>=(\d+\.\d+)\.0$/.exec(range)![1]!
+  );
+  for (const named of [`Deno ≥ ${oldestDeno}`, `Bun ≥ ${oldestBun}`, `Node ≥ ${oldestNode}`]) {
+    assertEquals(read("README.md").includes(`| ${named}`), true, named);
+  }
+  const message = `use Node ${oldestNode}, Bun ${oldestBun}, Deno ${oldestDeno} or later`;
+  assertEquals(read("backends/sqlite_driver.ts").includes(message), true, message);
+});
+
 test("no file names a package registry", () => {
   const hosts = ["npm" + "js.org", "npm" + "js.com", "yarn" + "pkg.com", "jsr" + ".io"];
   assertEquals(findAll(files.filter(isText), hosts), []);
