@@ -38,27 +38,15 @@ export function freeListKind(snapshot: Snapshot): TreeKind {
     childrenMin: 1,
     compare: compareKeyNumbers,
     nodeFlags: [0, VALUE_ON_OVERFLOW],
-    onLeaf: (page) => checkLists(snapshot, page),
+    onNode: (page, node) => checkList(snapshot, page, node),
   };
 }
 
-function* checkLists(snapshot: Snapshot, page: NodePage): Generator<void, void> {
-  for (let index = 0; index < page.nodeCount; index++) {
-    const node = page.nodeAt(index);
-    const transaction = readNumber(page.view, page.key(node).start);
-    if (transaction === 0 || transaction > snapshot.transaction) {
-      snapshot.fault(page.number, `has free pages of transaction ${transaction}`);
-    }
-    yield* checkList(snapshot, page, node, transaction);
+function* checkList(snapshot: Snapshot, page: NodePage, node: number): Generator<void, void> {
+  const transaction = readNumber(page.view, page.key(node).start);
+  if (transaction === 0 || transaction > snapshot.transaction) {
+    snapshot.fault(page.number, `has free pages of transaction ${transaction}`);
   }
-}
-
-function* checkList(
-  snapshot: Snapshot,
-  page: NodePage,
-  node: number,
-  transaction: number,
-): Generator<void, void> {
   const numbers = readNumbers(snapshot, page, node);
   const room = page.valueBytes(node) / NUMBER_BYTES - 1;
   const { value: count = -1 } = numbers.next();

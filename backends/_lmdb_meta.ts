@@ -33,7 +33,8 @@
  * @module
  */
 
-import type { DataFile, FaultList } from "./_lmdb_data_file.ts";
+import type { DataFile } from "./_data_file.ts";
+import type { FaultList } from "./_lmdb_faults.ts";
 import { META, readNumber } from "./_lmdb_page.ts";
 
 const MAGIC = 0xbeefc0de;
@@ -86,12 +87,8 @@ export interface Meta {
 
 /** Reads both meta pages, without a pause in between, and returns the newer of those that are any. */
 export function readNewestMeta(file: DataFile, faults: FaultList): Meta | undefined {
-  const pageBytes = findPageBytes(file);
-  const first = readMeta(0, pageBytes, file, faults);
-  const second = readMeta(1, pageBytes, file, faults);
-  if (first === undefined || second === undefined) return first ?? second;
-  const isFirstNewer = first.transaction >= second.transaction;
-  const [newer, older] = isFirstNewer ? [first, second] : [second, first];
+  const [newer, older] = readMetas(file, faults);
+  if (newer === undefined || older === undefined) return newer;
   const isFresh = newer.transaction === 0n;
   const isInTurn = newer.transaction === older.transaction + 1n &&
     newer.transaction % 2n === BigInt(newer.page);
@@ -106,6 +103,15 @@ export function readNewestMeta(file: DataFile, faults: FaultList): Meta | undefi
     faults.add(older.page, `has ${older.lastPage} as its last page, later ${newer.lastPage}`);
   }
   return newer;
+}
+
+/** Reads both meta pages, without a pause in between, and returns those that are any, the newer one first. */
+export function readMetas(file: DataFile, faults: FaultList): Meta[] {
+  const pageBytes = findPageBytes(file);
+  return [0, 1]
+    .map((page) => readMeta(page, pageBytes, file, faults))
+    .filter((meta) => meta !== undefined)
+    .sort((a, b) => a.transaction < b.transaction ? 1 : a.transaction > b.transaction ? -1 : 0);
 }
 
 /** Finds out the page size from where the second meta page is. Where none is found, the first meta page

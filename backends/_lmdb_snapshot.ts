@@ -3,7 +3,8 @@
  * @module
  */
 
-import type { DataFile, FaultList } from "./_lmdb_data_file.ts";
+import type { DataFile } from "./_data_file.ts";
+import type { FaultList } from "./_lmdb_faults.ts";
 import type { Meta } from "./_lmdb_meta.ts";
 
 /** Pages before the first that a tree may use. */

@@ -30,8 +30,10 @@ export interface TreeKind {
   readonly childrenMin: number;
   /** The flags that a node of a leaf page may have. */
   readonly nodeFlags: readonly number[];
-  /** Looks into the values of a leaf page that is right. */
-  readonly onLeaf?: (page: NodePage) => Generator<void, void>;
+  /** Looks into the nodes of a leaf page that are right. */
+  readonly onNode?: (page: NodePage, node: number) => Generator<void, void>;
+  /** Told which keys are left out; where both bounds are the same key, it is that one alone. */
+  readonly onLost?: (lost: Bounds) => void;
 }
 
 /** Whoever points to a page. */
@@ -41,7 +43,7 @@ interface Parent {
 }
 
 /** What the page above says of the keys of a page: `low <= key < high`, where there are such. */
-interface Bounds {
+export interface Bounds {
   readonly low: KeyPlace | undefined;
   readonly high: KeyPlace | undefined;
 }
@@ -108,22 +110,15 @@ export class TreeWalk {
     parent: Parent,
     bounds: Bounds,
   ): Generator<void, void> {
-    if (!(yield* this.#snapshot.use(number, 1, parent.number))) return this.#leaveOut();
+    if (!(yield* this.#snapshot.use(number, 1, parent.number))) return this.#leaveOut(bounds);
     const page = this.#buffers[level] ??= new NodePage(this.#snapshot.pageBytes);
-    if (!this.#snapshot.read(number, page.bytes)) return this.#leaveOut();
+    if (!this.#snapshot.read(number, page.bytes)) return this.#leaveOut(bounds);
     const reason = page.findFault(number) ?? this.#findMisfit(page, level, bounds, parent);
     if (reason !== undefined) {
       this.#snapshot.fault(number, reason);
-      return this.#leaveOut();
+      return this.#leaveOut(bounds);
     }
     if (level === 1) this.#rootTransaction = page.transaction;
-    // A page that changes takes those above it along, so that none is older than a child.
-    if (page.transaction > parent.transaction) {
-      this.#snapshot.fault(
-        number,
-        `is of transaction ${page.transaction}, page ${parent.number} above of ${parent.transaction}`,
-      );
-    }
     yield;
     if (page.flags === LEAF) yield* this.#leaf(page, level);
     else yield* this.#branch(page, level, bounds);
@@ -150,14 +145,15 @@ export class TreeWalk {
     }
     this.#leafPages++;
     this.#entries += nodeCount;
-    let isWhole = true;
     for (let index = 0; index < nodeCount; index++) {
       const node = page.nodeAt(index);
-      if (page.nodeFlags(node) !== VALUE_ON_OVERFLOW) continue;
-      if (!(yield* this.#overflow(page, node))) isWhole = false;
+      const isOnOverflow = page.nodeFlags(node) === VALUE_ON_OVERFLOW;
+      if (isOnOverflow && !(yield* this.#overflow(page, node))) {
+        this.#leaveOut({ low: page.key(node), high: page.key(node) });
+      } else if (this.#kind.onNode !== undefined) {
+        yield* this.#kind.onNode(page, node);
+      }
     }
-    if (!isWhole) return this.#leaveOut();
-    if (this.#kind.onLeaf !== undefined) yield* this.#kind.onLeaf(page);
   }
 
   *#overflow(page: NodePage, node: number): Generator<void, boolean> {
@@ -185,8 +181,9 @@ export class TreeWalk {
     return true;
   }
 
-  #leaveOut(): void {
+  #leaveOut(lost: Bounds): void {
     this.#isWhole = false;
+    this.#kind.onLost?.(lost);
   }
 
   /** Returns what is wrong with a page as a part of this tree: its keys, its flags, its level. */
@@ -199,6 +196,11 @@ export class TreeWalk {
     const { compare, keyBytesMin, keyBytesMax, childrenMin, nodeFlags } = this.#kind;
     const { nodeCount } = page;
     const isLeaf = page.flags === LEAF;
+    // A page that changes takes those above it along, so that none is older than a child.
+    if (page.transaction > parent.transaction) {
+      const above = `page ${parent.number} above of ${parent.transaction}`;
+      return `is of transaction ${page.transaction}, ${above}`;
+    }
     if (nodeCount < (isLeaf ? 1 : childrenMin)) return `has ${nodeCount} nodes`;
     if (!isLeaf && level === LEVELS_MAX) return `is a branch on level ${level}`;
     // The first key of a branch page stands for the lowest of all and is not looked at.

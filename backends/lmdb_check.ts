@@ -23,22 +23,16 @@
  * @module
  */
 
-import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
-import { DataFile, EnoughFaults, FaultList, type LmdbFault, messageOf } from "./_lmdb_data_file.ts";
+import { DataFile, messageOf } from "./_data_file.ts";
+import { EnoughFaults, FaultList, type LmdbFault } from "./_lmdb_faults.ts";
 import { freeListKind } from "./_lmdb_free_list.ts";
-import {
-  type Meta,
-  readNewestMeta,
-  readTreeRecord,
-  TREE_RECORD_BYTES,
-  type TreeRecord,
-} from "./_lmdb_meta.ts";
-import { compareKeyBytes, type NodePage, VALUE_IS_TREE, VALUE_ON_OVERFLOW } from "./_lmdb_page.ts";
+import { DATABASE_NAMES, databaseKind, mainKind, type NamedTree } from "./_lmdb_databases.ts";
+import { type Meta, readNewestMeta } from "./_lmdb_meta.ts";
 import { Snapshot } from "./_lmdb_snapshot.ts";
-import { type TreeKind, TreeWalk } from "./_lmdb_tree.ts";
+import { TreeWalk } from "./_lmdb_tree.ts";
 
-export type { LmdbFault } from "./_lmdb_data_file.ts";
+export type { LmdbFault } from "./_lmdb_faults.ts";
 
 /** What a check of a data file found. */
 export interface LmdbCheck {
@@ -59,15 +53,6 @@ export interface LmdbCheckOptions {
 }
 
 const FAULTS_MAX = 100;
-/** The named databases of an engine. */
-const DATABASES = ["entries", "meta"];
-
-const NAMED_TREE = {
-  keyBytesMin: 1,
-  keyBytesMax: MAX_KEY_BYTES,
-  compare: compareKeyBytes,
-  childrenMin: 2,
-};
 
 /** Checks the structure of an LMDB data file that an engine of this package wrote.
  *
@@ -146,13 +131,6 @@ async function checkSnapshot(
   }
 }
 
-/** A named database, as page `from` describes it. */
-interface NamedTree {
-  readonly name: string;
-  readonly record: TreeRecord;
-  readonly from: number;
-}
-
 /** Checks all trees of a snapshot; yields where there may be a pause. */
 function* checkTrees(
   meta: Meta,
@@ -174,7 +152,7 @@ function* checkTrees(
     );
   }
   for (const { name, record, from } of named) {
-    const kind = { ...NAMED_TREE, name: `database ${name}`, nodeFlags: [0, VALUE_ON_OVERFLOW] };
+    const kind = databaseKind(name);
     const walk = new TreeWalk(snapshot, kind);
     if (record.flags !== 0) snapshot.fault(from, `has flags ${record.flags} for ${kind.name}`);
     try {
@@ -184,28 +162,8 @@ function* checkTrees(
     }
   }
   if (!main.isWhole) return;
-  for (const name of DATABASES) {
+  for (const name of DATABASE_NAMES) {
     if (keys.has(name)) continue;
     snapshot.fault(meta.main.root ?? meta.page, `has no database ${name}`);
   }
-}
-
-/** Returns the main tree, whose entries are added to `named`. */
-function mainKind(snapshot: Snapshot, named: NamedTree[]): TreeKind {
-  function* onLeaf(page: NodePage): Generator<void, void> {
-    for (let index = 0; index < page.nodeCount; index++) {
-      const node = page.nodeAt(index);
-      const { bytes, start, end } = page.key(node);
-      // The library keeps names as C does, with a zero byte at the end.
-      const name = new TextDecoder().decode(bytes.subarray(start, end)).replace(/\0$/, "");
-      if (page.valueBytes(node) === TREE_RECORD_BYTES) {
-        const record = readTreeRecord(page.view, page.keyEnd(node));
-        named.push({ name, record, from: page.number });
-      } else {
-        snapshot.fault(page.number, `has ${page.valueBytes(node)} bytes for database ${name}`);
-      }
-      yield;
-    }
-  }
-  return { ...NAMED_TREE, name: "the main tree", nodeFlags: [VALUE_IS_TREE], onLeaf };
 }

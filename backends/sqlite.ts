@@ -30,7 +30,8 @@ const LOG_BYTES = 16 * 2 ** 20;
 /** Connections that are kept for the next view. */
 const IDLE_VIEW_CONNECTIONS_MAX = 2;
 
-const SCHEMA = [
+/** What a database of this package is created with; SQLite keeps the words. */
+export const SCHEMA: readonly string[] = [
   "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
   "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
 ];

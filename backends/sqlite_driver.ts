@@ -4,6 +4,7 @@
  * @module
  */
 
+import { pathToFileURL } from "node:url";
 import { StoreError } from "../codec/error.ts";
 import type { Entry } from "./engine.ts";
 import { isFileSystemFull } from "./files.ts";
@@ -39,6 +40,9 @@ export interface SqliteDatabase {
   close(): void;
 }
 
+const OPEN_READONLY = 1;
+const OPEN_URI = 64;
+
 interface BunStatement {
   run(...parameters: SqliteValue[]): unknown;
   values(...parameters: SqliteValue[]): SqliteValue[][];
@@ -67,8 +71,8 @@ interface NodeDatabase {
 }
 
 type Modules = {
-  "bun:sqlite": { Database: new (path: string, options: object) => BunDatabase };
-  "node:sqlite": { DatabaseSync: new (path: string) => NodeDatabase };
+  "bun:sqlite": { Database: new (path: string, options: object | number) => BunDatabase };
+  "node:sqlite": { DatabaseSync: new (path: string, options?: object) => NodeDatabase };
 };
 
 function builtin<Name extends keyof Modules>(name: Name, path: string): Modules[Name] {
@@ -94,6 +98,18 @@ export function openSqlite(path: string): SqliteDatabase {
       new (builtin("bun:sqlite", path).Database)(path, { create: true, readwrite: true }),
     )
     : new NodeConnection(new (builtin("node:sqlite", path).DatabaseSync)(path));
+}
+
+/** Opens a database file without changing anything: it gets no log, and one that it has is not looked at.
+ * Nothing may write it meanwhile.
+ *
+ * @throws The native error; {@linkcode sqliteError} converts it.
+ */
+export function openSqliteImmutable(path: string): SqliteDatabase {
+  const url = `${pathToFileURL(path).href}?immutable=1`;
+  return "bun" in process.versions
+    ? new BunConnection(new (builtin("bun:sqlite", path).Database)(url, OPEN_READONLY | OPEN_URI))
+    : new NodeConnection(new (builtin("node:sqlite", path).DatabaseSync)(url, { readOnly: true }));
 }
 
 class BunConnection implements SqliteDatabase {

@@ -1,38 +1,9 @@
-/** An LMDB data file as bytes, and the list of what is wrong with it.
+/** A data file of an engine as bytes.
  *
  * @module
  */
 
 import * as fs from "node:fs";
-
-/** One thing that is wrong with a data file. */
-export interface LmdbFault {
-  /** The page where it shows. */
-  page: bigint;
-  /** What is wrong, as the rest of a sentence that begins with the page. */
-  reason: string;
-}
-
-/** Thrown by {@linkcode FaultList.add} to end the check: there are as many faults as were asked for. */
-export class EnoughFaults extends Error {
-  override readonly name = "EnoughFaults";
-}
-
-/** The faults that were found, up to a limit. */
-export class FaultList {
-  readonly faults: LmdbFault[] = [];
-  readonly #max: number;
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  /** @throws {EnoughFaults} With this one, the list is full. */
-  add(page: number | bigint, reason: string): void {
-    this.faults.push({ page: BigInt(page), reason });
-    if (this.faults.length >= this.#max) throw new EnoughFaults();
-  }
-}
 
 /** A data file that is read at positions. It is never mapped: a page that the disk cannot give is then
  * an error, where a mapped one would end the process. */
@@ -67,6 +38,7 @@ export class DataFile {
   }
 }
 
+/** Returns what an error says. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
