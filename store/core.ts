@@ -137,7 +137,7 @@ export class StoreCore {
     this.#requireIdle(what);
     checkKey(what, key);
     const lookup = lookupKey(key);
-    const { sum, bytes } = addU64(viewValue(this.#now, key, lookup), delta);
+    const { sum, bytes } = addU64(what, key, viewValue(this.#now, key, lookup), delta);
     this.#writes.requireWritable(what);
     return this.#writes.write(key, bytes, lookup).then(() => sum);
   }
@@ -151,7 +151,7 @@ export class StoreCore {
     checkKey(what, key);
     const lookup = lookupKey(key);
     const stored = viewValue(this.#now, key, lookup);
-    const { next, bytes } = this.#running.run("update", () => updateF32(stored, update));
+    const { next, bytes } = this.#running.run("update", () => updateF32(what, key, stored, update));
     // The function that was called may have closed the store.
     this.#requireOpen(what);
     this.#writes.requireWritable(what);
@@ -205,7 +205,7 @@ export class StoreCore {
 
   routeOf(what: string, key: Uint8Array): EngineName {
     this.#requireOpen(what);
-    checkBytes(what, "key", key);
+    checkBytes(what, "the key", key);
     return this.#parts.router.routeOf(key);
   }
 

@@ -12,7 +12,7 @@ import { requireEmptyTarget } from "./backup.ts";
 import { Batch } from "./batch.ts";
 import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./layout.ts";
-import { describe } from "./limits.ts";
+import { checkBytes, checkOptions, describe } from "./limits.ts";
 import { requireStore } from "./manifest.ts";
 import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
 import { resolveOptions } from "./options.ts";
@@ -160,7 +160,14 @@ export class HybridStore implements KVStore {
   /** Returns the values of some keys, in their order, all as of one moment. Throws as `get` does. */
   getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     return traced(TRACERS.getMany, this.#context, undefined, undefined, () => {
-      return Promise.resolve(keys.map((key) => this.#core.get("Cannot get keys", key)));
+      const what = "Cannot get keys";
+      if (!Array.isArray(keys)) {
+        const advice = Symbol.iterator in Object(keys) ? "; spread it: [...keys]" : "";
+        throw new TypeError(
+          `${what}: the keys are ${describe(keys)}, not an array of Uint8Arrays${advice}`,
+        );
+      }
+      return Promise.resolve(keys.map((key: Uint8Array) => this.#core.get(what, key)));
     });
   }
 
@@ -300,15 +307,13 @@ export class HybridStore implements KVStore {
   /** Returns all entries whose key begins with a prefix, over both engines, as of one moment. The empty
    * prefix matches every key. Costs memory for all of them, and the event loop waits.
    *
-   * @throws {TypeError} The prefix is no `Uint8Array`.
+   * @throws {TypeError} The prefix is not a `Uint8Array`, or its buffer is detached.
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
    */
   scanPrefix(prefix: Uint8Array): Promise<Entry[]> {
     return traced(TRACERS.scanPrefix, NO_ROUTE, prefix, undefined, () => {
       const what = "Cannot scan prefix";
-      if (!(prefix instanceof Uint8Array)) {
-        throw new TypeError(`${what}: it is ${describe(prefix)}, not a Uint8Array`);
-      }
+      checkBytes(what, "the prefix", prefix);
       const source = this.#core.source(what);
       return Promise.resolve(allRows(source, ENTRY_ROWS, prefixScan(prefix)));
     });
@@ -415,7 +420,9 @@ export class HybridStore implements KVStore {
    */
   backup(target: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
     return traced(TRACERS.backup, NO_ROUTE, undefined, undefined, () => {
-      return this.#core.backup("Cannot back up store", resolveDirectory(target), options);
+      const what = "Cannot back up store";
+      checkOptions(what, options);
+      return this.#core.backup(what, resolveDirectory(target), options);
     });
   }
 
@@ -432,7 +439,9 @@ export class HybridStore implements KVStore {
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     return traced(TRACERS.verify, NO_ROUTE, undefined, undefined, () => {
-      return this.#core.verify("Cannot verify store", options);
+      const what = "Cannot verify store";
+      checkOptions(what, options);
+      return this.#core.verify(what, options);
     });
   }
 

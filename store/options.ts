@@ -5,7 +5,7 @@
 
 import { type Route, Router } from "../codec/route.ts";
 import { checkSegmentBytes, DEFAULT_SEGMENT_BYTES } from "../journal/journal.ts";
-import { describe } from "./limits.ts";
+import { checkOptions, describe } from "./limits.ts";
 import type { Durability, OpenOptions } from "./types.ts";
 
 /** Options with every default filled in. */
@@ -46,6 +46,7 @@ function checkInteger(name: string, value: unknown, min: number, max: number): v
  * @throws {RangeError} A number is out of its range.
  */
 export function resolveOptions(options: OpenOptions): Settings {
+  checkOptions("Cannot open store", options);
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) {
       throw new TypeError(

@@ -7,7 +7,7 @@ import type { KeyRange } from "../backends/engine.ts";
 import { compareBytes } from "../codec/bytes.ts";
 import { prefixUpperBound } from "../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
-import { describe } from "./limits.ts";
+import { checkBytes, describe } from "./limits.ts";
 import { rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { ScanRange } from "./types.ts";
 
@@ -48,9 +48,7 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   for (const [name, value] of Object.entries(range)) {
     if (!KNOWN.has(name)) throw new TypeError(`${what}: a range has no property ${name}`);
     const isBound = name !== "reverse" && name !== "limit";
-    if (isBound && value !== undefined && !(value instanceof Uint8Array)) {
-      throw new TypeError(`${what}: ${name} is ${describe(value)}, not a Uint8Array`);
-    }
+    if (isBound && value !== undefined) checkBytes(what, name, value);
   }
   const { gt, gte, lt, lte, reverse = false, limit = Infinity } = range;
   if (typeof reverse !== "boolean") {

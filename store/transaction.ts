@@ -87,7 +87,7 @@ export class Transaction {
     const what = "Cannot add to counter in transaction";
     this.#running.requireNone(what);
     this.#check(what, key);
-    const { sum, bytes } = addU64(readValue(this.#source(), key), delta);
+    const { sum, bytes } = addU64(what, key, readValue(this.#source(), key), delta);
     this.#writes.add(what, key, bytes);
     return sum;
   }
@@ -99,7 +99,7 @@ export class Transaction {
     this.#running.requireNone(what);
     this.#check(what, key);
     const stored = readValue(this.#source(), key);
-    const { next, bytes } = this.#running.run("update", () => updateF32(stored, update));
+    const { next, bytes } = this.#running.run("update", () => updateF32(what, key, stored, update));
     this.#writes.add(what, key, bytes);
     return next;
   }

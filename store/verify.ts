@@ -11,6 +11,7 @@ import type { Segment } from "../journal/segment.ts";
 import { SegmentReader } from "../journal/segment_reader.ts";
 import type { JournalWriter } from "../journal/writer.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
+import { showKey } from "./limits.ts";
 import { rangeBehind } from "./merge.ts";
 import { decodeWrites } from "./payload.ts";
 import type { VerifyFault, VerifyOptions, VerifyReport } from "./types.ts";
@@ -88,7 +89,7 @@ export class Verification {
     let last: Uint8Array | undefined;
     let keys = 0;
     for (;;) {
-      const place = `no keys can be read behind ${last ? show(last) : "the start"}`;
+      const place = `no keys can be read behind ${last ? showKey(last) : "the start"}`;
       const page = this.#read(name, place, () => view.keys(rest, PAGE_ROWS));
       if (page === undefined) return keys;
       for (const key of page) {
@@ -105,13 +106,13 @@ export class Verification {
 
   #checkKey(name: EngineName, key: Uint8Array, last: Uint8Array | undefined): void {
     if (last !== undefined && compareBytes(last, key) >= 0) {
-      this.#report(name, `key ${show(key)} is out of order`);
+      this.#report(name, `key ${showKey(key)} is out of order`);
     }
     if (key.length < 1 || key.length > MAX_KEY_BYTES) {
-      this.#report(name, `key ${show(key)} has ${key.length} bytes`);
+      this.#report(name, `key ${showKey(key)} has ${key.length} bytes`);
     }
     const route = this.#source.router.routeOf(key);
-    if (route !== name) this.#report(name, `key ${show(key)} belongs to the ${route} side`);
+    if (route !== name) this.#report(name, `key ${showKey(key)} belongs to the ${route} side`);
   }
 
   /** Compares both digests of every record, and reads what it says. */
@@ -195,9 +196,4 @@ function nextOffset(reader: SegmentReader, offset: bigint): bigint {
   if (found.fault !== undefined) throw new Error(found.fault);
   for (const _ of decodeWrites(found.payload));
   return found.next;
-}
-
-/** Shows a key for a message: as text where it is text, and not for ever. */
-function show(key: Uint8Array): string {
-  return JSON.stringify(new TextDecoder().decode(key.subarray(0, 80)));
 }

@@ -35,7 +35,12 @@ export class WriteSet {
     const added = WRITE_HEADER_BYTES + length -
       (previous === undefined ? 0 : encodedBytes(previous));
     if (this.#bytes + added > MAX_BATCH_BYTES) {
-      throw new RangeError(`${what}: the batch would exceed ${MAX_BATCH_BYTES} bytes`);
+      throw new RangeError(
+        `${what}: the writes would take ${
+          this.#bytes + added
+        } bytes together, more than the limit ` +
+          `of ${MAX_BATCH_BYTES}; commit them in parts`,
+      );
     }
     if (this.#used + length > this.#arena.length) {
       this.#arena = new Uint8Array(Math.max(length, ARENA_BYTES));

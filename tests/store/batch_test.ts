@@ -118,7 +118,7 @@ test("a batch may take 512 MiB and no more", { timeout: 60_000 }, async () => {
   for (let i = 0; i < 3; i++) batch.put(appendKey(i), value);
   const takenBytes = 3 * (7 + appendKey(0).length + MAX_VALUE_BYTES);
   const leftBytes = MAX_BATCH_BYTES - takenBytes - 7 - appendKey(3).length;
-  const message = "the batch would exceed 536870912 bytes";
+  const message = "more than the limit of 536870912; commit them in parts";
   assertThrows(
     () => batch.put(appendKey(3), value.subarray(0, leftBytes + 1)),
     RangeError,

@@ -21,7 +21,11 @@ for (const [side, key] of [["append", appendKey(1)], ["B-tree", btreeKey(1)]] as
 
   test(`a sum that no u64 holds is a RangeError and changes nothing, on the ${side} side`, async () => {
     await using store = await HybridStore.openTemp();
-    await assertRejects(() => store.fetchAndAddU64(key, -1n), RangeError, "the sum -1 is not from");
+    await assertRejects(
+      () => store.fetchAndAddU64(key, -1n),
+      RangeError,
+      "is -1, and a u64 counter holds 0 to",
+    );
     assertEquals(await store.has(key), false);
     await store.put(key, encodeU64(U64_MAX - 5n));
     for (const delta of [6n, U64_MAX, -U64_MAX, 2n ** 200n]) {
@@ -73,8 +77,12 @@ for (const [side, key] of [["append", appendKey(1)], ["B-tree", btreeKey(1)]] as
     await using store = await HybridStore.openTemp();
     for (const value of [new Uint8Array(0), bytes("1234567"), bytes("123456789")]) {
       await store.put(key, value);
-      await assertCode(() => store.fetchAndAddU64(key, 1n), "INVALID_VALUE", "is not 8 bytes");
-      await assertCode(() => store.compareAndSwapF32(key, () => 1), "INVALID_VALUE", "not 4 bytes");
+      await assertCode(() => store.fetchAndAddU64(key, 1n), "INVALID_VALUE", "a u64 counter has 8");
+      await assertCode(
+        () => store.compareAndSwapF32(key, () => 1),
+        "INVALID_VALUE",
+        "an f32 has 4",
+      );
       assertEquals(store.getSync(key), value);
     }
   });

@@ -1,0 +1,217 @@
+import { test } from "node:test";
+import { assertEquals, assertMatch } from "@std/assert";
+import { HybridStore, MAX_VALUE_BYTES } from "../../mod.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+
+// What a caller reads who did something wrong. Each message says what was asked, a colon, what was
+// wrong, and what to do where that does not follow from it.
+
+/** A wrong call, and what is then thrown: the class or the code, and the message. */
+type Case = [call: () => unknown, kind: string, message: string];
+
+/** Returns what a call throws, or its promise rejects with, as its kind and message. */
+async function outcomeOf(call: () => unknown): Promise<[string, string]> {
+  try {
+    await call();
+  } catch (error) {
+    const { name, code, message } = error as { name: string; code?: string; message: string };
+    return [name === "StoreError" ? code! : name, message];
+  }
+  return ["nothing", "nothing was thrown"];
+}
+
+async function check(cases: readonly Case[]): Promise<void> {
+  for (const [call, kind, message] of cases) {
+    assertEquals(await outcomeOf(call), [kind, message]);
+    assertMatch(message, /^Cannot [^:]+: .*[^.]$/s);
+  }
+}
+
+/** Passes what the compiler refuses. */
+// deno-lint-ignore no-explicit-any
+function wrong(value: unknown): any {
+  return value;
+}
+
+/** Bytes that were transferred, to a worker say. */
+function detached(): Uint8Array {
+  const bytes = new Uint8Array(3);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  return bytes;
+}
+
+const VALUE = bytes("1");
+
+test("messages about keys", async () => {
+  await using store = await HybridStore.openTemp();
+  const long = new Uint8Array(1979);
+  const tooLong = "the key is 1979 bytes long, more than the limit of 1978; shorten it, or put a " +
+    "digest in place of its end";
+  const isText = "the key is a string, not a Uint8Array; encode it with TextEncoder";
+  const isDetached = "the key has a detached buffer; copy it before the buffer is transferred";
+  await check([
+    [() => store.put(wrong("Tesla"), VALUE), "TypeError", `Cannot put key: ${isText}`],
+    [() => store.get(wrong("Tesla")), "TypeError", `Cannot get key: ${isText}`],
+    [() => store.batch().delete(wrong("x")), "TypeError", `Cannot delete key in batch: ${isText}`],
+    [() => store.routeOf(wrong("x")), "TypeError", `Cannot route key: ${isText}`],
+    [
+      () => store.get(wrong(new ArrayBuffer(1))),
+      "TypeError",
+      "Cannot get key: the key is an ArrayBuffer, not a Uint8Array",
+    ],
+    [() => store.put(long, VALUE), "RangeError", `Cannot put key: ${tooLong}`],
+    [
+      () => store.transact((tx) => tx.put(long, VALUE)),
+      "RangeError",
+      `Cannot put key in transaction: ${tooLong}`,
+    ],
+    [
+      () => store.delete(new Uint8Array(0)),
+      "RangeError",
+      "Cannot delete key: the key is empty; it has at least 1 byte",
+    ],
+    [() => store.put(detached(), VALUE), "TypeError", `Cannot put key: ${isDetached}`],
+    [() => store.hasSync(detached()), "TypeError", `Cannot look for key: ${isDetached}`],
+  ]);
+});
+
+test("messages about values", async () => {
+  await using store = await HybridStore.openTemp();
+  const key = appendKey(1);
+  await check([
+    [
+      () => store.put(key, wrong("text")),
+      "TypeError",
+      "Cannot put key: the value is a string, not a Uint8Array; encode it with TextEncoder",
+    ],
+    [
+      () => store.put(key, wrong(undefined)),
+      "TypeError",
+      "Cannot put key: the value is undefined, not a Uint8Array",
+    ],
+    [
+      () => store.put(key, new Uint8Array(MAX_VALUE_BYTES + 1)),
+      "RangeError",
+      "Cannot put key: the value is 134217729 bytes long, more than the limit of 134217728; split " +
+      "it among several keys",
+    ],
+    [
+      () => store.batch().put(key, detached()),
+      "TypeError",
+      "Cannot put key into batch: the value has a detached buffer; copy it before the buffer is " +
+      "transferred",
+    ],
+  ]);
+  assertEquals(await store.count(), 0);
+});
+
+test("messages about counters", async () => {
+  await using store = await HybridStore.openTemp();
+  const [key, other] = [btreeKey(1), appendKey(2)];
+  await store.put(key, bytes("text"));
+  await store.put(other, bytes("more"));
+  await store.put(appendKey(3), bytes("longer text"));
+  const shown = '"subject\\u0000MV:000001"';
+  await check([
+    [
+      () => store.fetchAndAddU64(key, 1n),
+      "INVALID_VALUE",
+      `Cannot add to counter: the value of key ${shown} is 4 bytes long, and a u64 counter has 8; ` +
+      "use keys that nothing else is written to",
+    ],
+    [
+      () => store.transact((tx) => tx.fetchAndAddU64(key, 1n)),
+      "INVALID_VALUE",
+      `Cannot add to counter in transaction: the value of key ${shown} is 4 bytes long, and a u64 ` +
+      "counter has 8; use keys that nothing else is written to",
+    ],
+    [
+      () => store.compareAndSwapF32(appendKey(3), () => 1),
+      "INVALID_VALUE",
+      'Cannot update number: the value of key "subject\\u0000H:000003" is 11 bytes long, and an ' +
+      "f32 has 4; use keys that nothing else is written to",
+    ],
+    [
+      () => store.fetchAndAddU64(appendKey(9), -1n),
+      "RangeError",
+      'Cannot add to counter: the sum for key "subject\\u0000H:000009" is -1, and a u64 counter ' +
+      "holds 0 to 18446744073709551615",
+    ],
+    [
+      () => store.fetchAndAddU64(key, wrong(1)),
+      "TypeError",
+      "Cannot add to counter: delta is a number, not a bigint; write 1n in place of 1",
+    ],
+    [
+      () => store.compareAndSwapF32(other, () => NaN),
+      "RangeError",
+      "Cannot update number: update returned NaN, which is not stored",
+    ],
+  ]);
+});
+
+test("messages about lists, prefixes and ranges", async () => {
+  await using store = await HybridStore.openTemp();
+  await store.put(appendKey(1), VALUE);
+  const getMany = (...keys: unknown[]) => store.getMany(...wrong(keys) as [Uint8Array[]]);
+  const isDetached = "has a detached buffer; copy it before the buffer is transferred";
+  await check([
+    [
+      () => getMany(),
+      "TypeError",
+      "Cannot get keys: the keys are undefined, not an array of Uint8Arrays",
+    ],
+    [
+      () => getMany(new Set()),
+      "TypeError",
+      "Cannot get keys: the keys are a Set, not an array of Uint8Arrays; spread it: [...keys]",
+    ],
+    [
+      () => store.scanPrefix(wrong("Tesla")),
+      "TypeError",
+      "Cannot scan prefix: the prefix is a string, not a Uint8Array; encode it with TextEncoder",
+    ],
+    // Each of these would stand for all keys.
+    [
+      () => store.scanPrefix(detached()),
+      "TypeError",
+      `Cannot scan prefix: the prefix ${isDetached}`,
+    ],
+    [
+      () => store.deleteRange({ prefix: detached() }),
+      "TypeError",
+      `Cannot delete range: prefix ${isDetached}`,
+    ],
+    [() => store.scan({ gte: detached() }), "TypeError", `Cannot scan: gte ${isDetached}`],
+  ]);
+  assertEquals(await store.count(), 1);
+});
+
+test("messages about options", async () => {
+  await using store = await HybridStore.openTemp();
+  const options = (text: string) =>
+    `the options are ${text}, not an object; leave them out for the defaults`;
+  await check([
+    [
+      () => HybridStore.open(`${store.path}-none`, wrong(null)),
+      "TypeError",
+      `Cannot open store: ${options("null")}`,
+    ],
+    [
+      () => HybridStore.openTemp(wrong([])),
+      "TypeError",
+      `Cannot open store: ${options("an Array")}`,
+    ],
+    [
+      () => HybridStore.open(store.path, wrong("hybrid")),
+      "TypeError",
+      `Cannot open store: ${options("a string")}`,
+    ],
+    [
+      () => store.backup(`${store.path}-copy`, wrong(null)),
+      "TypeError",
+      `Cannot back up store: ${options("null")}`,
+    ],
+    [() => store.verify(wrong(7)), "TypeError", `Cannot verify store: ${options("a number")}`],
+  ]);
+});
