@@ -46,18 +46,3 @@ export function lostKey(key: Uint8Array): LostKeys {
   to.set(key);
   return { from: key, to };
 }
-
-/** Returns a range as a sentence's object: `keys from "a" to "c"`. */
-export function describeLost({ from, to }: LostKeys): string {
-  if (from === undefined && to === undefined) return "all keys";
-  if (from !== undefined && to?.length === from.length + 1 && to.at(-1) === 0) {
-    if (from.every((byte, index) => to[index] === byte)) return `key ${showKey(from)}`;
-  }
-  if (from === undefined) return `keys below ${showKey(to!)}`;
-  return `keys from ${showKey(from)} ${to === undefined ? "on" : `to before ${showKey(to)}`}`;
-}
-
-/** Shows a key for a message: as text where it is text, and not for ever. */
-export function showKey(key: Uint8Array): string {
-  return JSON.stringify(new TextDecoder().decode(key.subarray(0, 80)));
-}
