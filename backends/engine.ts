@@ -79,6 +79,9 @@ export interface Engine extends EngineReader {
   /** Why nothing can be applied until the engine is opened anew: a write or a sync of its files failed,
    * and what is on disk is unknown. A full disk is not such a failure. */
   readonly failure: StoreError | undefined;
+  /** Whether a write to the files has not come to an end although it was waited for long enough: the
+   * library may go on with it at any time, so that nobody else may open them in this process's life. */
+  readonly isStuck?: boolean;
   /** Applies writes, sorted by key and each key once, and then notes the journal position.
    *
    * Resolves once all of it is durable. Where it fails, any part of the writes may be in the engine,

@@ -15,8 +15,9 @@ import { type Moment, SharedViews } from "./shared_view.ts";
  */
 export abstract class FileEngine implements Engine {
   protected readonly views: SharedViews = new SharedViews(() => this.beginMoment());
+  /** Reads the engine as it is. */
+  protected now: EngineReader;
   readonly #side: string;
-  readonly #now: EngineReader;
   readonly #guard: (what: string) => void;
   #position: bigint;
   #failure: StoreError | undefined;
@@ -36,7 +37,7 @@ export abstract class FileEngine implements Engine {
     guard: (what: string) => void = () => {},
   ) {
     this.#side = side;
-    this.#now = now;
+    this.now = now;
     this.#position = position;
     this.#guard = guard;
   }
@@ -49,24 +50,28 @@ export abstract class FileEngine implements Engine {
     return this.#position;
   }
 
+  get isStuck(): boolean {
+    return false;
+  }
+
   get(key: Uint8Array): Uint8Array | undefined {
     this.#requireOpen();
-    return this.#now.get(key);
+    return this.now.get(key);
   }
 
   has(key: Uint8Array): boolean {
     this.#requireOpen();
-    return this.#now.has(key);
+    return this.now.has(key);
   }
 
   range(range: KeyRange, limit: number): Entry[] {
     this.#requireOpen();
-    return this.#now.range(range, limit);
+    return this.now.range(range, limit);
   }
 
   keys(range: KeyRange, limit: number): Uint8Array[] {
     this.#requireOpen();
-    return this.#now.keys(range, limit);
+    return this.now.keys(range, limit);
   }
 
   async apply(writes: readonly Write[], position: bigint): Promise<void> {
@@ -78,7 +83,9 @@ export abstract class FileEngine implements Engine {
       await this.#applying;
       this.#position = position;
     } catch (error) {
-      throw this.mayRetry(error) ? error : this.fail(error);
+      // Errors of the library and the disk are of this kind; others are of who made the writes.
+      const isOfDisk = error instanceof StoreError;
+      throw isOfDisk && !this.mayRetry(error) ? this.fail(error) : error;
     } finally {
       this.#applying = undefined;
       this.views.engineChanges();
@@ -107,7 +114,9 @@ export abstract class FileEngine implements Engine {
   }
 
   /** Returns whether an apply that failed so left nothing unknown on disk, and can be tried again. */
-  protected abstract mayRetry(error: unknown): boolean;
+  protected mayRetry(error: StoreError): boolean {
+    return error.code === "NO_SPACE";
+  }
   /** Writes and makes durable what `apply` is given. */
   protected abstract write(writes: readonly Write[], position: bigint): Promise<void>;
   /** Holds on to the engine as it is. */

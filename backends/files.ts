@@ -7,6 +7,8 @@ import { dirname } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 
+/** Bytes of a file that are written anew at a time. */
+const REWRITE_BYTES = 2 ** 20;
 /** A write that did not fit leaves less space than this. */
 const PROBE_BYTES = 2 ** 20;
 
@@ -57,4 +59,44 @@ function isSpaceError(error: unknown): boolean {
 
 function isCode(error: unknown, code: string): boolean {
   return (error as { code?: unknown }).code === code;
+}
+
+/** Makes the content of a file durable, on another thread.
+ *
+ * Errors of the disk are reported once for each descriptor: the one that is given must not be synced
+ * by anybody else.
+ */
+export function syncDescriptor(descriptor: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.fdatasync(descriptor, (error) => error ? reject(error) : resolve());
+  });
+}
+
+/** Writes the first bytes of a file anew where they are, and makes them durable.
+ *
+ * After a failed write to the disk the system keeps showing what it holds in memory, and takes it for
+ * written. So what is read after a crash proves nothing about the disk until it is written again.
+ *
+ * @param path The file; one that is missing is left so.
+ * @param bytesMax How much of it; all by default.
+ */
+export async function rewriteDurably(path: string, bytesMax = Infinity): Promise<void> {
+  if (!fs.existsSync(path)) return;
+  const descriptor = fs.openSync(path, "r+");
+  try {
+    const size = Math.min(fs.fstatSync(descriptor).size, bytesMax);
+    const buffer = new Uint8Array(Math.min(size, REWRITE_BYTES));
+    for (let at = 0; at < size;) {
+      const bytes = buffer.subarray(0, Math.min(buffer.length, size - at));
+      const read = fs.readSync(descriptor, bytes, 0, bytes.length, at);
+      if (read === 0) break;
+      for (let written = 0; written < read;) {
+        written += fs.writeSync(descriptor, bytes, written, read - written, at + written);
+      }
+      at += read;
+    }
+    await syncDescriptor(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
 }

@@ -8,33 +8,21 @@
  */
 
 import { join } from "@std/path";
-import { type Database, open, type RootDatabase } from "lmdb";
 import * as fs from "node:fs";
-import { equalBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
-import { createFile, fileError } from "./files.ts";
+import { settleWithin } from "./limit.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
 import { commitBatch } from "./lmdb_commit.ts";
+import { LMDB_FILE, LmdbEnvironment, MOMENTS_MAX } from "./lmdb_environment.ts";
 import { lmdbError } from "./lmdb_error.ts";
-import { checkLmdbFile } from "./lmdb_file.ts";
-import { encoding, LmdbReader } from "./lmdb_reader.ts";
+import { LmdbReader } from "./lmdb_reader.ts";
 import type { Moment } from "./shared_view.ts";
 
-/** Moments that views can hold at the same time; each takes a reader slot of the library. */
-const MOMENTS_MAX = 1024;
-/** The engine's own reads need slots too, whatever views take. */
-const READERS_MAX = MOMENTS_MAX + 16;
-
-/** The data file inside the engine's directory. */
-export const LMDB_FILE = "data.mdb";
-
-const LMDB_LOCK_FILE = "lock.mdb";
-/** Somewhat more than the library needs for its readers, which take 64 bytes each. */
-const LMDB_LOCK_BYTES = 64 * READERS_MAX + 4096;
+export { LMDB_FILE };
 
 /** Writes that are queued in one go; about 2 ms of the main thread. */
 const SLICE_WRITES = 4096;
@@ -43,35 +31,37 @@ const SLICE_BYTES = 8 * 2 ** 20;
 /** Slices that may wait for the writer thread, which is enough to keep it busy. The library blocks
  * the main thread at 300,000 writes. */
 const WAITING_SLICES_MAX = 4;
-/** Larger than the system's, which costs a fifth of the space and writes and scans half as fast again.
- * A file that is there keeps its own. */
-const PAGE_BYTES = 8192;
-
-type Bytes = Uint8Array;
-type Db = Database<Bytes, Bytes>;
-
-const FOREIGN = "it is not part of a store";
-const IDENTITY = new TextEncoder().encode("identity");
-const POSITION = new TextEncoder().encode("position");
+/** A commit that takes longer is given up: a disk that has not taken 8 MiB by then does not answer. */
+const COMMIT_MS_MAX = 120_000;
+/** After a failed commit those behind it settle within this, or never. */
+const OTHERS_MS_MAX = 2000;
 
 /** An engine over LMDB. {@linkcode openLmdbEngine} opens it. */
 class LmdbEngine extends FileEngine {
+  readonly #directory: string;
   readonly #path: string;
-  readonly #environment: RootDatabase<Bytes, Bytes>;
-  readonly #entries: Db;
-  readonly #meta: Db;
+  readonly #options: EngineOptions;
+  #environment: LmdbEnvironment;
+  /** Whether the library may still be writing, for which it has been waited long enough. */
+  #isStuck = false;
 
-  constructor(path: string, environment: RootDatabase<Bytes, Bytes>, databases: Databases) {
-    super("append side", new LmdbReader(databases.entries, {}), databases.position);
+  constructor(directory: string, environment: LmdbEnvironment, options: EngineOptions) {
+    const path = join(directory, LMDB_FILE);
+    const now = new LmdbReader(environment.entries, {});
+    super("append side", now, environment.readPosition(path), options.guard);
+    this.#directory = directory;
     this.#path = path;
+    this.#options = { ...options, create: false };
     this.#environment = environment;
-    this.#entries = databases.entries;
-    this.#meta = databases.meta;
+  }
+
+  override get isStuck(): boolean {
+    return this.#isStuck;
   }
 
   protected override size(): EngineStats {
     try {
-      const { entryCount } = this.#entries.getStats() as { entryCount: number };
+      const { entryCount } = this.#environment.entries.getStats() as { entryCount: number };
       return { keys: entryCount, bytes: fs.statSync(this.#path).size };
     } catch (error) {
       throw lmdbError("Cannot read statistics of the append side", error);
@@ -92,6 +82,14 @@ class LmdbEngine extends FileEngine {
   }
 
   protected override async closeFiles(): Promise<void> {
+    if (this.#isStuck) {
+      throw new StoreError(
+        "IO",
+        `Cannot close ${this.#path}: a write to it has not come to an end, and may do so later; end ` +
+          "the process before the store is opened again",
+        { cause: this.failure },
+      );
+    }
     await this.#environment.close();
   }
 
@@ -103,15 +101,11 @@ class LmdbEngine extends FileEngine {
       );
     }
     try {
-      return new LmdbReader(this.#entries, { transaction: this.#entries.useReadTransaction() });
+      const { entries } = this.#environment;
+      return new LmdbReader(entries, { transaction: entries.useReadTransaction() });
     } catch (error) {
       throw lmdbError("Cannot take view of the append side", error);
     }
-  }
-
-  protected override mayRetry(error: unknown): boolean {
-    return error instanceof RangeError ||
-      (error instanceof StoreError && error.code === "NO_SPACE");
   }
 
   /** Queues slices without waiting for each. The last one, which carries the position, is queued when
@@ -123,7 +117,9 @@ class LmdbEngine extends FileEngine {
     try {
       do {
         const mayBeLast = writes.length - next <= SLICE_WRITES;
-        while (waiting.length >= (mayBeLast ? 1 : WAITING_SLICES_MAX)) await waiting.shift();
+        while (waiting.length >= (mayBeLast ? 1 : WAITING_SLICES_MAX)) {
+          await this.#committed(waiting.shift()!);
+        }
         const { end, committed } = this.#queue(writes, next, position);
         // It may fail before anyone waits for it, and an unhandled rejection ends the process.
         committed.catch(() => {});
@@ -131,11 +127,42 @@ class LmdbEngine extends FileEngine {
         next = end;
         if (next < writes.length) await nextTurn();
       } while (next < writes.length);
-      while (waiting.length > 0) await waiting.shift();
-    } finally {
-      // Nothing may still be under way when an error is reported.
-      await Promise.allSettled(waiting);
+      while (waiting.length > 0) await this.#committed(waiting.shift()!);
+    } catch (error) {
+      // Nothing may still be under way when an error is reported, if it ever ends.
+      const isOver = await settleWithin(waiting, OTHERS_MS_MAX);
+      if (await this.#leavePanic()) throw this.fail(error);
+      if (!isOver) this.#isStuck = true;
+      if (this.#isStuck) throw this.fail(error);
+      throw error;
     }
+  }
+
+  async #committed(commit: Promise<void>): Promise<void> {
+    if (await settleWithin([commit], COMMIT_MS_MAX)) return await commit;
+    this.#isStuck = true;
+    throw new StoreError(
+      "IO",
+      `Cannot write to ${this.#path}: no answer within ${COMMIT_MS_MAX / 1000} s`,
+    );
+  }
+
+  /** Gets reads going again after the write of a meta page has failed: from then on the library refuses
+   * everything, and never settles what is queued. What views show ends with the old environment.
+   *
+   * @returns Whether that was so.
+   */
+  async #leavePanic(): Promise<boolean> {
+    if (!this.#environment.hasPanicked()) return false;
+    this.views.endAll();
+    await this.#environment.abandon();
+    try {
+      this.#environment = await LmdbEnvironment.open(this.#directory, this.#options);
+      this.now = new LmdbReader(this.#environment.entries, {});
+    } catch {
+      // Then reads go on failing, and closing has nothing to do. The reason is the first failure.
+    }
+    return true;
   }
 
   /** Queues one transaction for the library's writer thread: a slice of writes, and behind the last
@@ -152,21 +179,21 @@ class LmdbEngine extends FileEngine {
     const last = Math.min(writes.length, start + SLICE_WRITES);
     let end = start;
     let failure: { error: unknown } | undefined;
-    const batch = commitBatch(this.#environment, () => {
+    const batch = commitBatch(this.#environment.root, () => {
       // What is thrown in here would not keep the library from committing what it has got so far.
       try {
         for (let bytes = 0; end < last && bytes < SLICE_BYTES; end++) {
           bytes += this.#put(writes[end]!);
         }
-        if (end === writes.length) this.#meta.put(POSITION, encodePosition(position));
+        if (end === writes.length) this.#environment.putPosition(position);
       } catch (error) {
         failure = { error };
       }
     });
     const committed = batch.then(() => {
+      // Of those who made the writes, and not of the disk.
       if (failure !== undefined) throw failure.error;
-    }).catch((error) => {
-      if (error instanceof RangeError) throw error;
+    }, (error) => {
       throw lmdbError("Cannot write to the append side", error, this.#path);
     });
     return { end: failure === undefined ? end : writes.length, committed };
@@ -179,22 +206,11 @@ class LmdbEngine extends FileEngine {
         `Cannot apply writes: a key has ${key.length} bytes, not 1 to ${MAX_KEY_BYTES}`,
       );
     }
-    if (value === undefined) this.#entries.remove(key);
-    else this.#entries.put(key, value);
+    const { entries } = this.#environment;
+    if (value === undefined) entries.remove(key);
+    else entries.put(key, value);
     return value?.length ?? 0;
   }
-}
-
-function encodePosition(position: bigint): Bytes {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, position, true);
-  return bytes;
-}
-
-interface Databases {
-  readonly entries: Db;
-  readonly meta: Db;
-  readonly position: bigint;
 }
 
 /** Opens the append side in a directory of its own.
@@ -206,69 +222,12 @@ interface Databases {
  */
 export async function openLmdbEngine(directory: string, options: EngineOptions): Promise<Engine> {
   const path = join(directory, LMDB_FILE);
-  if (options.create) createFile(path);
-  else await checkLmdbFile(path);
-  writeLockFile(join(directory, LMDB_LOCK_FILE));
-  let environment: RootDatabase<Bytes, Bytes> | undefined;
+  let environment: LmdbEnvironment | undefined;
   try {
-    environment = open<Bytes, Bytes>({
-      path: directory,
-      ...encoding,
-      overlappingSync: false,
-      pageSize: PAGE_BYTES,
-      maxReaders: READERS_MAX,
-    });
-    const entries = openDatabase(environment, path, "entries", options.create);
-    const meta = openDatabase(environment, path, "meta", options.create);
-    if (options.create) {
-      await commitBatch(environment, () => {
-        meta.put(IDENTITY, new TextEncoder().encode(options.identity));
-        meta.put(POSITION, encodePosition(0n));
-      });
-    }
-    const position = readPosition(meta, path, options.identity);
-    return new LmdbEngine(path, environment, { entries, meta, position });
+    environment = await LmdbEnvironment.open(directory, options);
+    return new LmdbEngine(directory, environment, options);
   } catch (error) {
     await environment?.close();
     throw lmdbError(`Cannot open ${path}`, error, path);
   }
-}
-
-/** Creates the library's lock file, unless it is there. The library would make it as long as this without
- * taking up the space, and a full disk would then end the process when it writes to its memory map.
- */
-function writeLockFile(path: string): void {
-  try {
-    const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-    if (size >= LMDB_LOCK_BYTES) return;
-    fs.writeFileSync(path, new Uint8Array(LMDB_LOCK_BYTES), { mode: 0o600 });
-  } catch (error) {
-    throw fileError(`Cannot create ${path}`, error);
-  }
-}
-
-function openDatabase(
-  environment: RootDatabase<Bytes, Bytes>,
-  path: string,
-  name: string,
-  create: boolean,
-): Db {
-  // The types say nothing of `create`, nor that the answer can be undefined without it.
-  const options = { name, create, ...encoding };
-  const database = environment.openDB<Bytes, Bytes>(options) as Db | undefined;
-  if (database !== undefined) return database;
-  throw new StoreError("CORRUPT", `Cannot open ${path}: ${FOREIGN}; restore a backup`);
-}
-
-function readPosition(meta: Db, path: string, identity: string): bigint {
-  const found = meta.get(IDENTITY);
-  if (found === undefined || !equalBytes(found, new TextEncoder().encode(identity))) {
-    const reason = found === undefined ? FOREIGN : "it belongs to another store";
-    throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; restore a backup`);
-  }
-  const position = meta.get(POSITION);
-  if (position?.length !== 8) {
-    throw new StoreError("CORRUPT", `Cannot open ${path}: its journal position is not readable`);
-  }
-  return new DataView(position.buffer, position.byteOffset, 8).getBigUint64(0, true);
 }

@@ -1,0 +1,176 @@
+/** An LMDB environment as the append side uses it: its two databases, and opening and closing it.
+ *
+ * @module
+ */
+
+import { join } from "@std/path";
+import { type Database, open, type RootDatabase } from "lmdb";
+import * as fs from "node:fs";
+import { equalBytes } from "../codec/bytes.ts";
+import { StoreError } from "../codec/error.ts";
+import type { EngineOptions } from "./engine.ts";
+import { createFile, fileError, rewriteDurably } from "./files.ts";
+import { commitBatch } from "./lmdb_commit.ts";
+import { checkLmdbFile } from "./lmdb_file.ts";
+import { encoding } from "./lmdb_reader.ts";
+
+/** Moments that views can hold at the same time; each takes a reader slot of the library. */
+export const MOMENTS_MAX = 1024;
+/** The engine's own reads need slots too, whatever views take. */
+const READERS_MAX = MOMENTS_MAX + 16;
+
+/** The data file inside the engine's directory. */
+export const LMDB_FILE = "data.mdb";
+
+const LMDB_LOCK_FILE = "lock.mdb";
+/** Somewhat more than the library needs for its readers, which take 64 bytes each. */
+const LMDB_LOCK_BYTES = 64 * READERS_MAX + 4096;
+/** Larger than the system's, which costs a fifth of the space and writes and scans half as fast again.
+ * A file that is there keeps its own. */
+const PAGE_BYTES = 8192;
+/** Both meta pages are within these, whatever the page size. */
+const META_BYTES = 2 * 65536;
+
+type Bytes = Uint8Array;
+/** A database of bytes. */
+export type Db = Database<Bytes, Bytes>;
+type Root = RootDatabase<Bytes, Bytes>;
+
+const FOREIGN = "it is not part of a store";
+const IDENTITY = new TextEncoder().encode("identity");
+const POSITION = new TextEncoder().encode("position");
+
+/** Environments that were closed while a thread of the library may still wait for their locks, which
+ * would go with the objects. */
+const abandoned: Root[] = [];
+
+/** An open environment and its databases. */
+export class LmdbEnvironment {
+  readonly root: Root;
+  readonly entries: Db;
+  readonly #meta: Db;
+
+  private constructor(root: Root, entries: Db, meta: Db) {
+    this.root = root;
+    this.entries = entries;
+    this.#meta = meta;
+  }
+
+  /** Opens the environment in a directory, once its file is known to be one.
+   *
+   * The file's meta pages are written anew first: a meta page whose write failed may be on disk all the
+   * same, and would become the newest one again after a power loss.
+   */
+  static async open(directory: string, options: EngineOptions): Promise<LmdbEnvironment> {
+    const path = join(directory, LMDB_FILE);
+    if (options.create) {
+      createFile(path);
+    } else {
+      await checkLmdbFile(path);
+      try {
+        await rewriteDurably(path, META_BYTES);
+      } catch (error) {
+        throw fileError(`Cannot open ${path}`, error);
+      }
+    }
+    writeLockFile(join(directory, LMDB_LOCK_FILE));
+    let root: Root | undefined;
+    try {
+      root = open<Bytes, Bytes>({
+        path: directory,
+        ...encoding,
+        overlappingSync: false,
+        pageSize: PAGE_BYTES,
+        maxReaders: READERS_MAX,
+      });
+      const entries = openDatabase(root, path, "entries", options.create);
+      const meta = openDatabase(root, path, "meta", options.create);
+      const environment = new LmdbEnvironment(root, entries, meta);
+      if (options.create) await environment.#writeMeta(options.identity);
+      else requireIdentity(meta, path, options.identity);
+      return environment;
+    } catch (error) {
+      await root?.close();
+      throw error;
+    }
+  }
+
+  /** Returns the journal position that the environment was written up to.
+   *
+   * @param path The data file, for the message.
+   * @throws {StoreError} `CORRUPT`: it is not readable.
+   */
+  readPosition(path: string): bigint {
+    const position = this.#meta.get(POSITION);
+    if (position?.length !== 8) {
+      throw new StoreError("CORRUPT", `Cannot open ${path}: its journal position is not readable`);
+    }
+    return new DataView(position.buffer, position.byteOffset, 8).getBigUint64(0, true);
+  }
+
+  /** Adds the journal position to the batch that is being queued. */
+  putPosition(position: bigint): void {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setBigUint64(0, position, true);
+    this.#meta.put(POSITION, bytes);
+  }
+
+  /** Returns whether the library refuses everything, reads included, because a meta page could not be
+   * written. */
+  hasPanicked(): boolean {
+    try {
+      this.root.resetReadTxn();
+      this.#meta.get(POSITION);
+      return false;
+    } catch (error) {
+      return /MDB_PANIC/.test(String(error));
+    }
+  }
+
+  close(): Promise<void> {
+    return this.root.close();
+  }
+
+  /** Closes an environment that has panicked. As the library would close it, it would first wait for
+   * commits that it never settles; none of them is being written. */
+  async abandon(): Promise<void> {
+    abandoned.push(this.root);
+    (this.root as { _endWrites?: unknown })._endWrites = undefined;
+    await this.root.close();
+  }
+
+  async #writeMeta(identity: string): Promise<void> {
+    await commitBatch(this.root, () => {
+      this.#meta.put(IDENTITY, new TextEncoder().encode(identity));
+      this.putPosition(0n);
+    });
+  }
+}
+
+/** Creates the library's lock file, unless it is there. The library would make it as long as this without
+ * taking up the space, and a full disk would then end the process when it writes to its memory map.
+ */
+function writeLockFile(path: string): void {
+  try {
+    const size = fs.statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+    if (size >= LMDB_LOCK_BYTES) return;
+    fs.writeFileSync(path, new Uint8Array(LMDB_LOCK_BYTES), { mode: 0o600 });
+  } catch (error) {
+    throw fileError(`Cannot create ${path}`, error);
+  }
+}
+
+function openDatabase(root: Root, path: string, name: string, create: boolean): Db {
+  // The types say nothing of `create`, nor that the answer can be undefined without it.
+  const options = { name, create, ...encoding };
+  const database = root.openDB<Bytes, Bytes>(options) as Db | undefined;
+  if (database !== undefined) return database;
+  throw new StoreError("CORRUPT", `Cannot open ${path}: ${FOREIGN}; restore a backup`);
+}
+
+function requireIdentity(meta: Db, path: string, identity: string): void {
+  const found = meta.get(IDENTITY);
+  if (found !== undefined && equalBytes(found, new TextEncoder().encode(identity))) return;
+  const reason = found === undefined ? FOREIGN : "it belongs to another store";
+  throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; restore a backup`);
+}
