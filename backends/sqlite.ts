@@ -6,14 +6,15 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
-import { now } from "../runtime/timers.ts";
 import { nextTurn } from "../runtime/turn.ts";
+import { now } from "../runtime/timers.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
-import { createFile } from "./files.ts";
+import { createFile, fileError, rewriteDurably } from "./files.ts";
 import type { Moment } from "./shared_view.ts";
 import { Connection } from "./sqlite_connection.ts";
-import { sqliteError } from "./sqlite_driver.ts";
+import { isSqliteTransient, sqliteError } from "./sqlite_driver.ts";
+import { SqliteLog } from "./sqlite_log.ts";
 
 /** The database file inside the engine's directory. */
 export const SQLITE_FILE = "data.sqlite";
@@ -23,10 +24,6 @@ const SLICE_MS_MAX = 3;
 /** Looking at the clock costs as much as a tenth of a row. */
 const ROWS_PER_CLOCK_READ = 32;
 const BYTES_PER_CLOCK_READ = 64 * 1024;
-/** Pages of the log that are worth moving into the database; 400 take about 6 ms. */
-const CHECKPOINT_PAGES = 400;
-/** Where a view has made the log grow beyond this, its file is cut once it is used anew. */
-const LOG_BYTES = 16 * 2 ** 20;
 /** Connections that are kept for the next view. */
 const IDLE_VIEW_CONNECTIONS_MAX = 2;
 
@@ -46,13 +43,30 @@ const PUT_META =
 /** An engine over the runtime's own SQLite. {@linkcode openSqliteEngine} opens it. */
 class SqliteEngine extends FileEngine {
   readonly #path: string;
-  readonly #connection: Connection;
+  readonly #guard: ((what: string) => void) | undefined;
+  readonly #log: SqliteLog;
   readonly #idle: Connection[] = [];
+  #connection: Connection;
+  /** The log being moved behind the last view, which an apply waits for. */
+  #moving: Promise<unknown> | undefined;
 
-  constructor(path: string, connection: Connection, position: bigint) {
-    super("B-tree side", connection, position);
+  constructor(
+    path: string,
+    connection: Connection,
+    position: bigint,
+    guard: ((what: string) => void) | undefined,
+  ) {
+    super("B-tree side", connection, position, guard);
     this.#path = path;
+    this.#guard = guard;
+    this.#log = new SqliteLog(path);
     this.#connection = connection;
+  }
+
+  /** Moves what a process before this one left in the log into the database, so that all of it is known
+   * to be on disk. */
+  async settle(): Promise<void> {
+    await this.#ofDisk(this.#log.move(this.#connection));
   }
 
   protected override size(): EngineStats {
@@ -77,39 +91,69 @@ class SqliteEngine extends FileEngine {
     }
   }
 
-  // deno-lint-ignore require-await
   protected override async closeFiles(): Promise<void> {
+    await this.#moving;
+    if (this.failure === undefined) {
+      // SQLite would move the log as well when it closes, and hold the event loop while it syncs.
+      await this.settle().catch(() => {
+        // A failure is kept. On a full disk SQLite gets no further, and leaves the log for the next open.
+      });
+    }
     try {
       for (const idle of this.#idle.splice(0)) idle.close();
       this.#connection.close();
+      this.#log.close();
     } catch (error) {
       throw sqliteError(`Cannot close ${this.#path}`, error, this.#path);
     }
   }
 
-  protected override mayRetry(error: unknown): boolean {
-    return error instanceof StoreError && error.code === "NO_SPACE";
+  protected override mayRetry(error: StoreError): boolean {
+    return super.mayRetry(error) || isSqliteTransient(error.cause);
+  }
+
+  /** Leaves the database to a connection that only reads. SQLite would move the log when the connection
+   * that wrote it is closed, and by then the system may take for written what is not. While the other
+   * connection reads, it does not. */
+  protected override fail(error: unknown): StoreError {
+    const isFirst = this.failure === undefined;
+    const failure = super.fail(error);
+    if (!isFirst) return failure;
+    try {
+      const reading = new Connection(this.#path, "read");
+      reading.pin();
+      const writing = this.#connection;
+      this.#connection = this.now = reading;
+      writing.close();
+    } catch {
+      // Whatever keeps the database from being opened keeps the process from much else.
+    }
+    return failure;
   }
 
   protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
-    const connection = this.#connection;
-    for (let next = 0; next < writes.length;) {
-      next = connection.transact(() => this.#applySlice(writes, next));
+    await this.#moving;
+    for (let next = 0; next < writes.length || next === 0;) {
+      const emptied = this.#log.prepareWrite(this.#connection);
+      if (emptied !== undefined) {
+        await this.#ofDisk(emptied);
+        continue;
+      }
+      const first = next;
+      next = this.#connection.withoutSyncs(() =>
+        this.#connection.transact(() => this.#applySlice(writes, first, position))
+      );
+      if (writes.length === 0) break;
       await nextTurn();
-      await this.#checkpoint();
+      if (this.#log.hasGrown) await this.settle();
     }
-    connection.endReading();
-    // One sync of the log makes this transaction and all before it durable.
-    connection.pragma("synchronous = FULL");
-    try {
-      connection.transact(() => connection.write(PUT_META, "position", String(position)));
-    } finally {
-      connection.pragma("synchronous = NORMAL");
-    }
+    // One sync of the log makes all its transactions durable, in their order.
+    await this.#ofDisk(this.#log.sync());
   }
 
-  /** Applies writes from an index on until the time of a slice is over; returns the next index. */
-  #applySlice(writes: readonly Write[], first: number): number {
+  /** Applies writes from an index on until the time of a slice is over, and behind the last one notes the
+   * position; returns the next index. */
+  #applySlice(writes: readonly Write[], first: number, position: bigint): number {
     const deadline = now() + SLICE_MS_MAX;
     let next = first;
     let rows = 0;
@@ -123,24 +167,26 @@ class SqliteEngine extends FileEngine {
       if (now() > deadline) break;
       rows = bytes = 0;
     }
+    if (next === writes.length) this.#connection.write(PUT_META, "position", String(position));
     return next;
   }
 
-  /** Moves the log into the database where it has grown. SQLite would do it within a commit, and
-   * both together would hold the event loop for too long.
-   */
-  async #checkpoint(): Promise<void> {
-    if (this.#connection.logPages() < CHECKPOINT_PAGES) return;
-    this.#connection.checkpoint();
-    await nextTurn();
+  /** Waits for work that syncs. Where a sync fails, what is on disk is unknown, also if the disk is merely
+   * full: the system has dropped what it could not write. SQLite's own errors say which they are. */
+  async #ofDisk<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (error instanceof StoreError && this.mayRetry(error)) throw error;
+      throw this.fail(sqliteError("Cannot write to the B-tree side", error));
+    }
   }
 
   /** Pins the database as it is on a connection of its own. */
   protected override beginMoment(): Moment {
     let connection: Connection | undefined;
     try {
-      connection = this.#idle.pop() ??
-        new Connection(this.#path, (ended) => this.#endMoment(ended));
+      connection = this.#idle.pop() ?? this.#connect();
       connection.pin();
       return connection;
     } catch (error) {
@@ -149,23 +195,28 @@ class SqliteEngine extends FileEngine {
     }
   }
 
+  #connect(): Connection {
+    this.#guard?.("Cannot take view of the B-tree side");
+    return new Connection(this.#path, "read", (ended) => this.#endMoment(ended));
+  }
+
   #endMoment(connection: Connection): void {
     const isKept = !this.isClosing && this.#idle.length < IDLE_VIEW_CONNECTIONS_MAX;
     if (isKept) this.#idle.push(connection);
     else connection.close();
-    this.#checkpointBehindViews();
+    this.#moveBehindViews();
   }
 
   /** Moves what a view kept in the log, when it was the last one. Left to the applies, a store that
    * has a view at each of them would never get to use its log anew.
    */
-  #checkpointBehindViews(): void {
-    if (this.views.moments > 0 || this.isApplying || this.isClosing) return;
-    try {
-      if (this.#connection.logPages() >= CHECKPOINT_PAGES) this.#connection.checkpoint();
-    } catch {
-      // A full disk, say. Letting go of a view cannot fail; the next apply tries again.
-    }
+  #moveBehindViews(): void {
+    const isBusy = this.views.moments > 0 || this.isApplying || this.isClosing;
+    if (isBusy || this.#moving !== undefined || this.failure !== undefined) return;
+    if (!this.#log.isLarge) return;
+    this.#moving = this.settle().catch(() => {
+      // A failure is kept, and a full disk is met again by the next apply.
+    }).finally(() => this.#moving = undefined);
   }
 }
 
@@ -176,7 +227,6 @@ class SqliteEngine extends FileEngine {
  * @throws {StoreError} `CORRUPT`: the file is missing, cut, no database, or of another store;
  * `NOT_EMPTY`: it is to be created and is there; `NO_SPACE`, `IO`.
  */
-// deno-lint-ignore require-await
 export async function openSqliteEngine(directory: string, options: EngineOptions): Promise<Engine> {
   const path = join(directory, SQLITE_FILE);
   if (options.create) {
@@ -184,17 +234,28 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
   } else if (!fs.existsSync(path)) {
     throw new StoreError("CORRUPT", `Cannot open ${path}: the file is missing; restore a backup`);
   }
-  let connection: Connection | undefined;
   try {
     requireWholePages(path);
-    connection = new Connection(path);
+    await rewriteDurably(`${path}-wal`);
+  } catch (error) {
+    throw fileError(`Cannot open ${path}`, error);
+  }
+  let connection: Connection | undefined;
+  let engine: SqliteEngine | undefined;
+  try {
+    connection = new Connection(path, "write");
     // Before anything is set: a database that is not ours stays as it is.
     const position = options.create ? 0n : readPosition(connection, path, options.identity);
     setUp(connection);
     if (options.create) create(connection, options.identity);
-    return new SqliteEngine(path, connection, position);
+    // The first read creates the log's file.
+    connection.pin();
+    engine = new SqliteEngine(path, connection, position, options.guard);
+    await engine.settle();
+    return engine;
   } catch (error) {
-    connection?.close();
+    if (engine === undefined) connection?.close();
+    else await engine.close().catch(() => {});
     throw sqliteError(`Cannot open ${path}`, error, path);
   }
 }
@@ -231,7 +292,6 @@ function setUp(connection: Connection): void {
   connection.pragma("fullfsync = ON");
   connection.pragma("checkpoint_fullfsync = ON");
   connection.pragma("wal_autocheckpoint = 0");
-  connection.pragma(`journal_size_limit = ${LOG_BYTES}`);
 }
 
 function create(connection: Connection, identity: string): void {

@@ -43,10 +43,13 @@ export class Connection implements Moment {
   readonly #onEnd: ((connection: Connection) => void) | undefined;
   #isReading = false;
 
-  /** @param onEnd Called when the connection is done with being a moment. */
-  constructor(path: string, onEnd?: (connection: Connection) => void) {
+  /** @param access A connection that only reads never moves the log, not even when it is closed as the
+   * last one.
+   * @param onEnd Called when the connection is done with being a moment.
+   */
+  constructor(path: string, access: "read" | "write", onEnd?: (connection: Connection) => void) {
     this.#path = path;
-    this.#database = openSqlite(path);
+    this.#database = openSqlite(path, access);
     this.#onEnd = onEnd;
   }
 
@@ -145,16 +148,37 @@ export class Connection implements Moment {
     }
   }
 
-  /** Returns the number of pages in the log that are not in the database yet. */
-  logPages(): number {
-    // An SQLite that does not know NOOP moves them at once.
-    const [, logged, moved] = this.#checkpoint("NOOP");
-    return logged! - moved!;
+  /** Runs `body` with SQLite syncing nothing: the caller does, without holding the event loop. `body` is
+   * synchronous, so that the connection never rests in this state: where it is closed unforeseen, at the
+   * end of the process, SQLite syncs as it should.
+   */
+  withoutSyncs<T>(body: () => T): T {
+    // Within a transaction the setting cannot be changed.
+    this.endReading();
+    this.pragma("synchronous = OFF");
+    try {
+      return body();
+    } finally {
+      this.endReading();
+      this.pragma("synchronous = NORMAL");
+    }
   }
 
-  /** Moves the log into the database, as far as no view needs what is there. */
-  checkpoint(): void {
-    this.#checkpoint("PASSIVE");
+  /** Moves the log into the database, as far as no view needs what is there.
+   *
+   * @returns Whether all of the log is in the database now.
+   */
+  moveLog(): boolean {
+    const [isBusy, logged, moved] = this.#checkpoint("PASSIVE");
+    return isBusy === 0 && logged === moved;
+  }
+
+  /** Cuts the log, all of which is in the database, unless a view is reading from it.
+   *
+   * @returns Whether the log is empty now.
+   */
+  emptyLog(): boolean {
+    return this.#checkpoint("TRUNCATE")[0] === 0;
   }
 
   /** Returns all rows of a statement that reads no entries. */

@@ -87,17 +87,20 @@ function builtin<Name extends keyof Modules>(name: Name, path: string): Modules[
   );
 }
 
-/** Opens a database file, which is created where it is missing.
+/** Opens a database file, which is created where it is missing unless it is only to be read.
  *
  * @throws {StoreError} `UNSUPPORTED`: the runtime has no SQLite.
  * @throws The native error; {@linkcode sqliteError} converts it.
  */
-export function openSqlite(path: string): SqliteDatabase {
-  return "bun" in process.versions
-    ? new BunConnection(
-      new (builtin("bun:sqlite", path).Database)(path, { create: true, readwrite: true }),
-    )
-    : new NodeConnection(new (builtin("node:sqlite", path).DatabaseSync)(path));
+export function openSqlite(path: string, access: "read" | "write" = "write"): SqliteDatabase {
+  const isRead = access === "read";
+  if ("bun" in process.versions) {
+    const options = isRead ? { readonly: true } : { create: true, readwrite: true };
+    return new BunConnection(new (builtin("bun:sqlite", path).Database)(path, options));
+  }
+  return new NodeConnection(
+    new (builtin("node:sqlite", path).DatabaseSync)(path, { readOnly: isRead }),
+  );
 }
 
 /** Opens a database file without changing anything: it gets no log, and one that it has is not looked at.
@@ -206,17 +209,38 @@ const CORRUPT = 11;
 const FULL = 13;
 const NOT_A_DATABASE = 26;
 
-/** Returns SQLite's primary result code of an error, from whichever field the runtime keeps it in. */
-function resultCode(error: unknown): number | undefined {
+/** Returns SQLite's extended result code of an error, from whichever field the runtime keeps it in. */
+function extendedCode(error: unknown): number | undefined {
   const { errno, errcode } = error as { errno?: unknown; errcode?: unknown };
   const extended = typeof errno === "number" ? errno : errcode;
-  // The low byte is the primary code: SQLITE_IOERR_WRITE is 10 | 3 << 8.
-  return typeof extended === "number" ? extended & 0xff : undefined;
+  return typeof extended === "number" ? extended : undefined;
+}
+
+/** Returns SQLite's primary result code of an error. */
+function resultCode(error: unknown): number | undefined {
+  const extended = extendedCode(error);
+  // The low byte: SQLITE_IOERR_WRITE is 10 | 3 << 8.
+  return extended === undefined ? undefined : extended & 0xff;
 }
 
 /** Returns whether an error says that another connection holds a lock. */
 export function isSqliteBusy(error: unknown): boolean {
   return resultCode(error) === BUSY || /database is locked/i.test(String(error));
+}
+
+const LOCKED = 6;
+const NO_MEMORY = 7;
+const CANNOT_OPEN = 14;
+/** What fails of the memory that connections share, and of no database: SHMOPEN, SHMSIZE, SHMLOCK, SHMMAP. */
+const SHARED_MEMORY: ReadonlySet<unknown> = new Set([18, 19, 20, 21].map((n) => 10 | n << 8));
+
+/** Returns whether an error of SQLite says that it has written nothing, for want of something that may be
+ * there later: a lock, memory, a descriptor.
+ */
+export function isSqliteTransient(error: unknown): boolean {
+  const result = resultCode(error);
+  return result === BUSY || result === LOCKED || result === NO_MEMORY || result === CANNOT_OPEN ||
+    SHARED_MEMORY.has(extendedCode(error));
 }
 
 /** Converts a native error of SQLite into a `StoreError`.
