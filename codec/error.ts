@@ -10,7 +10,8 @@
  * | `POISONED` | An earlier sync failed, so what is on disk is unknown; reads go on and writes are refused. | Close, look at the disk, and open again. |
  * | `NO_SPACE` | The disk or the quota is full; the write left nothing behind. | Free some space and write again; there is no need to reopen. |
  * | `IO` | A file operation failed for another reason, kept in `cause`. | Look at `cause`. |
- * | `NOT_EMPTY` | A directory that has to be empty or absent holds something. | Name another directory. |
+ * | `NOT_EMPTY` | A path that has to be absent or an empty directory is a file, or holds something that is not a store's to replace. | Name another directory. |
+ * | `NOT_FOUND` | There is no store or backup where one has to be. | Look at the path that the message names. |
  * | `UNSUPPORTED` | The runtime, the platform or a format version is not one that this version handles. | Use a version that the message names. |
  */
 export type StoreErrorCode =
@@ -23,6 +24,7 @@ export type StoreErrorCode =
   | "NO_SPACE"
   | "IO"
   | "NOT_EMPTY"
+  | "NOT_FOUND"
   | "UNSUPPORTED";
 
 /** Reports a failure that is neither a wrong argument (`TypeError`) nor a broken limit

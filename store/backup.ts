@@ -13,7 +13,6 @@ import type { Engine, Entry } from "../backends/engine.ts";
 import { openLmdbEngine } from "../backends/lmdb.ts";
 import { openSqliteEngine } from "../backends/sqlite.ts";
 import { compareBytes } from "../codec/bytes.ts";
-import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
 import { JournalWriter } from "../journal/writer.ts";
@@ -27,6 +26,7 @@ import {
 } from "./layout.ts";
 import { STORE_FORMAT, writeManifest } from "./manifest.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
+import { requireEmptyTarget } from "./paths.ts";
 import { pagesAsync } from "./scan.ts";
 import type { BackupReport } from "./types.ts";
 
@@ -41,22 +41,6 @@ const LEAST_KEY = new Uint8Array(1);
 const BATCH_BYTES = 16 * 2 ** 20;
 /** What an entry takes in memory besides its bytes, roughly. */
 const ENTRY_BYTES = 256;
-
-/** Checks that a directory can become the target of a copy: absent, or empty.
- *
- * @throws {StoreError} `NOT_EMPTY`.
- */
-export function requireEmptyTarget(what: string, target: string): void {
-  let names: string[];
-  try {
-    names = fs.readdirSync(target);
-  } catch (error) {
-    if ((error as { code?: unknown }).code === "ENOENT") return;
-    throw fileError(what, error);
-  }
-  if (names.length === 0) return;
-  throw new StoreError("NOT_EMPTY", `${what}: ${target} holds ${names[0]} already`);
-}
 
 /** Writes everything that a source shows into a new store.
  *

@@ -8,14 +8,13 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import type { Entry } from "../backends/engine.ts";
 import type { EngineName } from "../codec/route.ts";
-import { requireEmptyTarget } from "./backup.ts";
 import { Batch } from "./batch.ts";
 import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./layout.ts";
 import { checkBytes, checkOptions, describe } from "./limits.ts";
-import { requireStore } from "./manifest.ts";
 import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
 import { resolveOptions } from "./options.ts";
+import { requireEmptyTarget, requireOutside, requireStore } from "./paths.ts";
 import { allRows, pagesAsync, prefixScan, resolveRange, rows, rowsAsync } from "./scan.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { TRACERS } from "./tracers.ts";
@@ -107,18 +106,21 @@ export class HybridStore implements KVStore {
   /** Makes a store out of a backup, which stays as it is.
    *
    * @param backup A directory that `backup` wrote, or any store that nobody has open.
-   * @param target A directory that is absent or empty.
-   * @throws {StoreError} `NOT_EMPTY`; as `open` does of the backup, as `backup` does of the target.
+   * @param target A directory that is absent or empty, outside the backup.
+   * @throws {StoreError} `NOT_FOUND`: there is no backup; `NOT_EMPTY`; as `open` does of the backup, as
+   * `backup` does of the target.
    */
   static restore(backup: string | URL, target: string | URL): Promise<void> {
     return traced(TRACERS.restore, NO_ROUTE, undefined, undefined, async () => {
-      const from = resolveDirectory(backup);
-      const to = resolveDirectory(target);
-      requireEmptyTarget("Cannot restore store", to);
-      requireStore("Cannot restore store", from);
+      const what = "Cannot restore store";
+      const from = resolveDirectory(backup, what, "backup");
+      const to = resolveDirectory(target, what, "target");
+      requireStore(what, from);
+      requireOutside(what, from, to);
+      requireEmptyTarget(what, to);
       const core = await StoreCore.open(from, resolveOptions({}));
       try {
-        await core.backup("Cannot restore store", to, {});
+        await core.backup(what, to, {});
       } finally {
         await core.close();
       }
@@ -398,7 +400,7 @@ export class HybridStore implements KVStore {
    * its place when it is whole and on disk; a kill leaves nothing but a directory
    * `<target>.unfinished-…` that does not open. Costs a read of every entry.
    *
-   * @param target A directory that is absent or empty, best on another disk.
+   * @param target A directory that is absent or empty, outside the store's own, best on another disk.
    * @throws {StoreError} `NOT_EMPTY`; `NO_SPACE` or `IO`, with nothing left behind; `CLOSED`.
    *
    * @example
@@ -422,7 +424,9 @@ export class HybridStore implements KVStore {
     return traced(TRACERS.backup, NO_ROUTE, undefined, undefined, () => {
       const what = "Cannot back up store";
       checkOptions(what, options);
-      return this.#core.backup(what, resolveDirectory(target), options);
+      const directory = resolveDirectory(target, what, "target");
+      requireOutside(what, this.path, directory);
+      return this.#core.backup(what, directory, options);
     });
   }
 

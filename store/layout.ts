@@ -20,20 +20,47 @@ export const CREATING_FILE = "creating";
 /** Follows the target's name in that of a directory where a backup is being written, before six
  * characters that make it the only one. */
 export const UNFINISHED_INFIX = ".unfinished-";
+/** What begins like a URL; a drive of Windows has one letter and no two slashes. */
+const URL_TEXT = /^(file:|[a-z][a-z0-9+.-]+:\/\/)/i;
 
 /** Returns the absolute path of a directory: what is opened later, and what is not, must be the same
  * wherever the process goes.
  *
+ * @param what What was asked, as the message's beginning.
+ * @param name What the path is to the caller.
  * @throws {TypeError} It is neither a path nor a `file:` URL.
  */
-export function resolveDirectory(path: string | URL): string {
-  const directory = path instanceof URL ? fileURLToPath(path) : path;
+export function resolveDirectory(
+  path: string | URL,
+  what = "Cannot open store",
+  name = "path",
+): string {
+  const refusal = (reason: string) => new TypeError(`${what}: the ${name} ${reason}`);
+  const directory = path instanceof URL ? pathOf(path, refusal) : path;
   if (typeof directory !== "string") {
-    throw new TypeError(`Cannot open store: the path is ${describe(directory)}, not a string`);
+    throw refusal(`is ${describe(directory)}, neither a string nor a file: URL`);
   }
-  if (directory === "") throw new TypeError("Cannot open store: the path is empty");
-  if (directory.includes("\0")) throw new TypeError("Cannot open store: the path contains NUL");
+  if (directory === "") throw refusal("is empty; name a directory, or use HybridStore.openTemp()");
+  if (directory.includes("\0")) throw refusal("contains NUL, which no file name has");
+  if (directory === ":memory:") {
+    throw refusal('is ":memory:", and a store needs a directory; use HybridStore.openTemp()');
+  }
+  if (URL_TEXT.test(directory)) {
+    throw refusal(`is a string that holds a URL; pass new URL(${JSON.stringify(directory)})`);
+  }
   return resolve(directory);
+}
+
+function pathOf(url: URL, refusal: (reason: string) => TypeError): string {
+  if (url.protocol !== "file:") {
+    throw refusal(`is a URL of ${url.protocol}, and only file: URLs name a directory`);
+  }
+  try {
+    return fileURLToPath(url);
+  } catch (error) {
+    const { message } = error as Error;
+    throw refusal(`is ${url.href}, which is not a path of this machine: ${message}`);
+  }
 }
 
 /** Returns whether a directory is one where a backup was being written. */

@@ -23,7 +23,6 @@ import {
   APPEND_DIRECTORY,
   BTREE_DIRECTORY,
   CREATING_FILE,
-  isUnfinished,
   JOURNAL_DIRECTORY,
   PART_DIRECTORIES,
 } from "./layout.ts";
@@ -31,13 +30,13 @@ import { requireJournalOwner, writeJournalOwner } from "./journal_owner.ts";
 import { StoreLock } from "./lock.ts";
 import {
   type Manifest,
-  MANIFEST_FILE,
   readManifest,
   STORE_FORMAT,
   writeDurably,
   writeManifest,
 } from "./manifest.ts";
 import { sameRoutes, type Settings } from "./options.ts";
+import { lostManifest, requireFinished, requireNoFile } from "./paths.ts";
 
 /** The open parts of a store, not yet replayed. */
 export interface Parts {
@@ -53,7 +52,10 @@ export interface Parts {
  * @throws {StoreError} `LOCKED`, `CORRUPT`, `ROUTES_CHANGED`, `UNSUPPORTED`, `NO_SPACE`, `IO`.
  */
 export async function openParts(directory: string, settings: Settings): Promise<Parts> {
-  requireFinished(directory);
+  requireFinished("Cannot open store", directory);
+  requireNoFile(`Cannot open store ${directory}`, directory);
+  // Before anything is created in it: a directory that is not a store's stays as it is.
+  readManifest(directory);
   try {
     nodeFileSystem.makeDirectory(directory);
   } catch (error) {
@@ -117,25 +119,12 @@ export async function closeParts(parts: {
   if (failures.length > 0) throw failures[0];
 }
 
-/** Refuses a backup that was cut off, whatever is in it already. */
-function requireFinished(directory: string): void {
-  if (!isUnfinished(directory)) return;
-  throw new StoreError(
-    "CORRUPT",
-    `Cannot open store ${directory}: it is a backup that was not finished; remove it`,
-  );
-}
-
 /** Makes a directory ready for a new store, and refuses one that has lost its manifest. */
 function prepareCreation(directory: string, settings: Settings): Manifest {
   const names = fs.readdirSync(directory);
   const parts = PART_DIRECTORIES.filter((part) => names.includes(part));
   if (!names.includes(CREATING_FILE) && parts.length > 0) {
-    throw new StoreError(
-      "CORRUPT",
-      `Cannot open store ${directory}: it holds ${parts.join(", ")} but no ${MANIFEST_FILE}; ` +
-        "restore a backup",
-    );
+    throw lostManifest("Cannot open store", directory, parts);
   }
   for (const part of parts) fs.rmSync(join(directory, part), { recursive: true });
   writeDurably(join(directory, CREATING_FILE), "");

@@ -17,6 +17,7 @@ import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 import { type Route, Router } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
+import { PART_DIRECTORIES } from "./layout.ts";
 
 /** The name of the manifest. */
 export const MANIFEST_FILE = "manifest.json";
@@ -42,18 +43,23 @@ function checksumOf({ format, identity, created, routes }: Manifest): string {
   return crc32c(JSON.stringify(fields)).toString(16).padStart(8, "0");
 }
 
-/** Refuses a directory that holds no store, where one is not to be created.
- *
- * @throws {StoreError} `CORRUPT`: there is no manifest.
+/** Returns whether the manifest of a directory was written by another program: many have a file of this
+ * name. Where parts of a store are, it is ours, and damaged.
  */
-export function requireStore(what: string, directory: string): void {
-  const path = join(directory, MANIFEST_FILE);
-  if (!fs.existsSync(path)) throw new StoreError("CORRUPT", `${what}: there is no ${path}`);
+export function isForeignManifest(directory: string): boolean {
+  if (PART_DIRECTORIES.some((part) => fs.existsSync(join(directory, part)))) return false;
+  try {
+    const found = JSON.parse(fs.readFileSync(join(directory, MANIFEST_FILE), "utf8"));
+    return !(Number.isInteger(found.format) && typeof found.identity === "string");
+  } catch {
+    return true;
+  }
 }
 
 /** Returns the manifest of a directory, `undefined` where there is none.
  *
- * @throws {StoreError} `UNSUPPORTED`: it is of another format; `CORRUPT`: it is not as written.
+ * @throws {StoreError} `UNSUPPORTED`: it is of another format; `CORRUPT`: it is not as written;
+ * `NOT_EMPTY`: it is another program's.
  */
 export function readManifest(directory: string): Manifest | undefined {
   const path = join(directory, MANIFEST_FILE);
@@ -64,6 +70,7 @@ export function readManifest(directory: string): Manifest | undefined {
     if ((error as { code?: unknown }).code === "ENOENT") return undefined;
     throw fileError(`Cannot read ${path}`, error);
   }
+  if (isForeignManifest(directory)) throw foreign(directory, path);
   let found: Manifest & { checksum: unknown };
   let isAsWritten: boolean;
   try {
@@ -79,6 +86,14 @@ export function readManifest(directory: string): Manifest | undefined {
   if (!isAsWritten) throw damaged(path, undefined);
   const { format, identity, created, routes } = found;
   return { format, identity, created, routes: new Router(routes).routes };
+}
+
+function foreign(directory: string, path: string): StoreError {
+  return new StoreError(
+    "NOT_EMPTY",
+    `Cannot open store ${directory}: ${path} is another program's, so this is not a store; name ` +
+      "another directory",
+  );
 }
 
 function unsupported(path: string, { format }: Manifest): StoreError {

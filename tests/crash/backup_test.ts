@@ -164,10 +164,23 @@ test("a backup goes into a directory that is absent or empty", TIMEOUT, async ()
   await rejects(() => store.backup(store.path), "NOT_EMPTY");
   const file = join(temp.path, "file");
   fs.writeFileSync(file, "text");
-  await rejects(() => store.backup(file), "IO", /file/);
-  await rejects(() => store.backup(join(file, "below")), "IO", /file/);
+  await rejects(() => store.backup(file), "NOT_EMPTY", /file is a file/);
+  await rejects(() => store.backup(join(file, "below")), "NOT_EMPTY", /file is a file/);
+  // Neither by another name, nor where nothing is yet.
+  const link = join(temp.path, "link");
+  fs.symlinkSync(store.path, link);
+  const contents = fs.readdirSync(store.path);
+  for (const inside of ["", "append", "new", "new/deeper"]) {
+    for (const own of [store.path, link]) {
+      await rejects(() => store.backup(join(own, inside)), "NOT_EMPTY", /outside it/);
+    }
+  }
+  assertEquals(fs.readdirSync(store.path), contents);
+  fs.rmSync(link);
+  // A name that only begins alike is another one.
+  await using _sibling = await HybridStore.open((await store.backup(`${target}-2`)).path);
   assertEquals(fs.readFileSync(file, "utf8"), "text");
-  assertEquals(fs.readdirSync(temp.path).sort(), ["file", "target"]);
+  assertEquals(fs.readdirSync(temp.path).sort(), ["file", "target", "target-2"]);
 });
 
 test("what somebody puts into the target meanwhile is left alone", TIMEOUT, async () => {
@@ -287,8 +300,9 @@ test("a restored store equals the backup, which stays as it is", TIMEOUT, async 
   const empty = join(temp.path, "empty");
   fs.mkdirSync(empty);
   const other = join(temp.path, "other");
-  await rejects(() => HybridStore.restore(empty, other), "CORRUPT", /there is no .*manifest/);
-  await rejects(() => HybridStore.restore(join(temp.path, "none"), other), "CORRUPT");
+  await rejects(() => HybridStore.restore(empty, other), "NOT_FOUND", /holds no store/);
+  await rejects(() => HybridStore.restore(join(temp.path, "none"), other), "NOT_FOUND");
+  await rejects(() => HybridStore.restore(path, join(path, "in")), "NOT_EMPTY", /outside it/);
   await rejects(() => HybridStore.restore(store.path, other), "LOCKED");
   assertEquals(fs.readdirSync(empty), []);
   assertEquals(fs.readdirSync(temp.path).sort(), ["backup", "empty", "restored"]);

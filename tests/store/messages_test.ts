@@ -1,6 +1,9 @@
+import * as fs from "node:fs";
 import { test } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
+import { join } from "@std/path";
 import { HybridStore, MAX_VALUE_BYTES } from "../../mod.ts";
+import { tempDirectory } from "../helpers/temp.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 // What a caller reads who did something wrong. Each message says what was asked, a colon, what was
@@ -185,6 +188,130 @@ test("messages about lists, prefixes and ranges", async () => {
     [() => store.scan({ gte: detached() }), "TypeError", `Cannot scan: gte ${isDetached}`],
   ]);
   assertEquals(await store.count(), 1);
+});
+
+test("messages about paths that are none", async () => {
+  await using store = await HybridStore.openTemp();
+  const neither = "neither a string nor a file: URL";
+  const useTemp = "use HybridStore.openTemp()";
+  await check([
+    [
+      () => HybridStore.open(wrong(undefined)),
+      "TypeError",
+      `Cannot open store: the path is undefined, ${neither}`,
+    ],
+    [
+      () => HybridStore.open(""),
+      "TypeError",
+      `Cannot open store: the path is empty; name a directory, or ${useTemp}`,
+    ],
+    [
+      () => HybridStore.open(":memory:"),
+      "TypeError",
+      `Cannot open store: the path is ":memory:", and a store needs a directory; ${useTemp}`,
+    ],
+    [
+      () => HybridStore.open("file:///tmp/x"),
+      "TypeError",
+      "Cannot open store: the path is a string that holds a URL; pass " +
+      'new URL("file:///tmp/x")',
+    ],
+    [
+      () => HybridStore.restore("file:///tmp/x", "y"),
+      "TypeError",
+      "Cannot restore store: the backup is a string that holds a URL; pass " +
+      'new URL("file:///tmp/x")',
+    ],
+    [
+      () => HybridStore.open(new URL("http://localhost/store")),
+      "TypeError",
+      "Cannot open store: the path is a URL of http:, and only file: URLs name a directory",
+    ],
+    [
+      () => store.backup(wrong(undefined)),
+      "TypeError",
+      `Cannot back up store: the target is undefined, ${neither}`,
+    ],
+    [
+      () => HybridStore.restore(store.path, wrong(null)),
+      "TypeError",
+      `Cannot restore store: the target is null, ${neither}`,
+    ],
+  ]);
+});
+
+test("messages about directories that are none of a store's", async () => {
+  using temp = tempDirectory();
+  const at = (name: string) => join(temp.path, name);
+  fs.writeFileSync(at("file"), "text");
+  fs.mkdirSync(at("app"));
+  fs.writeFileSync(join(at("app"), "manifest.json"), '{"name":"app","icons":[]}');
+  fs.mkdirSync(at("empty"));
+  await using store = await HybridStore.open(at("store"));
+  const noFile = "is a file, not a directory; name a directory, which may be absent";
+  const name = "name the directory of a store or of a backup";
+  await check([
+    [
+      () => HybridStore.open(at("file")),
+      "NOT_EMPTY",
+      `Cannot open store ${at("file")}: ${at("file")} ${noFile}`,
+    ],
+    [
+      () => HybridStore.open(at("file/below")),
+      "NOT_EMPTY",
+      `Cannot open store ${at("file/below")}: ${at("file")} ${noFile}`,
+    ],
+    [
+      () => HybridStore.open(at("app")),
+      "NOT_EMPTY",
+      `Cannot open store ${at("app")}: ${
+        at("app/manifest.json")
+      } is another program's, so this is ` +
+      "not a store; name another directory",
+    ],
+    [
+      () => HybridStore.restore(at("none"), at("new")),
+      "NOT_FOUND",
+      `Cannot restore store: ${at("none")} does not exist; ${name}`,
+    ],
+    [
+      () => HybridStore.restore(at("file"), at("new")),
+      "NOT_FOUND",
+      `Cannot restore store: ${at("file")} is a file, not a directory; ${name}`,
+    ],
+    [
+      () => HybridStore.restore(at("empty"), at("new")),
+      "NOT_FOUND",
+      `Cannot restore store: ${at("empty")} holds no store, as it has no manifest.json; ${name}`,
+    ],
+    [
+      () => HybridStore.restore(at("app"), at("new")),
+      "NOT_FOUND",
+      `Cannot restore store: ${at("app/manifest.json")} is another program's; ${name}`,
+    ],
+    [
+      () => store.backup(at("app")),
+      "NOT_EMPTY",
+      `Cannot back up store: ${at("app")} holds manifest.json already; name a directory that is ` +
+      "absent or empty",
+    ],
+    [() => store.backup(at("file")), "NOT_EMPTY", `Cannot back up store: ${at("file")} ${noFile}`],
+    [
+      () => store.backup(store.path),
+      "NOT_EMPTY",
+      `Cannot back up store: ${store.path} lies in ${store.path}, the store's own directory; name ` +
+      "one outside it",
+    ],
+    [
+      () => store.backup(at("store/backup")),
+      "NOT_EMPTY",
+      `Cannot back up store: ${at("store/backup")} lies in ${store.path}, the store's own ` +
+      "directory; name one outside it",
+    ],
+  ]);
+  assertEquals(fs.readdirSync(temp.path).sort(), ["app", "empty", "file", "store"]);
+  assertEquals(fs.readdirSync(at("app")), ["manifest.json"]);
+  assertEquals(fs.existsSync(at("store/backup")), false);
 });
 
 test("messages about options", async () => {

@@ -70,8 +70,8 @@ test("HybridStore.open() refuses a file in place of a directory", async () => {
   using temp = tempDirectory();
   const path = join(temp.path, "file");
   writeFileSync(path, "");
-  await assertCode(() => HybridStore.open(path), "IO", path);
-  await assertCode(() => HybridStore.open(join(path, "below")), "IO", path);
+  await assertCode(() => HybridStore.open(path), "NOT_EMPTY", path);
+  await assertCode(() => HybridStore.open(join(path, "below")), "NOT_EMPTY", path);
 });
 
 test("HybridStore.open() rejects options of a wrong type", async () => {

@@ -1,0 +1,138 @@
+/** The directories that callers name: what has to be there, and what must not be.
+ *
+ * @module
+ */
+
+import { basename, dirname, join } from "@std/path";
+import * as fs from "node:fs";
+import { StoreError } from "../codec/error.ts";
+import { fileError } from "../journal/file_system.ts";
+import { CREATING_FILE, isUnfinished, PART_DIRECTORIES } from "./layout.ts";
+import { isForeignManifest, MANIFEST_FILE } from "./manifest.ts";
+
+/** Refuses a path where a file is in the way of a directory, itself or above.
+ *
+ * @throws {StoreError} `NOT_EMPTY`.
+ */
+export function requireNoFile(what: string, directory: string): void {
+  for (let path = directory; path !== dirname(path); path = dirname(path)) {
+    const found = lookAt(path);
+    if (found?.isDirectory()) return;
+    if (found === undefined) continue;
+    throw new StoreError(
+      "NOT_EMPTY",
+      `${what}: ${path} is a file, not a directory; name a directory, which may be absent`,
+    );
+  }
+}
+
+/** Refuses a backup that was cut off, whatever is in it already.
+ *
+ * @throws {StoreError} `CORRUPT`.
+ */
+export function requireFinished(what: string, directory: string): void {
+  if (!isUnfinished(directory)) return;
+  throw new StoreError(
+    "CORRUPT",
+    `${what}: ${directory} is a backup that was not finished; remove it`,
+  );
+}
+
+/** Checks that a directory can become the target of a copy: absent, or empty.
+ *
+ * @throws {StoreError} `NOT_EMPTY`.
+ */
+export function requireEmptyTarget(what: string, target: string): void {
+  requireNoFile(what, target);
+  let names: string[];
+  try {
+    names = fs.readdirSync(target);
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") return;
+    throw fileError(what, error);
+  }
+  if (names.length === 0) return;
+  throw new StoreError(
+    "NOT_EMPTY",
+    `${what}: ${target} holds ${names[0]} already; name a directory that is absent or empty`,
+  );
+}
+
+/** Checks that the target of a copy does not lie in the directory of the store that is copied.
+ *
+ * @throws {StoreError} `NOT_EMPTY`.
+ */
+export function requireOutside(what: string, directory: string, target: string): void {
+  const own = realPath(directory);
+  for (let path = realPath(target);; path = dirname(path)) {
+    if (path === own) break;
+    if (path === dirname(path)) return;
+  }
+  throw new StoreError(
+    "NOT_EMPTY",
+    `${what}: ${target} lies in ${directory}, the store's own directory; name one outside it`,
+  );
+}
+
+/** Checks that a directory holds a store, where none is to be created.
+ *
+ * @throws {StoreError} `NOT_FOUND`: it does not; `CORRUPT`: it has lost its manifest, or is a backup
+ * that was not finished.
+ */
+export function requireStore(what: string, directory: string): void {
+  requireFinished(what, directory);
+  const found = lookAt(directory);
+  const reason = found === undefined
+    ? `${directory} does not exist`
+    : !found.isDirectory()
+    ? `${directory} is a file, not a directory`
+    : whyNoStore(what, directory);
+  if (reason === undefined) return;
+  throw new StoreError(
+    "NOT_FOUND",
+    `${what}: ${reason}; name the directory of a store or of a backup`,
+  );
+}
+
+function whyNoStore(what: string, directory: string): string | undefined {
+  const names = fs.readdirSync(directory);
+  if (names.includes(MANIFEST_FILE)) {
+    if (!isForeignManifest(directory)) return undefined;
+    return `${join(directory, MANIFEST_FILE)} is another program's`;
+  }
+  const parts = PART_DIRECTORIES.filter((part) => names.includes(part));
+  if (parts.length === 0) return `${directory} holds no store, as it has no ${MANIFEST_FILE}`;
+  if (names.includes(CREATING_FILE)) return `the creation of ${directory} was not finished`;
+  throw lostManifest(what, directory, parts);
+}
+
+/** Returns the refusal of a directory that has parts of a store and does not say what it is. */
+export function lostManifest(
+  what: string,
+  directory: string,
+  parts: readonly string[],
+): StoreError {
+  return new StoreError(
+    "CORRUPT",
+    `${what}: ${directory} holds ${parts.join(", ")} but no ${MANIFEST_FILE}; restore a backup`,
+  );
+}
+
+/** Returns what is at a path, `undefined` where nothing is, or nothing that can be looked at. */
+function lookAt(path: string): fs.Stats | undefined {
+  try {
+    return fs.statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Returns where a path leads, which need not be there yet. */
+function realPath(path: string): string {
+  try {
+    return fs.realpathSync(path);
+  } catch {
+    const parent = dirname(path);
+    return parent === path ? path : join(realPath(parent), basename(path));
+  }
+}
