@@ -8,13 +8,13 @@ import type {
   KeyRange,
   Write,
 } from "./engine.ts";
-import { type Moment, SharedViews } from "./shared_view.ts";
+import { type Moment, MOMENTS_MAX, SharedViews, tooManyMoments } from "./shared_view.ts";
 
 /** What the engines over files share: one apply at a time, views, and the refusal of everything after
  * `close`. What differs is left to the protected methods, which are only called on an open engine.
  */
 export abstract class FileEngine implements Engine {
-  protected readonly views: SharedViews = new SharedViews(() => this.beginMoment());
+  protected readonly views: SharedViews = new SharedViews(() => this.#begin());
   /** Reads the engine as it is. */
   protected now: EngineReader;
   readonly #side: string;
@@ -153,6 +153,11 @@ export abstract class FileEngine implements Engine {
 
   protected get isClosing(): boolean {
     return this.#closing !== undefined;
+  }
+
+  #begin(): Moment {
+    if (this.views.moments < MOMENTS_MAX) return this.beginMoment();
+    throw tooManyMoments(this.#side, `${MOMENTS_MAX} moments are held already`);
   }
 
   async #close(): Promise<void> {

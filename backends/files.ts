@@ -11,6 +11,8 @@ import { StoreError } from "../codec/error.ts";
 const REWRITE_BYTES = 2 ** 20;
 /** A write that did not fit leaves less space than this. */
 const PROBE_BYTES = 2 ** 20;
+/** What one connection to a database opens at the most: the database, its log, its shared memory. */
+const DESCRIPTORS_NEEDED = 4;
 
 /** Creates an empty file for its owner alone, and its directory. Both libraries take an empty file
  * for an empty database, and keep its mode.
@@ -50,6 +52,22 @@ export function isFileSystemFull(path: string): boolean {
     return isSpaceError(error);
   } finally {
     fs.rmSync(probe, { force: true });
+  }
+}
+
+/** Returns whether the process can open hardly any more files, by trying.
+ *
+ * @param directory Opened in place of files: closing a file would drop locks that the process has on it.
+ */
+export function areDescriptorsScarce(directory: string): boolean {
+  const opened: number[] = [];
+  try {
+    while (opened.length < DESCRIPTORS_NEEDED) opened.push(fs.openSync(directory, "r"));
+    return false;
+  } catch (error) {
+    return isCode(error, "EMFILE") || isCode(error, "ENFILE");
+  } finally {
+    for (const descriptor of opened) fs.closeSync(descriptor);
   }
 }
 

@@ -17,7 +17,7 @@ import { FileEngine } from "./file_engine.ts";
 import { settleWithin } from "./limit.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
 import { commitBatch } from "./lmdb_commit.ts";
-import { LMDB_FILE, LmdbEnvironment, MOMENTS_MAX } from "./lmdb_environment.ts";
+import { LMDB_FILE, LmdbEnvironment } from "./lmdb_environment.ts";
 import { lmdbError } from "./lmdb_error.ts";
 import { LmdbReader } from "./lmdb_reader.ts";
 import type { Moment } from "./shared_view.ts";
@@ -94,12 +94,6 @@ class LmdbEngine extends FileEngine {
   }
 
   protected override beginMoment(): Moment {
-    if (this.views.moments >= MOMENTS_MAX) {
-      throw new StoreError(
-        "IO",
-        `Cannot take view of the append side: ${MOMENTS_MAX} moments are held; release views`,
-      );
-    }
     try {
       const { entries } = this.#environment;
       return new LmdbReader(entries, { transaction: entries.useReadTransaction() });

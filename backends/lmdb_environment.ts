@@ -13,9 +13,8 @@ import { createFile, fileError, rewriteDurably } from "./files.ts";
 import { commitBatch } from "./lmdb_commit.ts";
 import { checkLmdbFile } from "./lmdb_file.ts";
 import { encoding } from "./lmdb_reader.ts";
+import { MOMENTS_MAX } from "./shared_view.ts";
 
-/** Moments that views can hold at the same time; each takes a reader slot of the library. */
-export const MOMENTS_MAX = 1024;
 /** The engine's own reads need slots too, whatever views take. */
 const READERS_MAX = MOMENTS_MAX + 16;
 

@@ -7,6 +7,22 @@ export interface Moment extends EngineReader {
   end(): void;
 }
 
+/** Moments that the views of one engine can hold at the same time: each takes a reader slot of LMDB, or
+ * a connection of SQLite with its file descriptors. */
+export const MOMENTS_MAX = 1024;
+
+/** Returns the refusal of one moment more.
+ *
+ * @param side What messages call the engine.
+ * @param reason Why there can be no more.
+ */
+export function tooManyMoments(side: string, reason: string): StoreError {
+  return new StoreError(
+    "TOO_MANY_SNAPSHOTS",
+    `Cannot take snapshot of the ${side}: ${reason}; dispose of snapshots that are done with`,
+  );
+}
+
 interface Shared {
   readonly moment: Moment;
   users: number;

@@ -3,15 +3,15 @@
  * @module
  */
 
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import { now } from "../runtime/timers.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
-import { createFile, fileError, rewriteDurably } from "./files.ts";
-import type { Moment } from "./shared_view.ts";
+import { areDescriptorsScarce, createFile, fileError, rewriteDurably } from "./files.ts";
+import { type Moment, tooManyMoments } from "./shared_view.ts";
 import { Connection } from "./sqlite_connection.ts";
 import { isSqliteTransient, sqliteError } from "./sqlite_driver.ts";
 import { SqliteLog } from "./sqlite_log.ts";
@@ -190,7 +190,16 @@ class SqliteEngine extends FileEngine {
       connection.pin();
       return connection;
     } catch (error) {
+      // Asked before what was got is given back. SQLite itself says only that it cannot open a file.
+      const lacksDescriptors = this.views.moments > 0 &&
+        areDescriptorsScarce(dirname(this.#path));
       connection?.close();
+      if (lacksDescriptors) {
+        const reason =
+          `${this.views.moments} moments are held already, and the process has no file ` +
+          "descriptors left";
+        throw tooManyMoments("B-tree side", reason);
+      }
       throw sqliteError("Cannot take view of the B-tree side", error, this.#path);
     }
   }

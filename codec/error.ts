@@ -12,6 +12,7 @@
  * | `IO` | A file operation failed for another reason, kept in `cause`. | Look at `cause`. |
  * | `NOT_EMPTY` | A path that has to be absent or an empty directory is a file, or holds something that is not a store's to replace. | Name another directory. |
  * | `NOT_FOUND` | There is no store or backup where one has to be. | Look at the path that the message names. |
+ * | `TOO_MANY_SNAPSHOTS` | Snapshots, backups and verifications hold as many moments of the engines as there can be. | Dispose of snapshots that are done with, and take the next one then. |
  * | `UNSUPPORTED` | The runtime, the platform or a format version is not one that this version handles. | Use a version that the message names. |
  */
 export type StoreErrorCode =
@@ -25,6 +26,7 @@ export type StoreErrorCode =
   | "IO"
   | "NOT_EMPTY"
   | "NOT_FOUND"
+  | "TOO_MANY_SNAPSHOTS"
   | "UNSUPPORTED";
 
 /** Reports a failure that is neither a wrong argument (`TypeError`) nor a broken limit

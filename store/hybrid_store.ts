@@ -356,9 +356,10 @@ export class HybridStore implements KVStore {
     });
   }
 
-  /** Returns the store as it is now, over both engines, readable while writes go on.
+  /** Returns the store as it is now, over both engines, readable while writes go on. Snapshots between
+   * which nothing was applied to the engines share a moment of them, of which 1024 can be held.
    *
-   * @throws {StoreError} `CLOSED`, `IO`.
+   * @throws {StoreError} `TOO_MANY_SNAPSHOTS`: dispose of those that are done with; `CLOSED`, `IO`.
    */
   snapshot(): Promise<Snapshot> {
     return traced(TRACERS.snapshot, this.#context, undefined, undefined, () => {

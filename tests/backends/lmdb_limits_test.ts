@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { type EngineView, openLmdbEngine, StoreError } from "../../backends/mod.ts";
-import { all, bytes, numberedKey, put, remove, withEngine } from "../conformance/_kit.ts";
+import { openLmdbEngine } from "../../backends/mod.ts";
+import { bytes, numberedKey, put, remove, withEngine } from "../conformance/_kit.ts";
 import { runChild } from "./_child.ts";
 
 const LMDB = { name: "LMDB engine:", isPersistent: true, open: openLmdbEngine };
@@ -60,40 +60,6 @@ test(
       for (const { key, value } of writes) {
         assertEquals(read.get(key), new Uint8Array(value!));
       }
-    });
-  },
-);
-
-test(
-  "LMDB engine: more moments than it has room for are refused, and harm nothing",
-  TIMEOUT,
-  async () => {
-    await withEngine(LMDB, async ({ engine }) => {
-      const views: EngineView[] = [];
-      let refusal: unknown;
-      for (let i = 0; refusal === undefined && i < 2000; i++) {
-        await engine.apply([put(bytes(1), bytes(i))], BigInt(i + 1));
-        try {
-          views.push(engine.view());
-        } catch (error) {
-          refusal = error;
-        }
-      }
-      assert(views.length >= 1000);
-      assert(refusal instanceof StoreError);
-      assertEquals(refusal.code, "IO");
-      assertMatch(refusal.message, /^Cannot take view of the append side: 1024 moments are held/);
-      // The engine's own reads have room.
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      assertEquals(engine.get(bytes(1)), bytes(views.length));
-      assertEquals(engine.stats().keys, 1);
-      assertEquals(all(engine), [put(bytes(1), bytes(views.length))]);
-      for (const [i, view] of views.entries()) assertEquals(view.get(bytes(1)), bytes(i));
-      for (const view of views) view.release();
-      await engine.apply([put(bytes(1), bytes(7))], 5000n);
-      const view = engine.view();
-      assertEquals(all(view), [put(bytes(1), bytes(7))]);
-      view.release();
     });
   },
 );

@@ -20,7 +20,7 @@ const SMALL = { memtableBytes: 2000, segmentBytes: 4000 } as const;
 const FORGOTTEN = 10_000;
 /** A moment of its own for every few snapshots: more moments than LMDB has reader slots. */
 const SNAPSHOTS_PER_MOMENT = 8;
-/** How many moments `backends/lmdb.ts` can hold. */
+/** How many moments an engine can hold. */
 const MOMENTS_MAX = 1024;
 
 const DESCRIPTORS = "/proc/self/fd";
@@ -182,7 +182,7 @@ test("more live snapshots than there are reader slots are refused, and no other 
     for (let i = 0; i < MOMENTS_MAX; i++) await take(i);
     for (let i = 0; i < 3; i++) {
       const error = await assertRejects(() => take(-1), StoreError, "1024 moments are held");
-      assertEquals((error as StoreError).code, "IO");
+      assertEquals((error as StoreError).code, "TOO_MANY_SNAPSHOTS");
       await idle(store);
     }
     for (const [i, snapshot] of live.entries()) {

@@ -7,7 +7,8 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 // What a caller reads who did something wrong. Each message says what was asked, a colon, what was
-// wrong, and what to do where that does not follow from it.
+// wrong, and what to do where that does not follow from it. That of too many snapshots is in
+// `tests/backends/moments_test.ts`, as it takes a thousand of them.
 
 /** A wrong call, and what is then thrown: the class or the code, and the message. */
 type Case = [call: () => unknown, kind: string, message: string];
