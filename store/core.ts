@@ -98,6 +98,11 @@ export class StoreCore {
     }
   }
 
+  /** Whether the directory was found to be another store's by now. */
+  get hasLostDirectory(): boolean {
+    return this.#parts.ownership.isLost;
+  }
+
   get(what: string, key: Uint8Array): Uint8Array | undefined {
     this.#requireOpen(what);
     checkKey(what, key);

@@ -57,10 +57,10 @@ export class HybridStore implements KVStore {
   /** The store's directory. */
   readonly path: string;
   readonly #core: StoreCore;
-  readonly #onClosed: () => void;
+  readonly #onClosed: () => unknown;
   #closing: Promise<void> | undefined;
 
-  private constructor(path: string, core: StoreCore, onClosed: () => void) {
+  private constructor(path: string, core: StoreCore, onClosed: () => unknown) {
     this.path = path;
     this.#core = core;
     this.#onClosed = onClosed;
@@ -95,7 +95,8 @@ export class HybridStore implements KVStore {
       const directory = fs.mkdtempSync(join(tmpdir(), "hybridstore-"));
       const remove = () => fs.rmSync(directory, { recursive: true, force: true });
       try {
-        return new HybridStore(directory, await StoreCore.open(directory, settings), remove);
+        const core = await StoreCore.open(directory, settings);
+        return new HybridStore(directory, core, () => core.hasLostDirectory || remove());
       } catch (error) {
         remove();
         throw error;
@@ -475,7 +476,8 @@ export class HybridStore implements KVStore {
   /** Refuses further calls, moves everything into the engines and closes the files. Whatever the disk
    * does not take stays in the journal for the next open. A second call returns the same promise.
    *
-   * @throws {StoreError} `POISONED`: what was not yet on disk may be lost.
+   * @throws {StoreError} `POISONED`: what was not yet on disk may be lost, or the directory is no longer
+   * this store's.
    */
   close(): Promise<void> {
     return this.#closing ??= traced(TRACERS.close, this.#context, undefined, undefined, () => {

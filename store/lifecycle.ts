@@ -10,8 +10,8 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import type { Engine } from "../backends/engine.ts";
-import { openLmdbEngine } from "../backends/lmdb.ts";
-import { openSqliteEngine } from "../backends/sqlite.ts";
+import { LMDB_FILE, openLmdbEngine } from "../backends/lmdb.ts";
+import { openSqliteEngine, SQLITE_FILE } from "../backends/sqlite.ts";
 import { StoreError } from "../codec/error.ts";
 import { DEFAULT_ROUTES, type EngineName, Router } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
@@ -36,11 +36,21 @@ import {
   writeManifest,
 } from "./manifest.ts";
 import { sameRoutes, type Settings } from "./options.ts";
+import type { Ownership } from "./ownership.ts";
 import { lostManifest, requireFinished, requireNoFile } from "./paths.ts";
+
+/** What has to stay where it is while a store is open. */
+const WATCHED = [
+  ...PART_DIRECTORIES,
+  join(APPEND_DIRECTORY, LMDB_FILE),
+  join(BTREE_DIRECTORY, SQLITE_FILE),
+  join(BTREE_DIRECTORY, `${SQLITE_FILE}-wal`),
+];
 
 /** The open parts of a store, not yet replayed. */
 export interface Parts {
   readonly lock: Pick<StoreLock, "release">;
+  readonly ownership: Pick<Ownership, "isLost" | "require" | "requireLately" | "requireUnlost">;
   readonly router: Router;
   readonly journal: JournalWriter;
   readonly recovery: JournalRecovery;
@@ -51,25 +61,28 @@ export interface Parts {
  *
  * @throws {StoreError} `LOCKED`, `CORRUPT`, `ROUTES_CHANGED`, `UNSUPPORTED`, `NO_SPACE`, `IO`.
  */
-export async function openParts(directory: string, settings: Settings): Promise<Parts> {
-  requireFinished("Cannot open store", directory);
-  requireNoFile(`Cannot open store ${directory}`, directory);
+export async function openParts(path: string, settings: Settings): Promise<Parts> {
+  requireFinished("Cannot open store", path);
+  requireNoFile(`Cannot open store ${path}`, path);
   // Before anything is created in it: a directory that is not a store's stays as it is.
-  readManifest(directory);
+  readManifest(path);
   try {
-    nodeFileSystem.makeDirectory(directory);
+    nodeFileSystem.makeDirectory(path);
   } catch (error) {
-    throw fileError(`Cannot open store ${directory}`, error);
+    throw fileError(`Cannot open store ${path}`, error);
   }
-  const lock = StoreLock.acquire(directory);
+  const lock = StoreLock.acquire(path);
+  const { directory, ownership } = lock;
+  const guard = (what: string) => ownership.require(what);
   const engines: { append?: Engine; btree?: Engine } = {};
   let journal: JournalWriter | undefined;
   try {
     const stored = readManifest(directory);
     const isNew = stored === undefined;
-    const manifest = stored ?? prepareCreation(directory, settings);
+    if (!isNew) PART_DIRECTORIES.forEach((part) => ownership.watch(join(directory, part)));
+    const manifest = stored ?? prepareCreation(directory, settings, guard);
     requireRoutes(directory, manifest, settings);
-    const options = { identity: manifest.identity, create: isNew };
+    const options = { identity: manifest.identity, create: isNew, guard };
     const append = engines.append = await openLmdbEngine(
       join(directory, APPEND_DIRECTORY),
       options,
@@ -85,8 +98,10 @@ export async function openParts(directory: string, settings: Settings): Promise<
       salvage: false,
       requireSynced: true,
       reserves: true,
+      guard,
     });
     journal = opened.writer;
+    for (const watched of WATCHED) ownership.watch(join(directory, watched));
     requirePosition(journal, "append", append);
     requirePosition(journal, "B-tree", btree);
     if (isNew) {
@@ -95,12 +110,15 @@ export async function openParts(directory: string, settings: Settings): Promise<
       for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
       writeManifest(directory, manifest);
     }
+    guard(`Cannot open store ${path}`);
     fs.rmSync(join(directory, CREATING_FILE), { force: true });
     const router = new Router(manifest.routes);
-    return { lock, router, journal, recovery: opened.recovery, engines: { append, btree } };
+    const { recovery } = opened;
+    return { lock, ownership, router, journal, recovery, engines: { append, btree } };
   } catch (error) {
-    await closeParts({ engines, journal, lock }).catch(() => {});
-    throw fileError(`Cannot open store ${directory}`, error);
+    await closeParts({ engines, journal, lock, ownership }).catch(() => {});
+    ownership.requireUnlost(`Cannot open store ${path}`);
+    throw fileError(`Cannot open store ${path}`, error);
   }
 }
 
@@ -109,23 +127,40 @@ export async function closeParts(parts: {
   readonly engines: Partial<Parts["engines"]>;
   readonly journal: JournalWriter | undefined;
   readonly lock: Parts["lock"];
+  readonly ownership: Pick<Ownership, "require">;
 }): Promise<void> {
-  const { engines, journal, lock } = parts;
+  const { engines, journal, lock, ownership } = parts;
   const failures: unknown[] = [];
-  for (const part of [engines.append, engines.btree, journal]) {
-    await part?.close().catch((error) => failures.push(error));
+  const steps = [
+    // That the directory is another's by now explains whatever else fails.
+    () => ownership.require("Cannot close store"),
+    () => engines.append?.close(),
+    () => engines.btree?.close(),
+    () => journal?.close(),
+    () => lock.release(),
+  ];
+  for (const step of steps) {
+    try {
+      await step();
+    } catch (error) {
+      failures.push(error);
+    }
   }
-  lock.release();
   if (failures.length > 0) throw failures[0];
 }
 
 /** Makes a directory ready for a new store, and refuses one that has lost its manifest. */
-function prepareCreation(directory: string, settings: Settings): Manifest {
+function prepareCreation(
+  directory: string,
+  settings: Settings,
+  guard: (what: string) => void,
+): Manifest {
   const names = fs.readdirSync(directory);
   const parts = PART_DIRECTORIES.filter((part) => names.includes(part));
   if (!names.includes(CREATING_FILE) && parts.length > 0) {
     throw lostManifest("Cannot open store", directory, parts);
   }
+  guard(`Cannot create store ${directory}`);
   for (const part of parts) fs.rmSync(join(directory, part), { recursive: true });
   writeDurably(join(directory, CREATING_FILE), "");
   nodeFileSystem.syncDirectory(directory);

@@ -1,9 +1,9 @@
 /** The lock of a store's directory: one owner at a time, in this process and among processes.
  *
  * The owner holds an exclusive transaction on a small SQLite file, which the kernel ends when the
- * process dies, however it dies. Its process id stands in a file beside it for those who are refused:
- * the locked file itself must not be opened by other means, because on POSIX systems closing any
- * descriptor of a file drops the locks that the process has on it.
+ * process dies, however it dies. The locked file itself must not be opened by other means, because on
+ * POSIX systems closing any descriptor of a file drops the locks that the process has on it. Where a
+ * program does that all the same, and another process gets the lock, {@linkcode Ownership} finds out.
  *
  * @module
  */
@@ -17,11 +17,11 @@ import {
   sqliteError,
 } from "../backends/sqlite_driver.ts";
 import { StoreError } from "../codec/error.ts";
+import { NOTE_FILE, OwnerNote, readOwner } from "./owner_note.ts";
+import { Ownership } from "./ownership.ts";
 
-/** The names of the lock's files. */
+/** The name of the locked file. */
 export const LOCK_FILE = "lock";
-/** Holds the owner's process id. */
-export const LOCK_PID_FILE = "lock.pid";
 
 // Kept on the global object, because a program can hold this module twice. It also keeps the
 // databases reachable: Bun drops a lock soon after its database object becomes garbage.
@@ -33,12 +33,21 @@ const owned = ((globalThis as Record<symbol, unknown>)[OWNED_KEY] ??= new Map())
 
 /** A held lock. */
 export class StoreLock {
-  readonly #directory: string;
+  /** The real path of the directory, which no change of a symbolic link changes. */
+  readonly directory: string;
+  /** Whether the directory is still the owner's. */
+  readonly ownership: Ownership;
+  /** Whether the last owner has left without a word. */
+  readonly followsCrash: boolean;
   readonly #database: SqliteDatabase;
+  readonly #note: OwnerNote;
 
-  private constructor(directory: string, database: SqliteDatabase) {
-    this.#directory = directory;
+  private constructor(directory: string, database: SqliteDatabase, note: OwnerNote) {
+    this.directory = directory;
     this.#database = database;
+    this.#note = note;
+    this.ownership = new Ownership(directory, note);
+    this.followsCrash = note.hasPredecessor;
   }
 
   /** Takes the lock of an existing directory.
@@ -47,55 +56,68 @@ export class StoreLock {
    */
   static acquire(directory: string): StoreLock {
     const realPath = fs.realpathSync(directory);
-    if (owned.has(realPath)) throw refusal(directory, `this process (pid ${process.pid})`);
+    if (owned.has(realPath)) {
+      throw refusal(
+        directory,
+        `this process (pid ${process.pid}) has it open; use that store, and where a module runs ` +
+          "again (bun --hot) open it with globalThis.store ??= await HybridStore.open(…)",
+      );
+    }
     const path = join(realPath, LOCK_FILE);
     let database: SqliteDatabase | undefined;
+    let note: OwnerNote | undefined;
+    let lock: StoreLock;
     try {
       if (!fs.existsSync(path)) fs.closeSync(fs.openSync(path, "a", 0o600));
       database = openSqlite(path);
+      // A journal on disk would be removed by its path, which may lead elsewhere by then.
+      database.exec("PRAGMA journal_mode = MEMORY");
       database.prepare("BEGIN EXCLUSIVE").run();
-      fs.writeFileSync(join(realPath, LOCK_PID_FILE), `${process.pid}\n`, { mode: 0o600 });
+      note = new OwnerNote(realPath);
+      lock = new StoreLock(realPath, database, note);
     } catch (error) {
+      note?.close();
       database?.close();
-      if (isSqliteBusy(error)) throw refusal(directory, ownerOf(realPath));
+      if (isSqliteBusy(error)) throw refusal(directory, otherOwner(realPath));
       const failure = sqliteError(`Cannot lock store ${directory}`, error);
       if (failure.code !== "CORRUPT") throw failure;
       throw new StoreError("CORRUPT", `Cannot lock store: ${path} is damaged; remove it`, {
         cause: error,
       });
     }
-    const lock = new StoreLock(realPath, database);
     owned.set(realPath, lock);
     return lock;
   }
 
-  /** Gives the lock back. */
+  /** Gives the lock back. Where the directory is another owner's by now, what is in it stays.
+   *
+   * @throws {StoreError} `POISONED`: the directory was not this owner's any more. The lock is given back
+   * all the same.
+   */
   release(): void {
     try {
-      fs.rmSync(join(this.#directory, LOCK_PID_FILE), { force: true });
-    } catch {
-      // It is there for those who are refused, and nobody will be.
-    }
-    try {
+      this.ownership.requireDirectory("Cannot close store");
+      this.#note.remove();
+    } catch (error) {
+      // A note that stays does no harm.
+      if (this.ownership.isLost) throw error;
+    } finally {
+      owned.delete(this.directory);
+      this.ownership.close();
+      this.#note.close();
       // Bun keeps the lock of a connection that is closed within a transaction.
       this.#database.prepare("ROLLBACK").run();
       this.#database.close();
-    } finally {
-      owned.delete(this.#directory);
     }
   }
 }
 
-function ownerOf(directory: string): string {
-  try {
-    const pid = fs.readFileSync(join(directory, LOCK_PID_FILE), "utf8").trim();
-    if (/^\d+$/.test(pid)) return `process ${pid}`;
-  } catch {
-    // The owner may be between taking the lock and writing its id.
-  }
-  return "another process";
+function otherOwner(directory: string): string {
+  const owner = readOwner(join(directory, NOTE_FILE));
+  const name = owner === undefined ? "another process" : `process ${owner}`;
+  return `${name} has it open; close it there, or work with the store in that process`;
 }
 
-function refusal(directory: string, owner: string): StoreError {
-  return new StoreError("LOCKED", `Cannot open store ${directory}: ${owner} has it open`);
+function refusal(directory: string, reason: string): StoreError {
+  return new StoreError("LOCKED", `Cannot open store ${directory}: ${reason}`);
 }

@@ -22,6 +22,7 @@ import { isTurnOver } from "../runtime/turn.ts";
 import type { Applier } from "./applier.ts";
 import type { MemtableEntry } from "./memtable.ts";
 import type { MemtableStack } from "./memtable_stack.ts";
+import type { Ownership } from "./ownership.ts";
 import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
 import type { Durability } from "./types.ts";
 
@@ -44,6 +45,7 @@ class Acknowledgement {
 
 /** Takes the writes of a store and acknowledges them as its durability says. */
 export class WritePath {
+  readonly #ownership: Pick<Ownership, "requireLately" | "requireUnlost">;
   readonly #journal: JournalWriter;
   readonly #memtables: MemtableStack;
   readonly #applier: Applier;
@@ -64,6 +66,7 @@ export class WritePath {
   #syncTimer: Timer | undefined;
 
   constructor(parts: {
+    ownership: Pick<Ownership, "requireLately" | "requireUnlost">;
     journal: JournalWriter;
     memtables: MemtableStack;
     applier: Applier;
@@ -71,6 +74,7 @@ export class WritePath {
     syncIntervalMs: number;
     memtableBytes: number;
   }) {
+    this.#ownership = parts.ownership;
     this.#journal = parts.journal;
     this.#memtables = parts.memtables;
     this.#applier = parts.applier;
@@ -84,6 +88,7 @@ export class WritePath {
    * @throws {StoreError} `POISONED`; or what keeps the applier from making room.
    */
   requireWritable(what: string): void {
+    this.#ownership.requireUnlost(what);
     const { poison } = this.#journal;
     if (poison !== undefined) {
       throw new StoreError("POISONED", `${what}: ${poison.message}`, { cause: poison.cause });
@@ -135,6 +140,7 @@ export class WritePath {
     this.#written = this.#durable = undefined;
     sealRecord(this.#chunk, this.#start, payloadBytes);
     try {
+      this.#ownership.requireLately("Cannot write record");
       this.#journal.write(this.#chunk.subarray(this.#start, this.#at));
     } catch (error) {
       this.#takeBack();

@@ -7,6 +7,7 @@ import { StoreCore } from "../../store/core.ts";
 import { requirePosition } from "../../store/lifecycle.ts";
 import { resolveOptions } from "../../store/options.ts";
 import type { OpenOptions } from "../../store/types.ts";
+import { UNWATCHED } from "../store/_fakes.ts";
 import { EngineDisk } from "./_disk_engine.ts";
 
 /** The disks of both engines. */
@@ -44,6 +45,7 @@ export async function openStore(
   requirePosition(writer, "append", engines.append);
   requirePosition(writer, "B-tree", engines.btree);
   const lock = { release: () => {} };
-  const parts = { lock, router: new Router(), journal: writer, recovery, engines };
+  const ownership = UNWATCHED;
+  const parts = { lock, ownership, router: new Router(), journal: writer, recovery, engines };
   return await StoreCore.start(parts, settings);
 }

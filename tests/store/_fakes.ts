@@ -39,6 +39,9 @@ export interface FakeStore {
   readonly releases: { count: number };
 }
 
+/** What a store knows of a directory that nobody takes away. */
+export const UNWATCHED = { isLost: false, require() {}, requireLately() {}, requireUnlost() {} };
+
 /** Opens a store in a directory. Only its journal is there: the engines start empty, unless given. */
 export async function openFake(
   directory: string,
@@ -54,6 +57,7 @@ export async function openFake(
   const releases = { count: 0 };
   const core = await StoreCore.start({
     lock: { release: () => void releases.count++ },
+    ownership: UNWATCHED,
     router: new Router(),
     journal,
     recovery,
