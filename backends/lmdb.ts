@@ -151,6 +151,7 @@ class LmdbEngine extends FileEngine {
     this.views.endAll();
     await this.#environment.abandon();
     try {
+      this.#options.guard?.("Cannot reopen the append side");
       this.#environment = await LmdbEnvironment.open(this.#directory, this.#options);
       this.now = new LmdbReader(this.#environment.entries, {});
     } catch {
