@@ -27,6 +27,7 @@ export {
   type JournalStats,
 } from "./journal/mod.ts";
 export { Batch } from "./store/batch.ts";
+export { ClosedStore } from "./store/closed_store.ts";
 export { HybridStore } from "./store/hybrid_store.ts";
 export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
 export { Snapshot } from "./store/snapshot.ts";
@@ -38,6 +39,8 @@ export type {
   EngineSize,
   KVStore,
   OpenOptions,
+  RepairOptions,
+  RepairReport,
   ScanRange,
   StoreStats,
   VerifyFault,

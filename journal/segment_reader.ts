@@ -41,13 +41,18 @@ export class SegmentReader {
 
   /** Opens a segment and checks its header.
    *
+   * @param options `checksHeader`: whether a damaged header is refused; its name says the same.
    * @throws {StoreError} `CORRUPT` or `UNSUPPORTED` where the header is not that of the segment.
    */
-  constructor(fileSystem: JournalFileSystem, segment: Segment) {
+  constructor(
+    fileSystem: JournalFileSystem,
+    segment: Segment,
+    { checksHeader = true }: { readonly checksHeader?: boolean } = {},
+  ) {
     this.segment = segment;
     this.#file = fileSystem.open(segment.path, "read");
     try {
-      checkSegmentHeader(this.#file, segment);
+      if (checksHeader) checkSegmentHeader(this.#file, segment);
     } catch (error) {
       closeQuietly(this.#file);
       throw error;

@@ -13,7 +13,7 @@ import type { Engine, Entry } from "../backends/engine.ts";
 import { openLmdbEngine } from "../backends/lmdb.ts";
 import { openSqliteEngine } from "../backends/sqlite.ts";
 import { compareBytes } from "../codec/bytes.ts";
-import type { EngineName } from "../codec/route.ts";
+import type { EngineName, Route } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { writeJournalOwner } from "./journal_owner.ts";
@@ -75,7 +75,10 @@ export async function writeBackup(
   try {
     nodeFileSystem.makeDirectory(parent);
     written = fs.mkdtempSync(join(parent, basename(path) + UNFINISHED_INFIX));
-    const counts = await writeParts(source, position, written, tell);
+    const { routes } = source.router;
+    const counts = await writeStore(written, routes, position, (engines) => {
+      return copyEntries(source, engines, position, tell);
+    });
     // Somebody may have put something into it since, which stays.
     requireEmptyTarget(what, path);
     if (fs.existsSync(path)) fs.rmdirSync(path);
@@ -91,39 +94,40 @@ export async function writeBackup(
   }
 }
 
-async function writeParts(
-  source: ReadSource,
-  position: bigint,
+/** Writes a new store, whose journal is empty and begins at a position.
+ *
+ * @param directory An empty directory.
+ * @param routes The routes of its keys.
+ * @param fill Writes the entries into the engines, the position last.
+ * @returns What `fill` returned, once all of it is on disk but the directory's own name.
+ */
+export async function writeStore<T>(
   directory: string,
-  onProgress: (keys: number) => void,
-): Promise<{ keys: number; bytes: number }> {
-  const manifest = {
-    format: STORE_FORMAT,
-    identity: crypto.randomUUID(),
-    created: new Date().toISOString(),
-    routes: source.router.routes,
-  };
-  const counts = await writeEngines(source, position, directory, manifest.identity, onProgress);
+  routes: readonly Route[],
+  position: bigint,
+  fill: (engines: Readonly<Record<EngineName, Engine>>) => Promise<T>,
+): Promise<T> {
+  const identity = crypto.randomUUID();
+  const filled = await writeEngines(directory, identity, fill);
   await createJournal(join(directory, JOURNAL_DIRECTORY), position);
-  writeJournalOwner(join(directory, JOURNAL_DIRECTORY), manifest.identity);
+  writeJournalOwner(join(directory, JOURNAL_DIRECTORY), identity);
   for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
-  writeManifest(directory, manifest);
-  return counts;
+  const created = new Date().toISOString();
+  writeManifest(directory, { format: STORE_FORMAT, identity, created, routes });
+  return filled;
 }
 
-async function writeEngines(
-  source: ReadSource,
-  position: bigint,
+async function writeEngines<T>(
   directory: string,
   identity: string,
-  onProgress: (keys: number) => void,
-): Promise<{ keys: number; bytes: number }> {
+  fill: (engines: Readonly<Record<EngineName, Engine>>) => Promise<T>,
+): Promise<T> {
   const options = { identity, create: true };
   const append = await openLmdbEngine(join(directory, APPEND_DIRECTORY), options);
   try {
     const btree = await openSqliteEngine(join(directory, BTREE_DIRECTORY), options);
     try {
-      return await copyEntries(source, { append, btree }, position, onProgress);
+      return await fill({ append, btree });
     } finally {
       await btree.close();
     }

@@ -9,12 +9,13 @@ import { tmpdir } from "node:os";
 import type { Entry } from "../backends/engine.ts";
 import type { EngineName } from "../codec/route.ts";
 import { Batch } from "./batch.ts";
+import { ClosedStore } from "./closed_store.ts";
 import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./layout.ts";
 import { checkBytes, checkOptions, describe } from "./limits.ts";
 import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
 import { resolveOptions } from "./options.ts";
-import { requireEmptyTarget, requireOutside, requireStore } from "./paths.ts";
+import { requireOutside } from "./paths.ts";
 import { allRows, pagesAsync, prefixScan, resolveRange, rows, rowsAsync } from "./scan.ts";
 import type { Snapshot } from "./snapshot.ts";
 import { TRACERS } from "./tracers.ts";
@@ -53,7 +54,7 @@ import type {
  * assertEquals((await store.scanPrefix(subjectScanPrefix("Tesla"))).length, 2);
  * ```
  */
-export class HybridStore implements KVStore {
+export class HybridStore extends ClosedStore implements KVStore {
   /** The store's directory. */
   readonly path: string;
   readonly #core: StoreCore;
@@ -61,6 +62,7 @@ export class HybridStore implements KVStore {
   #closing: Promise<void> | undefined;
 
   private constructor(path: string, core: StoreCore, onClosed: () => unknown) {
+    super();
     this.path = path;
     this.#core = core;
     this.#onClosed = onClosed;
@@ -100,30 +102,6 @@ export class HybridStore implements KVStore {
       } catch (error) {
         remove();
         throw error;
-      }
-    });
-  }
-
-  /** Makes a store out of a backup, which stays as it is.
-   *
-   * @param backup A directory that `backup` wrote, or any store that nobody has open.
-   * @param target A directory that is absent or empty, outside the backup.
-   * @throws {StoreError} `NOT_FOUND`: there is no backup; `NOT_EMPTY`; as `open` does of the backup, as
-   * `backup` does of the target.
-   */
-  static restore(backup: string | URL, target: string | URL): Promise<void> {
-    return traced(TRACERS.restore, NO_ROUTE, undefined, undefined, async () => {
-      const what = "Cannot restore store";
-      const from = resolveDirectory(backup, what, "backup");
-      const to = resolveDirectory(target, what, "target");
-      requireStore(what, from);
-      requireOutside(what, from, to);
-      requireEmptyTarget(what, to);
-      const core = await StoreCore.open(from, resolveOptions({}));
-      try {
-        await core.backup(what, to, {});
-      } finally {
-        await core.close();
       }
     });
   }

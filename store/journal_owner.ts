@@ -19,19 +19,26 @@ export function writeJournalOwner(directory: string, identity: string): void {
   writeDurably(join(directory, NAME), `${identity}\n`);
 }
 
+/** Returns which store a journal belongs to, `undefined` where it does not say.
+ *
+ * @throws {StoreError} `IO`.
+ */
+export function readJournalOwner(directory: string): string | undefined {
+  try {
+    return fs.readFileSync(join(directory, NAME), "utf8").trim();
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") return undefined;
+    throw fileError(`Cannot open journal ${directory}`, error);
+  }
+}
+
 /** Refuses a journal of another store.
  *
  * @throws {StoreError} `CORRUPT`; `IO`.
  */
 export function requireJournalOwner(directory: string, identity: string): void {
-  const what = `Cannot open journal ${directory}`;
-  let owner: string | undefined;
-  try {
-    owner = fs.readFileSync(join(directory, NAME), "utf8").trim();
-  } catch (error) {
-    if ((error as { code?: unknown }).code !== "ENOENT") throw fileError(what, error);
-  }
+  const owner = readJournalOwner(directory);
   if (owner === identity) return;
   const reason = owner === undefined ? `${NAME} is missing in it` : "it belongs to another store";
-  throw new StoreError("CORRUPT", `${what}: ${reason}; restore a backup`);
+  throw new StoreError("CORRUPT", `Cannot open journal ${directory}: ${reason}; restore a backup`);
 }

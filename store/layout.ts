@@ -20,6 +20,12 @@ export const CREATING_FILE = "creating";
 /** Follows the target's name in that of a directory where a backup is being written, before six
  * characters that make it the only one. */
 export const UNFINISHED_INFIX = ".unfinished-";
+/** The same in that of the directory that a repair has finished and not yet put in its place, … */
+export const REPAIRED_INFIX = ".repaired-";
+/** … and in that of the damaged directory which had that place. */
+export const DAMAGED_INFIX = ".damaged-";
+/** The characters that `mkdtemp` adds to a name. */
+export const SUFFIX_LENGTH = 6;
 /** What begins like a URL; a drive of Windows has one letter and no two slashes. */
 const URL_TEXT = /^(file:|[a-z][a-z0-9+.-]+:\/\/)/i;
 
@@ -63,7 +69,9 @@ function pathOf(url: URL, refusal: (reason: string) => TypeError): string {
   }
 }
 
-/** Returns whether a directory is one where a backup was being written. */
-export function isUnfinished(directory: string): boolean {
-  return new RegExp(`\\${UNFINISHED_INFIX}\\w{6}$`).test(basename(directory));
+/** Returns what is before one of the infixes above in a directory's name, `undefined` where it has none. */
+export function nameBefore(infix: string, directory: string): string | undefined {
+  const name = basename(directory);
+  const before = name.slice(0, -(infix.length + SUFFIX_LENGTH));
+  return name.startsWith(before + infix) && before !== "" ? before : undefined;
 }

@@ -38,6 +38,7 @@ import {
 import { sameRoutes, type Settings } from "./options.ts";
 import type { Ownership } from "./ownership.ts";
 import { lostManifest, requireFinished, requireNoFile } from "./paths.ts";
+import { findPendingSwap, finishSwap } from "./repair_swap.ts";
 
 /** What has to stay where it is while a store is open. */
 const WATCHED = [
@@ -64,6 +65,7 @@ export interface Parts {
 export async function openParts(path: string, settings: Settings): Promise<Parts> {
   requireFinished("Cannot open store", path);
   requireNoFile(`Cannot open store ${path}`, path);
+  finishSwap(path);
   // Before anything is created in it: a directory that is not a store's stays as it is.
   readManifest(path);
   try {
@@ -155,6 +157,12 @@ function prepareCreation(
   settings: Settings,
   guard: (what: string) => void,
 ): Manifest {
+  if (findPendingSwap(directory) !== undefined) {
+    throw new StoreError(
+      "LOCKED",
+      `Cannot open store ${directory}: a repair is about to put it in its place; open it again`,
+    );
+  }
   const names = fs.readdirSync(directory);
   const parts = PART_DIRECTORIES.filter((part) => names.includes(part));
   if (!names.includes(CREATING_FILE) && parts.length > 0) {

@@ -7,7 +7,13 @@ import { basename, dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 import { fileError } from "../journal/file_system.ts";
-import { CREATING_FILE, isUnfinished, PART_DIRECTORIES } from "./layout.ts";
+import {
+  CREATING_FILE,
+  nameBefore,
+  PART_DIRECTORIES,
+  REPAIRED_INFIX,
+  UNFINISHED_INFIX,
+} from "./layout.ts";
 import { isForeignManifest, MANIFEST_FILE } from "./manifest.ts";
 
 /** Refuses a path where a file is in the way of a directory, itself or above.
@@ -26,16 +32,18 @@ export function requireNoFile(what: string, directory: string): void {
   }
 }
 
-/** Refuses a backup that was cut off, whatever is in it already.
+/** Refuses the directory of a backup that was cut off, or of a repair, whatever is in it already.
  *
  * @throws {StoreError} `CORRUPT`.
  */
 export function requireFinished(what: string, directory: string): void {
-  if (!isUnfinished(directory)) return;
-  throw new StoreError(
-    "CORRUPT",
-    `${what}: ${directory} is a backup that was not finished; remove it`,
-  );
+  const store = nameBefore(REPAIRED_INFIX, directory);
+  const reason = nameBefore(UNFINISHED_INFIX, directory) !== undefined
+    ? "is a backup that was not finished; remove it"
+    : store !== undefined
+    ? `is a repaired store that has not got its place yet; open ${join(dirname(directory), store)}`
+    : undefined;
+  if (reason !== undefined) throw new StoreError("CORRUPT", `${what}: ${directory} ${reason}`);
 }
 
 /** Checks that a directory can become the target of a copy: absent, or empty.
@@ -92,6 +100,23 @@ export function requireStore(what: string, directory: string): void {
     "NOT_FOUND",
     `${what}: ${reason}; name the directory of a store or of a backup`,
   );
+}
+
+/** Checks that a directory holds a store, or parts of one.
+ *
+ * @returns Whether anything in it was promised to anybody: not where its creation was cut off.
+ * @throws {StoreError} `NOT_FOUND`; `CORRUPT`: it is a backup that was not finished.
+ */
+export function requireRemains(what: string, directory: string): boolean {
+  requireFinished(what, directory);
+  if (lookAt(directory)?.isDirectory()) {
+    const names = fs.readdirSync(directory);
+    const hasParts = PART_DIRECTORIES.some((part) => names.includes(part));
+    if (!names.includes(MANIFEST_FILE) && names.includes(CREATING_FILE)) return false;
+    if (!names.includes(MANIFEST_FILE) && hasParts) return true;
+  }
+  requireStore(what, directory);
+  return true;
 }
 
 function whyNoStore(what: string, directory: string): string | undefined {

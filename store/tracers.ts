@@ -25,6 +25,7 @@ export const TRACERS = {
   checkpoint: new Tracer("checkpoint"),
   backup: new Tracer("backup"),
   restore: new Tracer("restore"),
+  repair: new Tracer("repair"),
   verify: new Tracer("verify"),
   stats: new Tracer("stats"),
   routeOf: new Tracer("routeOf"),

@@ -105,7 +105,7 @@ export interface BackupOptions {
 /** One thing that is wrong with a store. */
 export interface VerifyFault {
   /** Where it was found. */
-  part: "append" | "btree" | "journal";
+  part: "manifest" | "append" | "btree" | "journal";
   /** What is wrong, naming file and place where they are known. */
   message: string;
 }
@@ -130,11 +130,47 @@ export interface VerifyOptions {
    * walk over it, bytes for the journal. What it throws ends the verification, and is what `verify`
    * rejects with. */
   onProgress?: (progress: {
-    part: VerifyFault["part"];
+    part: "append" | "btree" | "journal";
     step: "check" | "walk";
     done: number;
     total?: number;
   }) => void;
+}
+
+/** How `HybridStore.repair` runs. */
+export interface RepairOptions {
+  /** The routes that the store was created with, needed where its manifest is lost and they were not the
+   * default ones. */
+  routes?: readonly Route[];
+  /** Told what is being done, from time to time: pages, keys or bytes that are checked, keys and records
+   * that are copied. What it throws ends the repair, which has then changed nothing. */
+  onProgress?: (progress: {
+    part: "append" | "btree" | "journal";
+    step: "check" | "walk" | "copy";
+    done: number;
+    total?: number;
+  }) => void;
+}
+
+/** What `HybridStore.repair` found, kept and lost. */
+export interface RepairReport {
+  /** The directory of the store, which opens now. */
+  path: string;
+  /** Where the damaged directory is now, untouched; absent where the store was healthy and nothing was done. */
+  setAside?: string;
+  /** Whether nothing is known to be lost. */
+  ok: boolean;
+  /** What was wrong, the first 100. */
+  faults: VerifyFault[];
+  /** What could not be kept, as far as it is known: the first 100 for each part. */
+  lost: VerifyFault[];
+  /** Keys in each engine. */
+  kept: { append: number; btree: number };
+  /** Records of the journal that were applied to what the engines had. */
+  records: number;
+  /** Valid records of the journal behind a gap, which were not applied: from one offset to before the next.
+   * They are in the journal of `setAside`. */
+  unapplied: { from: bigint; to: bigint; records: number }[];
 }
 
 /** The contract of a key-value store, as the origin states it.

@@ -1,0 +1,35 @@
+/** File access that changes nothing: what recovery finds and would do can be asked without its doing it.
+ *
+ * @module
+ */
+
+import type { JournalFile, JournalFileSystem } from "./file_system.ts";
+
+/** Returns file access that reads as another one does, and whose cuts and removals have no effect.
+ *
+ * @param fileSystem What is read through.
+ */
+export function dryFileSystem(fileSystem: JournalFileSystem): JournalFileSystem {
+  return {
+    ...fileSystem,
+    makeDirectory() {},
+    open: (path) => dryFile(fileSystem.open(path, "read")),
+    create() {
+      throw new Error("nothing is created here");
+    },
+    remove() {},
+    syncDirectory() {},
+  };
+}
+
+function dryFile(file: JournalFile): JournalFile {
+  return {
+    size: () => file.size(),
+    read: (target, position) => file.read(target, position),
+    write: (bytes) => bytes.length,
+    truncate() {},
+    sync: () => Promise.resolve(),
+    syncNow() {},
+    close: () => file.close(),
+  };
+}
