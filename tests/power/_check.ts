@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "@std/path";
 import { HybridStore, StoreError } from "../../mod.ts";
-import { isUnfinished } from "../../store/layout.ts";
+import { UNFINISHED_INFIX } from "../../store/layout.ts";
 import { entriesOf, fit, type Load } from "./_load.ts";
 import type { Claim } from "./_testimony.ts";
 
@@ -110,7 +110,7 @@ async function checkWork(
 /** What is left of a copy that was not finished must not be taken for a store. */
 async function checkUnfinished(directory: string): Promise<Finding> {
   for (const name of readdirSync(directory)) {
-    if (!isUnfinished(join(directory, name))) continue;
+    if (!name.includes(UNFINISHED_INFIX)) continue;
     try {
       await (await HybridStore.open(join(directory, name))).close();
       return { verdict: "torn", reason: `${name} opens` };
