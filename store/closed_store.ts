@@ -3,11 +3,9 @@
  * @module
  */
 
-import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./layout.ts";
-import { resolveOptions } from "./options.ts";
-import { requireEmptyTarget, requireOutside, requireStore } from "./paths.ts";
 import { repairStore } from "./repair.ts";
+import { restoreStore } from "./restore.ts";
 import { TRACERS } from "./tracers.ts";
 import { NO_ROUTE, traced } from "./tracing.ts";
 import type { RepairOptions, RepairReport, VerifyOptions, VerifyReport } from "./types.ts";
@@ -16,7 +14,11 @@ import { verifyClosed } from "./verify_closed.ts";
 /** The operations on a store's directory while nobody has the store open: `HybridStore.restore`,
  * `HybridStore.verify` and `HybridStore.repair`. */
 export abstract class ClosedStore {
-  /** Makes a store out of a backup, which stays as it is.
+  /** Makes a store out of a backup, which stays exactly as it is: it may be on a read-only disk.
+   *
+   * The backup's files are copied next to the target first, and the store is made from that copy. So
+   * there has to be room for the backup twice, until this resolves. A kill leaves nothing but directories
+   * `<target>.unfinished-…`, which do not open.
    *
    * @param backup A directory that `backup` wrote, or any store that nobody has open.
    * @param target A directory that is absent or empty, outside the backup.
@@ -28,15 +30,7 @@ export abstract class ClosedStore {
       const what = "Cannot restore store";
       const from = resolveDirectory(backup, what, "backup");
       const to = resolveDirectory(target, what, "target");
-      requireStore(what, from);
-      requireOutside(what, from, to);
-      requireEmptyTarget(what, to);
-      const core = await StoreCore.open(from, resolveOptions({}));
-      try {
-        await core.backup(what, to, {});
-      } finally {
-        await core.close();
-      }
+      await restoreStore(what, from, to);
     });
   }
 

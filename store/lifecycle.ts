@@ -37,7 +37,7 @@ import {
 } from "./manifest.ts";
 import { sameRoutes, type Settings } from "./options.ts";
 import type { Ownership } from "./ownership.ts";
-import { lostManifest, requireFinished, requireNoFile } from "./paths.ts";
+import { explainReadOnly, lostManifest, requireFinished, requireNoFile } from "./paths.ts";
 import { findPendingSwap, finishSwap } from "./repair_swap.ts";
 
 /** What has to stay where it is while a store is open. */
@@ -73,7 +73,8 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
   } catch (error) {
     throw fileError(`Cannot open store ${path}`, error);
   }
-  const lock = StoreLock.acquire(path);
+  const explain = (error: unknown) => explainReadOnly("Cannot open store", path, error);
+  const lock = acquireLock(path, explain);
   const { directory, ownership } = lock;
   const guard = (what: string) => ownership.require(what);
   const engines: { append?: Engine; btree?: Engine } = {};
@@ -120,7 +121,15 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
   } catch (error) {
     await closeParts({ engines, journal, lock, ownership }).catch(() => {});
     ownership.requireUnlost(`Cannot open store ${path}`);
-    throw fileError(`Cannot open store ${path}`, error);
+    throw explain(fileError(`Cannot open store ${path}`, error));
+  }
+}
+
+function acquireLock(path: string, explain: (error: unknown) => unknown): StoreLock {
+  try {
+    return StoreLock.acquire(path);
+  } catch (error) {
+    throw explain(error);
   }
 }
 

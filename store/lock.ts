@@ -112,7 +112,8 @@ export class StoreLock {
   }
 }
 
-function otherOwner(directory: string): string {
+/** Returns why a directory cannot be had that is locked, naming the process as far as it is known. */
+export function otherOwner(directory: string): string {
   const owner = readOwner(join(directory, NOTE_FILE));
   const name = owner === undefined ? "another process" : `process ${owner}`;
   return `${name} has it open; close it there, or work with the store in that process`;

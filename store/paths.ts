@@ -46,6 +46,21 @@ export function requireFinished(what: string, directory: string): void {
   if (reason !== undefined) throw new StoreError("CORRUPT", `${what}: ${directory} ${reason}`);
 }
 
+/** What systems and libraries say of a file that must not be written. */
+const NOT_WRITABLE = /\b(EROFS|EACCES|EPERM)\b|permission denied|read-?only/i;
+
+/** Explains an error that comes of a directory that cannot be written; returns any other as it is. */
+export function explainReadOnly(what: string, directory: string, error: unknown): unknown {
+  if (!(error instanceof StoreError) || error.code !== "IO") return error;
+  if (!NOT_WRITABLE.test(error.message)) return error;
+  return new StoreError(
+    "IO",
+    `${what}: ${directory} cannot be written, and an open store writes there, even to be read; ` +
+      `make a store elsewhere with HybridStore.restore() (${error.message})`,
+    { cause: error },
+  );
+}
+
 /** Checks that a directory can become the target of a copy: absent, or empty.
  *
  * @throws {StoreError} `NOT_EMPTY`.
