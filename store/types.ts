@@ -10,7 +10,7 @@ import type { Route } from "../codec/route.ts";
  *
  * - `"hybrid"`: a write that touches the B-tree side, once it is on disk; one to the append side alone,
  *   once the operating system has it, so that it survives the death of the process. It is on disk
- *   after `flush()`, or `syncIntervalMs` later.
+ *   after `flush()`, or after the sync that begins at most `syncIntervalMs` later.
  * - `"always"`: once it is on disk.
  * - `"flush"`: once the operating system has it. Only `flush()` promises more.
  */
@@ -23,8 +23,9 @@ export interface OpenOptions {
   routes?: readonly Route[];
   /** When a write is acknowledged; `"hybrid"` by default. */
   durability?: Durability;
-  /** Milliseconds after which an acknowledged write is on disk at the latest, with `"hybrid"`; 1 to
-   * 2^31 - 1, 1000 by default. */
+  /** Milliseconds after which the sync of an acknowledged write begins, with `"hybrid"`; 1 to 2^31 - 1,
+   * 1000 by default. It begins when the event loop turns and a sync that is under way has ended. So a power
+   * loss can take the writes of this time, of as long as the event loop was held, and of two syncs. */
   syncIntervalMs?: number;
   /** Bytes of journal that a memtable takes before it is applied to the engines; 1 to 2^32, 16 MiB by
    * default. Up to about twice as much is held before writes are acknowledged late. */

@@ -2,6 +2,8 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { type Durability, HybridStore } from "../../mod.ts";
+import { tempDirectory } from "../helpers/temp.ts";
+import { openFake } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 const VALUE = bytes("value");
@@ -61,6 +63,24 @@ test('with "hybrid", a write to the append side is on disk after syncIntervalMs'
     await delay(20);
     assertEquals(store.stats().syncs, round);
   }
+});
+
+test('with "hybrid", what is written while a sync is under way gets the next one', async () => {
+  using temp = tempDirectory();
+  const { core, files, journal } = await openFake(temp.path, { syncIntervalMs: 5 });
+  const disk = Promise.withResolvers<void>();
+  files.beforeSync = () => disk.promise;
+  await core.put("Cannot put key", appendKey(1), VALUE);
+  const first = journal.end;
+  while (files.count("sync", ".seg") === 0) await delay(1);
+  await core.put("Cannot put key", appendKey(2), VALUE);
+  // The disk is slow: what may be lost is more than an interval old by now.
+  await delay(30);
+  assertEquals([journal.durableEnd < first, files.count("sync", ".seg")], [true, 1]);
+  disk.resolve();
+  while (journal.durableEnd < journal.end) await delay(1);
+  assertEquals(files.count("sync", ".seg") + files.count("syncNow", ".seg") >= 2, true);
+  await core.close();
 });
 
 test('with "flush", nothing is synced until it is asked for', async () => {
