@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import * as fs from "node:fs";
 import { equalBytes } from "../codec/bytes.ts";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineOptions } from "./engine.ts";
 import { createFile, fileError, rewriteDurably } from "./files.ts";
@@ -102,7 +103,10 @@ export class LmdbEnvironment {
   readPosition(path: string): bigint {
     const position = this.#meta.get(POSITION);
     if (position?.length !== 8) {
-      throw new StoreError("CORRUPT", `Cannot open ${path}: its journal position is not readable`);
+      throw new StoreError(
+        "CORRUPT",
+        `Cannot open ${path}: its journal position is not readable; ${REPAIR}`,
+      );
     }
     return new DataView(position.buffer, position.byteOffset, 8).getBigUint64(0, true);
   }
@@ -164,12 +168,12 @@ function openDatabase(root: Root, path: string, name: string, create: boolean): 
   const options = { name, create, ...encoding };
   const database = root.openDB<Bytes, Bytes>(options) as Db | undefined;
   if (database !== undefined) return database;
-  throw new StoreError("CORRUPT", `Cannot open ${path}: ${FOREIGN}; restore a backup`);
+  throw new StoreError("CORRUPT", `Cannot open ${path}: ${FOREIGN}; ${REPAIR}`);
 }
 
 function requireIdentity(meta: Db, path: string, identity: string): void {
   const found = meta.get(IDENTITY);
   if (found !== undefined && equalBytes(found, new TextEncoder().encode(identity))) return;
   const reason = found === undefined ? FOREIGN : "it belongs to another store";
-  throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; restore a backup`);
+  throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; ${REPAIR}`);
 }

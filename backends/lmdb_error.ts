@@ -3,6 +3,7 @@
  * @module
  */
 
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { isFileSystemFull } from "./files.ts";
 
@@ -20,7 +21,7 @@ export function lmdbError(what: string, error: unknown, path?: string): StoreErr
   const isFull = () => FULL.test(reason) || (path !== undefined && isFileSystemFull(path));
   const isDamage = DAMAGE.test(reason);
   const code = isDamage ? "CORRUPT" : isFull() ? "NO_SPACE" : "IO";
-  return new StoreError(code, `${what}: ${reason}${isDamage ? "; restore a backup" : ""}`, {
+  return new StoreError(code, `${what}: ${reason}${isDamage ? `; ${REPAIR}` : ""}`, {
     cause: error,
   });
 }

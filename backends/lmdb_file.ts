@@ -15,6 +15,7 @@
  */
 
 import * as fs from "node:fs";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { fileError } from "./files.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
@@ -42,7 +43,7 @@ interface Meta {
  */
 export async function checkLmdbFile(path: string): Promise<void> {
   const refusal = (reason: string) =>
-    new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; restore a backup`);
+    new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; ${REPAIR}`);
   if (!fs.existsSync(path)) throw refusal("the file is missing");
   let isShort: boolean | undefined;
   try {

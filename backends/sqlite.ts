@@ -5,6 +5,7 @@
 
 import { dirname, join } from "@std/path";
 import * as fs from "node:fs";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import { now } from "../runtime/timers.ts";
@@ -241,7 +242,7 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
   if (options.create) {
     createFile(path);
   } else if (!fs.existsSync(path)) {
-    throw new StoreError("CORRUPT", `Cannot open ${path}: the file is missing; restore a backup`);
+    throw new StoreError("CORRUPT", `Cannot open ${path}: the file is missing; ${REPAIR}`);
   }
   try {
     requireWholePages(path);
@@ -285,9 +286,7 @@ function requireWholePages(path: string): void {
     if (size % pageBytes === 0 || (log !== undefined && log.size > 0)) return;
     throw new StoreError(
       "CORRUPT",
-      `Cannot open ${path}: it was cut within page ${
-        Math.ceil(size / pageBytes)
-      }; restore a backup`,
+      `Cannot open ${path}: it was cut within page ${Math.ceil(size / pageBytes)}; ${REPAIR}`,
     );
   } finally {
     fs.closeSync(descriptor);
@@ -319,11 +318,11 @@ function readPosition(connection: Connection, path: string, identity: string): b
   // SQLite keeps the words of a CREATE.
   const isOurs = tables.map(([sql]) => sql).join() === SCHEMA.join();
   const found = isOurs ? connection.meta("identity") : undefined;
-  if (found === undefined) throw refusal("it is not part of a store; restore a backup");
-  if (found !== identity) throw refusal("it belongs to another store; restore a backup");
+  if (found === undefined) throw refusal(`it is not part of a store; ${REPAIR}`);
+  if (found !== identity) throw refusal(`it belongs to another store; ${REPAIR}`);
   const position = connection.meta("position");
   if (position === undefined || !/^\d{1,20}$/.test(position)) {
-    throw refusal("its journal position is not readable; restore a backup");
+    throw refusal(`its journal position is not readable; ${REPAIR}`);
   }
   return BigInt(position);
 }

@@ -5,6 +5,7 @@
  */
 
 import { pathToFileURL } from "node:url";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import type { Entry } from "./engine.ts";
 import { isFileSystemFull } from "./files.ts";
@@ -261,6 +262,6 @@ export function sqliteError(what: string, error: unknown, path?: string): StoreE
     result === FULL || /disk is full|no space left|quota exceeded/i.test(reason) ||
     (path !== undefined && isFileSystemFull(path));
   const code = isCorrupt ? "CORRUPT" : isFull() ? "NO_SPACE" : "IO";
-  const advice = isCorrupt ? "; restore a backup" : "";
+  const advice = isCorrupt ? `; ${REPAIR}` : "";
   return new StoreError(code, `${what}: ${reason}${advice}`, { cause: error });
 }

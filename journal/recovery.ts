@@ -6,6 +6,7 @@
  * @module
  */
 
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { readDurableMark } from "./durable_mark.ts";
 import { closeQuietly, type JournalFileSystem, readFully } from "./file_system.ts";
@@ -139,7 +140,7 @@ function recoverSegments(
 
 function corrupt(path: string, reason: string, policy: RecoveryPolicy): StoreError {
   const advice = policy.requireSynced
-    ? "restore a backup, or keep the records before it with Journal.open and { salvage: true }"
+    ? REPAIR
     : "open with { salvage: true } to keep the records before it";
   return new StoreError("CORRUPT", `Cannot open journal ${path}: ${reason}; ${advice}`);
 }

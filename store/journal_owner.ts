@@ -8,6 +8,7 @@
 
 import { join } from "@std/path";
 import * as fs from "node:fs";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { fileError } from "../journal/file_system.ts";
 import { writeDurably } from "./manifest.ts";
@@ -40,5 +41,5 @@ export function requireJournalOwner(directory: string, identity: string): void {
   const owner = readJournalOwner(directory);
   if (owner === identity) return;
   const reason = owner === undefined ? `${NAME} is missing in it` : "it belongs to another store";
-  throw new StoreError("CORRUPT", `Cannot open journal ${directory}: ${reason}; restore a backup`);
+  throw new StoreError("CORRUPT", `Cannot open journal ${directory}: ${reason}; ${REPAIR}`);
 }

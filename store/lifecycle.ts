@@ -12,6 +12,7 @@ import * as fs from "node:fs";
 import type { Engine } from "../backends/engine.ts";
 import { LMDB_FILE, openLmdbEngine } from "../backends/lmdb.ts";
 import { openSqliteEngine, SQLITE_FILE } from "../backends/sqlite.ts";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { DEFAULT_ROUTES, type EngineName, Router } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
@@ -204,7 +205,7 @@ function requireJournal(directory: string, identity: string): void {
   if (!hasSegments) {
     throw new StoreError(
       "CORRUPT",
-      `Cannot open journal ${directory}: it is missing; restore a backup`,
+      `Cannot open journal ${directory}: it is missing; ${REPAIR}`,
     );
   }
   requireJournalOwner(directory, identity);
@@ -217,14 +218,14 @@ export function requirePosition(journal: JournalWriter, side: string, { position
     throw new StoreError(
       "CORRUPT",
       `Cannot open store: the ${side} side was written up to journal position ${position}, but the ` +
-        `journal ends at ${journal.end}: it was cut or replaced; restore a backup`,
+        `journal ends at ${journal.end}: it was cut or replaced; ${REPAIR}`,
     );
   }
   if (position < first) {
     throw new StoreError(
       "CORRUPT",
       `Cannot open store: the ${side} side was written up to journal position ${position}, but the ` +
-        `journal starts at ${first}: the engine's files are older ones; restore a backup`,
+        `journal starts at ${first}: the engine's files are older ones; ${REPAIR}`,
     );
   }
 }

@@ -14,6 +14,7 @@
 import { crc32c } from "@node-rs/crc32";
 import { join } from "@std/path";
 import * as fs from "node:fs";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { type Route, Router } from "../codec/route.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
@@ -105,7 +106,7 @@ function unsupported(path: string, { format }: Manifest): StoreError {
 }
 
 function damaged(path: string, cause: unknown): StoreError {
-  return new StoreError("CORRUPT", `Cannot read ${path}: it is not as written; restore a backup`, {
+  return new StoreError("CORRUPT", `Cannot read ${path}: it is not as written; ${REPAIR}`, {
     cause,
   });
 }

@@ -5,6 +5,7 @@
 
 import { basename, dirname, join } from "@std/path";
 import * as fs from "node:fs";
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { fileError } from "../journal/file_system.ts";
 import {
@@ -154,7 +155,7 @@ export function lostManifest(
 ): StoreError {
   return new StoreError(
     "CORRUPT",
-    `${what}: ${directory} holds ${parts.join(", ")} but no ${MANIFEST_FILE}; restore a backup`,
+    `${what}: ${directory} holds ${parts.join(", ")} but no ${MANIFEST_FILE}; ${REPAIR}`,
   );
 }
 

@@ -14,6 +14,7 @@
  * @module
  */
 
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
 
@@ -83,6 +84,6 @@ export function* decodeWrites(payload: Uint8Array): Generator<WriteSpan> {
 function malformed(at: number): StoreError {
   return new StoreError(
     "CORRUPT",
-    `Cannot read journal record: no valid write at byte ${at} of its payload`,
+    `Cannot read journal record: no valid write at byte ${at} of its payload; ${REPAIR}`,
   );
 }

@@ -1,3 +1,4 @@
+import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import type { Router } from "../codec/route.ts";
 import { fileError } from "../journal/file_system.ts";
@@ -40,7 +41,7 @@ export async function replay(
         throw new StoreError(
           "CORRUPT",
           `Cannot replay journal: no valid record at offset ${offset} of ${segment.path} ` +
-            `(${found.fault})`,
+            `(${found.fault}); ${REPAIR}`,
         );
       }
       const bytes = found.payload.slice();

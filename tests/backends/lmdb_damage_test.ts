@@ -5,6 +5,7 @@ import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/
 import { join } from "@std/path";
 import { openLmdbEngine, openSqliteEngine } from "../../backends/mod.ts";
 import { assertRejectsWithCode, bytes, put, remove } from "../conformance/_kit.ts";
+import { REPAIR } from "../../codec/_advice.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { copies, noise, openAll } from "./_damage.ts";
 import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
@@ -134,7 +135,7 @@ test("a missing LMDB file is CORRUPT", async () => {
   const error = await assertRejectsWithCode(open, "CORRUPT");
   assertEquals(
     error.message,
-    `Cannot open ${join(directory, FILE)}: the file is missing; restore a backup`,
+    `Cannot open ${join(directory, FILE)}: the file is missing; ${REPAIR}`,
   );
   assertEquals(fs.readdirSync(directory), []);
 });

@@ -5,6 +5,7 @@ import { join } from "@std/path";
 import { openLmdbEngine, openSqliteEngine } from "../../backends/mod.ts";
 import { openSqlite } from "../../backends/sqlite_driver.ts";
 import { assertRejectsWithCode, bytes, put, remove } from "../conformance/_kit.ts";
+import { REPAIR } from "../../codec/_advice.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { copies, noise, openAll } from "./_damage.ts";
 import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
@@ -94,7 +95,7 @@ test("a missing SQLite database is CORRUPT", async () => {
   const error = await assertRejectsWithCode(open, "CORRUPT");
   assertEquals(
     error.message,
-    `Cannot open ${join(directory, FILE)}: the file is missing; restore a backup`,
+    `Cannot open ${join(directory, FILE)}: the file is missing; ${REPAIR}`,
   );
   assertEquals(fs.readdirSync(directory), []);
 });

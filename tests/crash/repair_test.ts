@@ -6,7 +6,16 @@ import { HybridStore, type RepairReport } from "../../mod.ts";
 import { noise } from "../backends/_damage.ts";
 import { bytes } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";
-import { crashImage, dump, keysOf, LMDB_FILE, putMany, SQLITE_FILE } from "./_stores.ts";
+import { copies, outcomesOf } from "./_outcomes.ts";
+import {
+  crashImage,
+  dump,
+  keysOf,
+  LMDB_FILE,
+  putMany,
+  segmentsOf,
+  SQLITE_FILE,
+} from "./_stores.ts";
 
 const TIMEOUT = { timeout: 120_000 };
 /** Files that may change although nothing is repaired. */
@@ -120,13 +129,13 @@ const DAMAGES: Record<string, (copy: string) => void> = {
     for (const side of ["append", "btree"]) fs.rmSync(join(copy, side), { recursive: true });
   },
   "an empty append side": (copy) => fs.truncateSync(join(copy, LMDB_FILE), 0),
-  "an empty B-tree side": (copy) => fs.truncateSync(join(copy, SQLITE_FILE), 0),
+  "an empty B-tree side": (copy) => fs.truncateSync(withoutLog(copy), 0),
   "a torn append side": (copy) => cut(join(copy, LMDB_FILE), 0.5),
-  "a torn B-tree side": (copy) => cut(join(copy, SQLITE_FILE), 0.5),
+  "a torn B-tree side": (copy) => cut(withoutLog(copy), 0.5),
   "an append side of noise": (copy) => scramble(join(copy, LMDB_FILE)),
-  "a B-tree side of noise": (copy) => scramble(join(copy, SQLITE_FILE)),
+  "a B-tree side of noise": (copy) => scramble(withoutLog(copy)),
   "sides that are swapped": (copy) => {
-    const [a, b] = [join(copy, LMDB_FILE), join(copy, SQLITE_FILE)];
+    const [a, b] = [join(copy, LMDB_FILE), withoutLog(copy)];
     const kept = fs.readFileSync(a);
     fs.copyFileSync(b, a);
     fs.writeFileSync(b, kept);
@@ -137,6 +146,14 @@ const DAMAGES: Record<string, (copy: string) => void> = {
     fs.rmSync(join(copy, "append"), { recursive: true });
   },
 };
+
+/** Removes the log of the B-tree side, which has what its database lacks, and returns the database. */
+function withoutLog(copy: string): string {
+  for (const suffix of ["-wal", "-shm"]) {
+    fs.rmSync(join(copy, SQLITE_FILE + suffix), { force: true });
+  }
+  return join(copy, SQLITE_FILE);
+}
 
 function cut(path: string, part: number): void {
   fs.truncateSync(path, Math.floor(fs.statSync(path).size * part));
@@ -161,6 +178,115 @@ for (const [name, damage] of Object.entries(DAMAGES)) {
     },
   );
 }
+
+/** Damage of all kinds that a store is refused for, whatever it costs. */
+const REFUSED: Record<string, (copy: string, other: string) => void> = {
+  ...DAMAGES,
+  "a foreign append side": (copy, other) => {
+    fs.copyFileSync(join(other, LMDB_FILE), join(copy, LMDB_FILE));
+  },
+  "a foreign B-tree side": (copy, other) => {
+    for (const suffix of ["", "-wal"]) {
+      fs.rmSync(join(copy, SQLITE_FILE + suffix), { force: true });
+      const from = join(other, SQLITE_FILE + suffix);
+      if (fs.existsSync(from)) fs.copyFileSync(from, join(copy, SQLITE_FILE + suffix));
+    }
+  },
+  "a foreign journal": (copy, other) => {
+    fs.rmSync(join(copy, "journal"), { recursive: true });
+    fs.cpSync(join(other, "journal"), join(copy, "journal"), { recursive: true });
+  },
+  "a foreign manifest": (copy, other) => {
+    fs.copyFileSync(join(other, "manifest.json"), join(copy, "manifest.json"));
+  },
+  "no journal": (copy) => fs.rmSync(join(copy, "journal"), { recursive: true }),
+  "no segments": (copy) => segmentsOf(copy).forEach((segment) => fs.rmSync(segment)),
+  "a journal that was cut": (copy) => fs.truncateSync(segmentsOf(copy).at(-1)!, 16),
+  "a damaged record that was synced": (copy) => flipRecord(copy),
+  "a segment without a header": (copy) => {
+    const segment = segmentsOf(copy)[0]!;
+    const content = fs.readFileSync(segment);
+    fs.writeFileSync(segment, content.fill(0, 0, 16));
+  },
+  "a damaged lock": (copy) => fs.writeFileSync(join(copy, "lock"), noise(5000)),
+};
+
+/** Damages the last record that was synced. */
+function flipRecord(directory: string): void {
+  const segment = segmentsOf(directory).at(-1)!;
+  const content = fs.readFileSync(segment);
+  let last = content.length - 1;
+  while (content[last] === 0) last--;
+  content[last - 1]! ^= 1;
+  fs.writeFileSync(segment, content);
+}
+
+test("the advice of every refusal works when it is followed literally", TIMEOUT, async () => {
+  using temp = tempDirectory();
+  const { image, contents } = await createYoung(temp.path);
+  const other = join(temp.path, "other");
+  const store = await HybridStore.open(other);
+  await putMany(store, 500, 550, 10);
+  await store.close();
+  const damages = Object.fromEntries(
+    Object.entries(REFUSED).map(([name, damage]) => [name, (copy: string) => damage(copy, other)]),
+  );
+  const directories = copies(image, join(temp.path, "copies"), damages);
+  for (const outcome of await outcomesOf("open", directories)) {
+    const { directory, code, message = "" } = outcome;
+    assertEquals(code, "CORRUPT", `${directory}: ${JSON.stringify(outcome)}`);
+    const [, removed] = /store: (.*) is damaged; remove it/.exec(message) ?? [];
+    if (removed !== undefined) {
+      fs.rmSync(removed);
+    } else {
+      assert(message.includes("HybridStore.repair()"), message);
+      const report = await HybridStore.repair(directory);
+      assertEquals((await HybridStore.verify(directory)).faults, [], directory);
+      // What is lost is said to be lost.
+      if (report.ok) assertEquals(report.lost, []);
+    }
+    const repaired = await HybridStore.open(directory);
+    const found = new Set(dump(repaired));
+    await repaired.close();
+    const missing = contents.filter((row) => !found.has(row));
+    // Of a young store everything is both in the engines and in the journal, but for the last two writes.
+    assert(missing.length <= 2, `${directory}: ${missing.length} are missing`);
+  }
+});
+
+test(
+  "a journal that was cut or lost costs what the engines did not have, and it is said",
+  TIMEOUT,
+  async () => {
+    using temp = tempDirectory();
+    const { image } = await createYoung(temp.path);
+    for (
+      const name of [
+        "no journal",
+        "a foreign journal",
+        "a journal that was cut",
+        "a damaged record that was synced",
+      ]
+    ) {
+      const [copy] = copies(image, join(temp.path, name.replaceAll(" ", "-")), {
+        copy: (directory) => REFUSED[name]!(directory, join(temp.path, "young")),
+      });
+      // The foreign one: that of a store with other keys.
+      if (name === "a foreign journal") {
+        fs.writeFileSync(
+          join(copy!, "journal", ".store"),
+          "another\n",
+        );
+      }
+      const { report } = await repair(copy!);
+      assertEquals(report.ok, false, name);
+      assert(
+        report.lost.some(({ part }) => part === "journal"),
+        `${name}: ${JSON.stringify(report.lost)}`,
+      );
+    }
+  },
+);
 
 for (const [side, directory] of [["append", "append"], ["btree", "btree"]] as const) {
   test(
