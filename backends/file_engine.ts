@@ -85,6 +85,7 @@ export abstract class FileEngine implements Engine {
     } catch (error) {
       // Errors of the library and the disk are of this kind; others are of who made the writes.
       const isOfDisk = error instanceof StoreError;
+      if (this.#failure !== undefined) throw this.#failure;
       throw isOfDisk && !this.mayRetry(error) ? this.fail(error) : error;
     } finally {
       this.#applying = undefined;

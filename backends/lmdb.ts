@@ -11,7 +11,6 @@ import { join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
-import { nextTurn } from "../runtime/turn.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
 import { settleWithin } from "./limit.ts";
@@ -24,17 +23,12 @@ import type { Moment } from "./shared_view.ts";
 
 export { LMDB_FILE };
 
-/** Writes that are queued in one go; about 2 ms of the main thread. */
-const SLICE_WRITES = 4096;
-/** Bytes that are queued in one go: a transaction is in memory until it is committed. */
+/** Writes of one transaction, which are queued in one go; about 4 ms of the main thread. */
+const SLICE_WRITES = 8192;
+/** Bytes of one transaction: it is in memory until it is committed. */
 const SLICE_BYTES = 8 * 2 ** 20;
-/** Slices that may wait for the writer thread, which is enough to keep it busy. The library blocks
- * the main thread at 300,000 writes. */
-const WAITING_SLICES_MAX = 4;
 /** A commit that takes longer is given up: a disk that has not taken 8 MiB by then does not answer. */
 const COMMIT_MS_MAX = 120_000;
-/** After a failed commit those behind it settle within this, or never. */
-const OTHERS_MS_MAX = 2000;
 
 /** An engine over LMDB. {@linkcode openLmdbEngine} opens it. */
 class LmdbEngine extends FileEngine {
@@ -102,54 +96,42 @@ class LmdbEngine extends FileEngine {
     }
   }
 
-  /** Queues slices without waiting for each. The last one, which carries the position, is queued when
-   * those before it are on disk: a commit that fails must never be followed by a position that claims it.
+  /** Writes slice by slice; the last one carries the position. The next one is queued when the one before
+   * is on disk: after a failed one the library may refuse everything, and a commit that already waits
+   * for its turn then keeps a lock without which the environment cannot be closed.
    */
   protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
-    const waiting: Promise<void>[] = [];
     let next = 0;
-    try {
-      do {
-        const mayBeLast = writes.length - next <= SLICE_WRITES;
-        while (waiting.length >= (mayBeLast ? 1 : WAITING_SLICES_MAX)) {
-          await this.#committed(waiting.shift()!);
-        }
-        const { end, committed } = this.#queue(writes, next, position);
-        // It may fail before anyone waits for it, and an unhandled rejection ends the process.
-        committed.catch(() => {});
-        waiting.push(committed);
-        next = end;
-        if (next < writes.length) await nextTurn();
-      } while (next < writes.length);
-      while (waiting.length > 0) await this.#committed(waiting.shift()!);
-    } catch (error) {
-      // Nothing may still be under way when an error is reported, if it ever ends.
-      const isOver = await settleWithin(waiting, OTHERS_MS_MAX);
-      if (await this.#leavePanic()) throw this.fail(error);
-      if (!isOver) this.#isStuck = true;
-      if (this.#isStuck) throw this.fail(error);
-      throw error;
-    }
-  }
-
-  async #committed(commit: Promise<void>): Promise<void> {
-    if (await settleWithin([commit], COMMIT_MS_MAX)) return await commit;
-    this.#isStuck = true;
-    throw new StoreError(
-      "IO",
-      `Cannot write to ${this.#path}: no answer within ${COMMIT_MS_MAX / 1000} s`,
-    );
+    do {
+      const { end, committed } = this.#queue(writes, next, position);
+      // It may fail before anyone waits for it, and an unhandled rejection ends the process.
+      committed.catch(() => {});
+      if (!await settleWithin([committed], COMMIT_MS_MAX)) {
+        this.#isStuck = true;
+        throw this.fail(
+          new Error(`Cannot write to ${this.#path}: no answer within ${COMMIT_MS_MAX / 1000} s`),
+        );
+      }
+      try {
+        await committed;
+      } catch (error) {
+        if (error instanceof StoreError) await this.#leavePanic(error);
+        throw error;
+      }
+      next = end;
+    } while (next < writes.length);
   }
 
   /** Gets reads going again after the write of a meta page has failed: from then on the library refuses
-   * everything, and never settles what is queued. What views show ends with the old environment.
-   *
-   * @returns Whether that was so.
+   * everything, and never settles what is queued. Views end first: while one is held, its transaction
+   * serves all reads, and hides the state of the library. A full disk is no reason to end them; only on
+   * file systems that write elsewhere can it keep a meta page from being written.
    */
-  async #leavePanic(): Promise<boolean> {
-    if (!this.#environment.hasPanicked()) return false;
-    this.views.endAll();
-    await this.#environment.abandon();
+  async #leavePanic(error: StoreError): Promise<void> {
+    if (!this.mayRetry(error)) this.views.endAll();
+    if (!this.#environment.hasPanicked()) return;
+    this.fail(error);
+    await this.#environment.close();
     try {
       this.#options.guard?.("Cannot reopen the append side");
       this.#environment = await LmdbEnvironment.open(this.#directory, this.#options);
@@ -157,7 +139,6 @@ class LmdbEngine extends FileEngine {
     } catch {
       // Then reads go on failing, and closing has nothing to do. The reason is the first failure.
     }
-    return true;
   }
 
   /** Queues one transaction for the library's writer thread: a slice of writes, and behind the last

@@ -40,10 +40,6 @@ const FOREIGN = "it is not part of a store";
 const IDENTITY = new TextEncoder().encode("identity");
 const POSITION = new TextEncoder().encode("position");
 
-/** Environments that were closed while a thread of the library may still wait for their locks, which
- * would go with the objects. */
-const abandoned: Root[] = [];
-
 /** An open environment and its databases. */
 export class LmdbEnvironment {
   readonly root: Root;
@@ -132,14 +128,6 @@ export class LmdbEnvironment {
 
   close(): Promise<void> {
     return this.root.close();
-  }
-
-  /** Closes an environment that has panicked. As the library would close it, it would first wait for
-   * commits that it never settles; none of them is being written. */
-  async abandon(): Promise<void> {
-    abandoned.push(this.root);
-    (this.root as { _endWrites?: unknown })._endWrites = undefined;
-    await this.root.close();
   }
 
   async #writeMeta(identity: string): Promise<void> {

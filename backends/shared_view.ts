@@ -74,7 +74,9 @@ export class SharedViews {
    */
   read(shared: Shared | undefined): EngineReader {
     if (shared !== undefined && this.#live.has(shared)) return shared.moment;
-    const reason = shared === undefined ? "it was released" : "its engine is closed";
+    const reason = shared === undefined
+      ? "it was released"
+      : "its engine is closed, or a write to it failed";
     throw new StoreError("CLOSED", `Cannot read view: ${reason}`);
   }
 

@@ -134,6 +134,7 @@ class SqliteEngine extends FileEngine {
 
   protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
     await this.#moving;
+    if (this.failure !== undefined) throw this.failure;
     for (let next = 0; next < writes.length || next === 0;) {
       const emptied = this.#log.prepareWrite(this.#connection);
       if (emptied !== undefined) {
