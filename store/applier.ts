@@ -28,8 +28,13 @@ const RETRY_MS = 1000;
 
 /** Applies what is sealed, oldest first, and lets go of what the journal no longer needs.
  *
- * A failed apply changes nothing for readers: the memtables stay, and it is tried again when more is
- * sealed, every second, and when someone asks for it.
+ * A failed apply changes nothing for readers: the memtables stay. After a full disk it is tried again,
+ * when more is sealed, every second, and when someone asks for it. After any other failure nobody knows
+ * what is on disk: nothing more is applied, and nothing of the journal removed, until the store is
+ * reopened.
+ *
+ * The journal keeps what one apply has brought to the engines until the next one is durable in both, so
+ * that a replay repairs an engine that lost the latest.
  */
 export class Applier {
   readonly #journal: JournalWriter;
@@ -41,6 +46,8 @@ export class Applier {
   #failure: StoreError | undefined;
   #retryTimer: Timer | undefined;
   #applies = 0;
+  /** Up to where the apply before the latest one has brought both engines. */
+  #confirmedEnd: bigint;
 
   constructor(parts: {
     journal: JournalWriter;
@@ -54,6 +61,13 @@ export class Applier {
     this.#engines = parts.engines;
     this.#cache = parts.cache;
     this.#memtableBytes = parts.memtableBytes;
+    this.#confirmedEnd = this.#appliedEnd;
+  }
+
+  /** Why nothing is applied until the store is reopened, if so. */
+  get stopped(): StoreError | undefined {
+    const { append, btree } = this.#engines;
+    return append.failure ?? btree.failure;
   }
 
   /** Times that sealed memtables were applied. */
@@ -71,9 +85,25 @@ export class Applier {
    * @throws {StoreError} Why an engine or the journal did not take it.
    */
   async drain(): Promise<void> {
-    const { sealed } = this.#memtables;
-    const last = sealed.at(-1);
+    const last = this.#memtables.sealed.at(-1);
+    this.#requireRunning();
     while (last !== undefined && this.#memtables.sealed.includes(last)) await this.#run();
+  }
+
+  /** Removes the journal's segments that both engines hold all of. They are asked to confirm it first by
+   * one more commit, where the latest apply is all there is.
+   *
+   * @throws {StoreError} Why an engine or the journal did not do it.
+   */
+  async trim(): Promise<void> {
+    const { segments } = this.#journal;
+    if (segments.length < 2 || segments[1]!.base > this.#appliedEnd) return;
+    if (this.#confirmedEnd < this.#appliedEnd) {
+      while (this.#running !== undefined) await this.#running.catch(() => {});
+      this.#requireRunning();
+      await this.#start(() => this.#applyToBoth({ append: [], btree: [] }, this.#appliedEnd));
+    }
+    await this.#journal.removeBefore(this.#confirmedEnd);
   }
 
   /** Returns a promise for when the memtables are small enough again, `undefined` if they are. */
@@ -118,25 +148,43 @@ export class Applier {
     }
   }
 
-  #run(): Promise<void> {
-    return this.#running ??= this.#applyAll();
+  get #appliedEnd(): bigint {
+    const { append, btree } = this.#engines;
+    return append.position < btree.position ? append.position : btree.position;
   }
 
-  async #applyAll(): Promise<void> {
+  #requireRunning(): void {
+    if (this.stopped !== undefined) throw this.stopped;
+  }
+
+  /** Applies the oldest of what is sealed, if anything is; what is sealed behind it follows by itself. */
+  #run(): Promise<void> {
+    return this.#running ?? this.#start(async () => {
+      if (this.#memtables.sealed.length > 0) await this.#applySealed();
+    });
+  }
+
+  #start(apply: () => Promise<void>): Promise<void> {
+    return this.#running = this.#attempt(apply);
+  }
+
+  async #attempt(apply: () => Promise<void>): Promise<void> {
     // Never within the turn that sealed: a burst of writes goes first.
     await nextTurn();
     try {
-      while (this.#memtables.sealed.length > 0) await this.#applySealed();
+      this.#requireRunning();
+      await apply();
       this.#failure = undefined;
     } catch (error) {
       this.#failure = error instanceof StoreError
         ? error
         : new StoreError("IO", `Cannot apply memtable: ${error}`, { cause: error });
-      this.#retryLater();
+      if (this.stopped === undefined && this.#failure.code !== "POISONED") this.#retryLater();
       throw this.#failure;
     } finally {
-      // In one go with the last look at what is sealed: whoever seals after it starts anew.
+      // In one go with the last look at what is sealed: what is sealed after it starts anew.
       this.#running = undefined;
+      if (this.#failure === undefined && this.#memtables.sealed.length > 0) this.wake();
     }
   }
 
@@ -154,6 +202,20 @@ export class Applier {
     // While the engines write, the memtable that follows is put in order.
     const following = this.#memtables.sealed[oldest.length]?.memtable;
     const isFollowingOrdered = following && putInOrder(following);
+    try {
+      await this.#applyToBoth(writes, end);
+    } finally {
+      await isFollowingOrdered;
+    }
+    this.#applies++;
+    this.#cache.forget(writes.btree);
+    this.#memtables.drop(oldest.length);
+    await this.#removeConfirmed();
+  }
+
+  /** Writes to both engines, and notes that what the one before has written is confirmed by that. */
+  async #applyToBoth(writes: Record<EngineName, MemtableEntry[]>, end: bigint): Promise<void> {
+    const confirmed = this.#appliedEnd;
     const outcomes = await Promise.allSettled(
       (["append", "btree"] as const).map((name) => {
         const engine = this.#engines[name];
@@ -162,14 +224,19 @@ export class Applier {
         return engine.apply(writes[name], position);
       }),
     );
-    await isFollowingOrdered;
     for (const outcome of outcomes) {
       if (outcome.status === "rejected") throw outcome.reason;
     }
-    this.#applies++;
-    this.#cache.forget(writes.btree);
-    this.#memtables.drop(oldest.length);
-    await this.#journal.removeBefore(end);
+    this.#confirmedEnd = confirmed;
+  }
+
+  async #removeConfirmed(): Promise<void> {
+    try {
+      await this.#journal.removeBefore(this.#confirmedEnd);
+    } catch {
+      // The engines have what was to go, and the next apply tries again. Where the journal is poisoned
+      // by it, the next write says so.
+    }
   }
 
   /** The oldest memtable, and those behind it as long as all of them are small. */

@@ -309,19 +309,18 @@ export class StoreCore {
       await this.#applier.close();
       await closeParts(this.#parts);
     }
-    // Writes may have been acknowledged that are not on disk, and nobody was told so far.
-    const { poison } = this.#parts.journal;
-    if (poison !== undefined) throw poison;
+    // Writes may have been acknowledged that are not on disk, and nobody was told so far. An engine that
+    // failed has lost nothing, but the store should not end as if all were well.
+    const reason = this.#parts.journal.poison ?? this.#applier.stopped;
+    if (reason !== undefined) throw reason;
   }
 
   async #checkpoint(): Promise<void> {
     this.#writes.seal();
     await this.#applier.drain();
-    const { journal } = this.#parts;
     // What came in meanwhile keeps its segment.
-    if (this.#memtables.bytes > 0) return;
-    journal.rotate();
-    await journal.removeBefore(journal.end);
+    if (this.#memtables.bytes === 0) this.#parts.journal.rotate();
+    await this.#applier.trim();
   }
 
   /** Pins the engines, and the memtables above them, which take no more writes from here on. */

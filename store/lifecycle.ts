@@ -134,7 +134,8 @@ function acquireLock(path: string, explain: (error: unknown) => unknown): StoreL
   }
 }
 
-/** Closes what is open, the lock last, whatever fails on the way; the first failure is thrown. */
+/** Closes what is open, the lock last, whatever fails on the way; the first failure is thrown. The lock stays
+ * where an engine's library may still write: another opener would lose what it writes. */
 export async function closeParts(parts: {
   readonly engines: Partial<Parts["engines"]>;
   readonly journal: JournalWriter | undefined;
@@ -149,7 +150,7 @@ export async function closeParts(parts: {
     () => engines.append?.close(),
     () => engines.btree?.close(),
     () => journal?.close(),
-    () => lock.release(),
+    () => engines.append?.isStuck || engines.btree?.isStuck || lock.release(),
   ];
   for (const step of steps) {
     try {

@@ -1,6 +1,6 @@
 import type { Write } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
-import { type OpenOptions, Router } from "../../mod.ts";
+import { type OpenOptions, Router, type StoreError } from "../../mod.ts";
 import { openWriter } from "../../journal/journal.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
 import { StoreCore } from "../../store/core.ts";
@@ -15,6 +15,14 @@ export class FlakyEngine extends MemoryEngine {
   writesBeforeFailure = 0;
   /** How often it was asked to apply. */
   attempts = 0;
+  /** Set to let it be one whose files failed. */
+  broken: StoreError | undefined;
+  /** Whether a write to its files has not come to an end. */
+  isStuck = false;
+
+  override get failure(): StoreError | undefined {
+    return this.broken;
+  }
 
   override async apply(writes: readonly Write[], position: bigint): Promise<void> {
     this.attempts++;

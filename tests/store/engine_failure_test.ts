@@ -1,0 +1,185 @@
+import { test } from "node:test";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { assertEquals, assertGreater, assertRejects, assertStrictEquals } from "@std/assert";
+import { StoreError } from "../../mod.ts";
+import { tempDirectory } from "../helpers/temp.ts";
+import { all } from "../conformance/_kit.ts";
+import { type FakeStore, FlakyEngine, openFake } from "./_fakes.ts";
+import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+
+const WHAT = "Cannot do";
+const TIMEOUT = { timeout: 60_000 };
+
+/** Lets an engine fail at its next apply, and from then on. */
+function breakEngine(fake: FakeStore, side: "append" | "btree"): StoreError {
+  const failure = new StoreError("IO", "Cannot write to the engine: the disk is broken");
+  fake[side].before = () => {
+    fake[side].broken = failure;
+    throw failure;
+  };
+  return failure;
+}
+
+async function failureOf(work: () => Promise<unknown>): Promise<unknown> {
+  return await work().then(() => undefined, (error) => error);
+}
+
+for (const side of ["append", "btree"] as const) {
+  test(
+    `after the ${side} engine has failed nothing is applied, trimmed or lost`,
+    TIMEOUT,
+    async () => {
+      using temp = tempDirectory();
+      const options = { memtableBytes: 400, segmentBytes: 200 };
+      const fake = await openFake(temp.path, options);
+      const { core, append, btree, journal, releases } = fake;
+      for (let i = 0; i < 20; i++) await core.put(WHAT, appendKey(i), bytes(`${i}`));
+      await core.checkpoint(WHAT);
+      const positions = [append.position, btree.position];
+      const failure = breakEngine(fake, side);
+      await core.put(WHAT, appendKey(20), bytes("20"));
+      await core.put(WHAT, btreeKey(20), bytes("20"));
+      assertStrictEquals(await failureOf(() => core.checkpoint(WHAT)), failure);
+      const first = journal.segments[0]!.base;
+      const attempts = [append.attempts, btree.attempts];
+      // It works again, but what it holds is unknown.
+      fake[side].before = () => {};
+      assertStrictEquals(await failureOf(() => core.checkpoint(WHAT)), failure);
+      for (let turn = 0; turn < 50; turn++) await nextTurn();
+      assertEquals([append.attempts, btree.attempts], attempts);
+      assertEquals(fake[side].position, positions[side === "append" ? 0 : 1]);
+      assertEquals(journal.segments[0]!.base, first);
+
+      // Reads go on, and writes as far as there is memory for what waits.
+      let written = 21;
+      const writeOn = async () => {
+        for (; written < 1000; written++) await core.put(WHAT, appendKey(written), bytes("more"));
+      };
+      await assertCode(writeOn, "IO", "memory is full", "the disk is broken");
+      assertGreater(written, 21);
+      assertEquals(core.get(WHAT, btreeKey(20)), bytes("20"));
+      assertEquals(core.get(WHAT, appendKey(written - 1)), bytes("more"));
+      const engines = { append: await copyOf(append), btree: await copyOf(btree) };
+      assertStrictEquals(await failureOf(() => core.close()), failure);
+      assertEquals(releases.count, 1);
+
+      // The journal has all that the engines lack.
+      const again = await openFake(temp.path, options, engines);
+      assertEquals(again.core.get(WHAT, btreeKey(20)), bytes("20"));
+      for (let i = 21; i < written; i++) {
+        assertEquals(again.core.get(WHAT, appendKey(i)), bytes("more"));
+      }
+      await again.core.close();
+    },
+  );
+}
+
+test("the lock stays where an engine may still write", TIMEOUT, async () => {
+  using temp = tempDirectory();
+  const fake = await openFake(temp.path);
+  fake.append.isStuck = true;
+  await fake.core.close();
+  assertEquals(fake.releases.count, 0);
+});
+
+test("checkpoint() resolves while a writer goes on writing", TIMEOUT, async () => {
+  using temp = tempDirectory();
+  const { core, append } = await openFake(temp.path, { memtableBytes: 2000, segmentBytes: 2000 });
+  let isDone = false;
+  let written = 0;
+  const writing = (async () => {
+    while (!isDone) {
+      await core.put(WHAT, appendKey(written++), bytes("value"));
+      // There is always something that waits for the engines.
+      core.snapshot(WHAT);
+    }
+  })();
+  append.before = () => nextTurn();
+  for (let i = 0; i < 5; i++) {
+    const last = written - 1;
+    await core.checkpoint(WHAT);
+    if (last >= 0) assertEquals(append.get(appendKey(last)), bytes("value"));
+  }
+  isDone = true;
+  await writing;
+  await core.close();
+});
+
+test("a write that waits for room gets it while others go on writing", TIMEOUT, async () => {
+  using temp = tempDirectory();
+  const { core, append } = await openFake(temp.path, { memtableBytes: 500 });
+  append.before = () => nextTurn();
+  const counts = [0, 0, 0, 0];
+  let isDone = false;
+  const writers = counts.map(async (_, writer) => {
+    while (!isDone) {
+      await core.put(WHAT, appendKey(writer), bytes("value".repeat(20)));
+      counts[writer]!++;
+    }
+  });
+  while (Math.min(...counts) < 50) await nextTurn();
+  isDone = true;
+  await Promise.all(writers);
+  await core.close();
+});
+
+test(
+  "the journal keeps what an apply has brought until the next one is durable",
+  TIMEOUT,
+  async () => {
+    using temp = tempDirectory();
+    const { core, append, journal } = await openFake(temp.path, { segmentBytes: 64 });
+    const apply = async (number: number) => {
+      const { applies } = core.stats(WHAT);
+      await core.put(WHAT, appendKey(number), bytes("value"));
+      core.snapshot(WHAT);
+      while (core.stats(WHAT).applies === applies) await nextTurn();
+      // Removing waits for the disk.
+      for (let turn = 0; turn < 20; turn++) await nextTurn();
+      return append.position;
+    };
+    const first = await apply(1);
+    assertEquals(journal.segments[0]!.base, 0n);
+    const second = await apply(2);
+    assertEquals(journal.segments[0]!.base, first);
+    await apply(3);
+    assertEquals(journal.segments[0]!.base, second);
+
+    // A checkpoint does not wait for an apply to come: it has both engines commit once more.
+    const { attempts } = append;
+    await core.checkpoint(WHAT);
+    assertEquals(append.attempts, attempts + 1);
+    assertEquals([journal.segments.length, journal.segments[0]!.base], [1, journal.end]);
+    await core.close();
+  },
+);
+
+test("an engine that lost its latest apply gets it again from the journal", TIMEOUT, async () => {
+  using temp = tempDirectory();
+  const { core, append, btree } = await openFake(temp.path, { segmentBytes: 64 });
+  await core.put(WHAT, appendKey(1), bytes("1"));
+  core.snapshot(WHAT);
+  while (core.stats(WHAT).applies < 1) await nextTurn();
+  const older = await copyOf(append);
+  await core.put(WHAT, appendKey(2), bytes("2"));
+  core.snapshot(WHAT);
+  while (core.stats(WHAT).applies < 2) await nextTurn();
+  for (let turn = 0; turn < 20; turn++) await nextTurn();
+  const newer = await copyOf(btree);
+  // As a kill leaves it: without the last checkpoint.
+  append.broken = new StoreError("IO", "killed");
+  await assertRejects(() => core.close(), StoreError, "killed");
+
+  const again = await openFake(temp.path, {}, { append: older, btree: newer });
+  assertEquals(again.core.get(WHAT, appendKey(2)), bytes("2"));
+  await again.core.checkpoint(WHAT);
+  assertEquals(older.get(appendKey(2)), bytes("2"));
+  await again.core.close();
+});
+
+/** Returns an engine that holds what another one does now, as it is found when it is opened anew. */
+async function copyOf(engine: FlakyEngine): Promise<FlakyEngine> {
+  const copy = new FlakyEngine();
+  await copy.apply(all(engine), engine.position);
+  return copy;
+}
