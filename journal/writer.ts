@@ -48,9 +48,9 @@ export interface WriterOptions {
   /** Whether room is reserved for small syncs: zeros behind the last record, until the segment is
    * closed or the process dies. Recovery has to know of it. */
   readonly reserves?: boolean;
-  /** Called before a segment is created or removed, with what is about to happen as the beginning of a
-   * message: `Cannot create journal segment`. Where it throws, because the directory is no longer the
-   * journal's, neither happens and the writer is poisoned. */
+  /** Called before a segment is created or removed, and before the last one is cut and closed, with what
+   * is about to happen as the beginning of a message: `Cannot create journal segment`. Where it throws,
+   * because the directory is no longer the journal's, that does not happen and the writer is poisoned. */
   readonly guard?: (what: string) => void;
 }
 
@@ -246,7 +246,11 @@ export class JournalWriter {
   async close(): Promise<void> {
     await this.#removing;
     try {
-      if (this.#poison === undefined) await this.sync();
+      if (this.#poison === undefined) {
+        // What is behind the last record may be another owner's by now.
+        this.#requireOwner("Cannot close journal");
+        await this.sync();
+      }
       this.#giveUpReserve();
     } finally {
       await (this.#next ?? this.#running)?.catch(() => {});

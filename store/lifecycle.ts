@@ -147,9 +147,10 @@ export async function closeParts(parts: {
   const steps = [
     // That the directory is another's by now explains whatever else fails.
     () => ownership.require("Cannot close store"),
+    // Before the engines, whose files it looks for.
+    () => journal?.close(),
     () => engines.append?.close(),
     () => engines.btree?.close(),
-    () => journal?.close(),
     () => engines.append?.isStuck || engines.btree?.isStuck || lock.release(),
   ];
   for (const step of steps) {
