@@ -1,9 +1,10 @@
 /** The lock of a store's directory: one owner at a time, in this process and among processes.
  *
  * The owner holds an exclusive transaction on a small SQLite file, which the kernel ends when the
- * process dies, however it dies. The locked file itself must not be opened by other means, because on
- * POSIX systems closing any descriptor of a file drops the locks that the process has on it. Where a
- * program does that all the same, and another process gets the lock, {@linkcode Ownership} finds out.
+ * process dies, however it dies. That is the lock that every runtime has; but on POSIX systems closing
+ * any descriptor of a file drops such locks of the process, and a program may read its own store's
+ * directory. So in Bun and Deno the owner holds its note as well, by a lock that survives that. Where
+ * there is none, and another process gets the lock, {@linkcode Ownership} finds out.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import {
   sqliteError,
 } from "../backends/sqlite_driver.ts";
 import { StoreError } from "../codec/error.ts";
-import { NOTE_FILE, OwnerNote, readOwner } from "./owner_note.ts";
+import { NOTE_FILE, NoteHeldError, OwnerNote, readOwner } from "./owner_note.ts";
 import { Ownership } from "./ownership.ts";
 
 /** The name of the locked file. */
@@ -78,7 +79,9 @@ export class StoreLock {
     } catch (error) {
       note?.close();
       database?.close();
-      if (isSqliteBusy(error)) throw refusal(directory, otherOwner(realPath));
+      if (isSqliteBusy(error) || error instanceof NoteHeldError) {
+        throw refusal(directory, otherOwner(realPath));
+      }
       const failure = sqliteError(`Cannot lock store ${directory}`, error);
       if (failure.code !== "CORRUPT") throw failure;
       throw new StoreError("CORRUPT", `Cannot lock store: ${path} is damaged; remove it`, {

@@ -6,17 +6,25 @@
  * | 2 | a nonce, which no other opening shares |
  *
  * The owner keeps the file open. So no other file gets its inode, and the note can be read back
- * without a further descriptor.
+ * without a further descriptor. Where there are locks of open files (`runtime/file_lock.ts`), it holds
+ * the one of the note.
  *
  * @module
  */
 
 import { join } from "@std/path";
 import * as fs from "node:fs";
+import { lockFile, unlockFile } from "../runtime/file_lock.ts";
 import { fileId } from "./file_id.ts";
 
 /** The name of the note. */
 export const NOTE_FILE = "lock.pid";
+
+/** How often a note is opened that its last owner removes meanwhile. */
+const TRIES_MAX = 10;
+
+/** Says that the owner of a note is alive. */
+export class NoteHeldError extends Error {}
 
 /** The note of an owner, which is this process. */
 export class OwnerNote {
@@ -27,21 +35,22 @@ export class OwnerNote {
   readonly #descriptor: number;
   readonly #id: string | undefined;
 
-  /** Writes the note of a directory in place of one that is there.
+  /** Writes the note of a directory in place of one that nobody holds, and holds it.
    *
+   * @throws {NoteHeldError} Another owner holds it.
    * @throws The system's error.
    */
   constructor(directory: string) {
     this.#path = join(directory, NOTE_FILE);
     this.#text = `${process.pid}\n${crypto.randomUUID()}\n`;
     this.hasPredecessor = fs.existsSync(this.#path);
-    this.#descriptor = fs.openSync(this.#path, "a+", 0o600);
+    this.#descriptor = openHeld(this.#path);
     try {
       fs.ftruncateSync(this.#descriptor, 0);
       fs.writeFileSync(this.#descriptor, this.#text);
       this.#id = fileId(this.#path);
     } catch (error) {
-      fs.closeSync(this.#descriptor);
+      this.close();
       throw error;
     }
   }
@@ -66,9 +75,29 @@ export class OwnerNote {
     fs.rmSync(this.#path, { force: true });
   }
 
-  /** Closes the file. */
+  /** Lets go of the note. */
   close(): void {
+    unlockFile(this.#descriptor);
     fs.closeSync(this.#descriptor);
+  }
+}
+
+/** Opens a note and takes its lock, where there are such locks. */
+function openHeld(path: string): number {
+  for (let tries = 1;; tries++) {
+    const descriptor = fs.openSync(path, "a+", 0o600);
+    try {
+      if (lockFile(descriptor, path) === "held") {
+        throw new NoteHeldError(`${path} is held by another process`);
+      }
+      // The last owner may have removed the file after it was opened here, and it is nobody's note then.
+      const { dev, ino } = fs.fstatSync(descriptor, { bigint: true });
+      if (tries === TRIES_MAX || fileId(path) === `${dev}:${ino}`) return descriptor;
+    } catch (error) {
+      fs.closeSync(descriptor);
+      throw error;
+    }
+    fs.closeSync(descriptor);
   }
 }
 

@@ -1,0 +1,55 @@
+/** Advisory locks of open files, as `flock(2)` has them: they belong to the open file, not to the process.
+ * So a program that opens and closes the same file elsewhere does not lose them, as it loses the locks
+ * that SQLite takes; and they go with the process, however it ends.
+ *
+ * @module
+ */
+
+import * as fs from "node:fs";
+import { loadLibc } from "./libc.ts";
+
+const LOCK_EXCLUSIVE = 2;
+const LOCK_NO_WAIT = 4;
+const UNLOCK = 8;
+const INTERRUPTED = 4;
+/** The error that says that another has the lock. */
+const WOULD_BLOCK = process.platform === "darwin" ? 35 : 11;
+
+/** What came of taking a lock; `"unsupported"` where the runtime, the platform or the file system has
+ * none. */
+export type FileLockOutcome = "taken" | "held" | "unsupported";
+
+/** Takes the exclusive lock of an open file, without waiting for it.
+ *
+ * @param descriptor The open file. The lock goes when it is closed.
+ * @param path Its path.
+ */
+export function lockFile(descriptor: number, path: string): FileLockOutcome {
+  const outcome = tryLock(descriptor);
+  if (outcome !== "taken") return outcome;
+  // Only a lock that excludes is one: neither is it certain that the runtime's descriptors are those of
+  // the system, nor that the file system means what it says.
+  const other = fs.openSync(path, "r");
+  try {
+    return tryLock(other) === "held" ? "taken" : "unsupported";
+  } finally {
+    fs.closeSync(other);
+  }
+}
+
+/** Gives the lock of an open file back. Closing it would do the same, unless a process that is just being
+ * started still has a copy of the descriptor.
+ */
+export function unlockFile(descriptor: number): void {
+  loadLibc()?.flock(descriptor, UNLOCK);
+}
+
+function tryLock(descriptor: number): FileLockOutcome {
+  const libc = loadLibc();
+  if (libc === undefined) return "unsupported";
+  for (;;) {
+    if (libc.flock(descriptor, LOCK_EXCLUSIVE | LOCK_NO_WAIT) === 0) return "taken";
+    const errno = libc.errno();
+    if (errno !== INTERRUPTED) return errno === WOULD_BLOCK ? "held" : "unsupported";
+  }
+}
