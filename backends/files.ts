@@ -90,6 +90,18 @@ export function syncDescriptor(descriptor: number): Promise<void> {
   });
 }
 
+/** Makes the names in a directory durable, on another thread. */
+export async function syncNames(directory: string): Promise<void> {
+  // Windows has no way to sync a directory, and keeps its names durable without being asked.
+  if (process.platform === "win32") return;
+  const descriptor = fs.openSync(directory, "r");
+  try {
+    await syncDescriptor(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
 /** Writes the first bytes of a file anew where they are, and makes them durable.
  *
  * After a failed write to the disk the system keeps showing what it holds in memory, and takes it for

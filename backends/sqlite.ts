@@ -11,7 +11,7 @@ import { nextTurn } from "../runtime/turn.ts";
 import { now } from "../runtime/timers.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
-import { areDescriptorsScarce, createFile, fileError, rewriteDurably } from "./files.ts";
+import { areDescriptorsScarce, createFile, fileError, rewriteDurably, syncNames } from "./files.ts";
 import { type Moment, tooManyMoments } from "./shared_view.ts";
 import { Connection } from "./sqlite_connection.ts";
 import { isSqliteTransient, sqliteError } from "./sqlite_driver.ts";
@@ -64,9 +64,14 @@ class SqliteEngine extends FileEngine {
     this.#connection = connection;
   }
 
-  /** Moves what a process before this one left in the log into the database, so that all of it is known
-   * to be on disk. */
-  async settle(): Promise<void> {
+  /** Makes the names of the files durable, that of the new log above all, and moves what a process before
+   * this one left in the log into the database: all of it is then known to be on disk. */
+  async start(): Promise<void> {
+    await this.#ofDisk(syncNames(dirname(this.#path)));
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
     await this.#ofDisk(this.#log.move(this.#connection));
   }
 
@@ -96,7 +101,7 @@ class SqliteEngine extends FileEngine {
     await this.#moving;
     if (this.failure === undefined) {
       // SQLite would move the log as well when it closes, and hold the event loop while it syncs.
-      await this.settle().catch(() => {
+      await this.#settle().catch(() => {
         // A failure is kept. On a full disk SQLite gets no further, and leaves the log for the next open.
       });
     }
@@ -147,7 +152,7 @@ class SqliteEngine extends FileEngine {
       );
       if (writes.length === 0) break;
       await nextTurn();
-      if (this.#log.hasGrown) await this.settle();
+      if (this.#log.hasGrown) await this.#settle();
     }
     // One sync of the log makes all its transactions durable, in their order.
     await this.#ofDisk(this.#log.sync());
@@ -225,7 +230,7 @@ class SqliteEngine extends FileEngine {
     const isBusy = this.views.moments > 0 || this.isApplying || this.isClosing;
     if (isBusy || this.#moving !== undefined || this.failure !== undefined) return;
     if (!this.#log.isLarge) return;
-    this.#moving = this.settle().catch(() => {
+    this.#moving = this.#settle().catch(() => {
       // A failure is kept, and a full disk is met again by the next apply.
     }).finally(() => this.#moving = undefined);
   }
@@ -262,7 +267,7 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
     // The first read creates the log's file.
     connection.pin();
     engine = new SqliteEngine(path, connection, position, options.guard);
-    await engine.settle();
+    await engine.start();
     return engine;
   } catch (error) {
     if (engine === undefined) connection?.close();
