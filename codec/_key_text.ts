@@ -46,8 +46,10 @@ export function decimalPart(what: string, name: string, value: number | bigint):
 export function encodeKey(what: string, text: string): Uint8Array {
   const bytes = utf8.encode(text);
   if (bytes.length > MAX_KEY_BYTES) {
-    const length = `length ${bytes.length} exceeds ${MAX_KEY_BYTES} bytes`;
-    throw new RangeError(`Cannot build ${what}: ${length}`);
+    throw new RangeError(
+      `Cannot build ${what}: it would be ${bytes.length} bytes long, more than the limit of ` +
+        `${MAX_KEY_BYTES}; shorten its parts`,
+    );
   }
   return bytes;
 }

@@ -198,8 +198,9 @@ export function trustPackKey(id: Uint8Array): Uint8Array {
     throw new TypeError(`Cannot build ${what}: id is not a Uint8Array`);
   }
   if (id.length !== TRUST_PACK_ID_BYTES) {
-    const length = `id length ${id.length} is not ${TRUST_PACK_ID_BYTES} bytes`;
-    throw new TypeError(`Cannot build ${what}: ${length}`);
+    throw new TypeError(
+      `Cannot build ${what}: id is ${id.length} bytes long, not ${TRUST_PACK_ID_BYTES}`,
+    );
   }
   let digits = "";
   for (const byte of id) digits += byte.toString(16).padStart(2, "0");

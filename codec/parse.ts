@@ -35,10 +35,12 @@ export type ParsedKey = {
  * ```
  */
 export function parseKey(key: Uint8Array): ParsedKey {
-  if (!(key instanceof Uint8Array)) throw new TypeError("Cannot parse key: not a Uint8Array");
+  if (!(key instanceof Uint8Array)) throw new TypeError("Cannot parse key: it is not a Uint8Array");
   const text = decode(key);
   const nul = text.indexOf("\0");
-  if (nul === -1) throw new TypeError("Cannot parse key: it holds no NUL");
+  if (nul === -1) {
+    throw new TypeError("Cannot parse key: it holds no NUL, as every key of this module does");
+  }
   const colon = text.indexOf(":", nul + 1);
   if (colon === -1) throw new TypeError('Cannot parse key: it holds no ":" after its first NUL');
   const tag = text.slice(nul + 1, colon + 1);

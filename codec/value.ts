@@ -28,7 +28,9 @@ const SCRATCH_VIEW = new DataView(SCRATCH.buffer);
  * ```
  */
 export function encodeU64(n: bigint): Uint8Array {
-  if (typeof n !== "bigint") throw new TypeError("Cannot encode u64: the value is not a bigint");
+  if (typeof n !== "bigint") {
+    throw new TypeError("Cannot encode u64: the value is not a bigint; write 1n in place of 1");
+  }
   if (n < 0n) throw new RangeError(`Cannot encode u64: ${n} is below 0`);
   if (n > U64_MAX) throw new RangeError(`Cannot encode u64: ${n} exceeds 2^64 - 1`);
   SCRATCH_VIEW.setBigUint64(0, n, true);
@@ -113,8 +115,10 @@ function load(bytes: Uint8Array, form: string, width: number): void {
     throw new TypeError(`Cannot decode ${form}: the value is not a Uint8Array`);
   }
   if (bytes.length !== width) {
-    const length = `length ${bytes.length} is not ${width} bytes`;
-    throw new StoreError("INVALID_VALUE", `Cannot decode ${form}: ${length}`);
+    throw new StoreError(
+      "INVALID_VALUE",
+      `Cannot decode ${form}: the value is ${bytes.length} bytes long, not ${width}`,
+    );
   }
   for (let i = 0; i < width; i++) SCRATCH[i] = bytes[i]!;
 }

@@ -146,7 +146,8 @@ export class Journal implements AsyncDisposable {
       }
       if (payload.length > MAX_PAYLOAD_BYTES) {
         throw new RangeError(
-          `Cannot append record: length ${payload.length} exceeds ${MAX_PAYLOAD_BYTES} bytes`,
+          `Cannot append record: the payload is ${payload.length} bytes long, more than the limit of ` +
+            `${MAX_PAYLOAD_BYTES}; split it among several records`,
         );
       }
       return this.#group.add(payload);
@@ -276,7 +277,9 @@ export class Journal implements AsyncDisposable {
  */
 export function checkSegmentBytes(segmentBytes: number): void {
   if (typeof segmentBytes !== "number") {
-    throw new TypeError(`Cannot open journal: segmentBytes is a ${typeof segmentBytes}`);
+    throw new TypeError(
+      `Cannot open journal: segmentBytes is a ${typeof segmentBytes}, not a number`,
+    );
   }
   if (Number.isInteger(segmentBytes) && segmentBytes >= 64 && segmentBytes <= 2 ** 40) return;
   throw new RangeError(

@@ -120,9 +120,13 @@ export class Applier {
     const failure = this.#failure;
     if (failure === undefined) return;
     if (this.#memtables.bytes < BYTES_BEFORE_REFUSING * this.#memtableBytes) return;
-    throw new StoreError(failure.code, `${what}: memory is full and ${failure.message}`, {
-      cause: failure,
-    });
+    throw new StoreError(
+      failure.code,
+      `${what}: memory is full, and stays so until what waits can be applied (${failure.message})`,
+      {
+        cause: failure,
+      },
+    );
   }
 
   /** Stops trying again, and waits for what is under way. */

@@ -87,6 +87,8 @@ export class Batch {
   }
 
   #requireOpen(what: string): void {
-    if (this.#writes.isCommitted) throw new StoreError("CLOSED", `${what}: it was committed`);
+    if (this.#writes.isCommitted) {
+      throw new StoreError("CLOSED", `${what}: it was committed already; begin another one`);
+    }
   }
 }

@@ -175,7 +175,7 @@ export class StoreCore {
   async transact<T>(what: string, body: (transaction: Transaction) => T): Promise<T> {
     this.#requireIdle(what);
     if (typeof body !== "function") {
-      throw new TypeError(`${what}: the function is ${describe(body)}`);
+      throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
     }
     const writes = new WriteSet(this.#parts.router);
     const transaction = new Transaction(this.source(what), writes);

@@ -33,7 +33,7 @@ export class ReadLock {
 
   /** Takes hold of a store.
    *
-   * @throws {StoreError} `LOCKED`: a process has it open; `CORRUPT`, `IO`.
+   * @throws {StoreError} `LOCKED`: a process has it open; `IO`.
    */
   static acquire(what: string, directory: string): ReadLock {
     const realPath = fs.realpathSync(directory);
@@ -48,7 +48,12 @@ export class ReadLock {
       return new ReadLock(realPath, database);
     } catch (error) {
       database?.close();
-      if (!isSqliteBusy(error)) throw sqliteError(`${what}: ${path}`, error);
+      if (!isSqliteBusy(error)) {
+        const failure = sqliteError(`${what}: ${path}`, error);
+        // Nobody can have locked what is not a database.
+        if (failure.code === "CORRUPT") return new ReadLock(realPath, undefined);
+        throw failure;
+      }
       throw new StoreError("LOCKED", `${what} ${directory}: ${otherOwner(realPath)}`);
     }
   }

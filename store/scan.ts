@@ -46,7 +46,11 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
     throw new TypeError(`${what}: the range is ${describe(range)}; {} stands for all keys`);
   }
   for (const [name, value] of Object.entries(range)) {
-    if (!KNOWN.has(name)) throw new TypeError(`${what}: a range has no property ${name}`);
+    if (!KNOWN.has(name)) {
+      throw new TypeError(
+        `${what}: a range has no property ${name}, only ${[...KNOWN].join(", ")}`,
+      );
+    }
     const isBound = name !== "reverse" && name !== "limit";
     if (isBound && value !== undefined) checkBytes(what, name, value);
   }

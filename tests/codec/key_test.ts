@@ -115,7 +115,7 @@ for (const keyCase of KEY_CASES) {
         assertThrows(
           () => buildKey(keyCase, plain.with(textIndex, over)),
           RangeError,
-          "key: length 1979 exceeds 1978 bytes",
+          "key: it would be 1979 bytes long, more than the limit of 1978",
         );
       }
     });
@@ -166,8 +166,16 @@ test("subjectScanPrefix() refuses what cannot be a subject", () => {
 
 test("Scan prefixes longer than any key are refused", () => {
   const long = "x".repeat(1978);
-  assertThrows(() => subjectScanPrefix(long), RangeError, "length 1979 exceeds 1978 bytes");
-  assertThrows(() => tagScanPrefix("V", long), RangeError, "length 1981 exceeds 1978 bytes");
+  assertThrows(
+    () => subjectScanPrefix(long),
+    RangeError,
+    "1979 bytes long, more than the limit of 1978",
+  );
+  assertThrows(
+    () => tagScanPrefix("V", long),
+    RangeError,
+    "1981 bytes long, more than the limit of 1978",
+  );
 });
 
 type Refusal = [bad: unknown, ErrorClass: ErrorConstructor, reason: string];
@@ -190,8 +198,8 @@ function badPartsOf(kind: string): Refusal[] {
   }
   if (kind === "id") {
     return [
-      [new Uint8Array(31), TypeError, "length 31 is not 32 bytes"],
-      [new Uint8Array(33), TypeError, "length 33 is not 32 bytes"],
+      [new Uint8Array(31), TypeError, "is 31 bytes long, not 32"],
+      [new Uint8Array(33), TypeError, "is 33 bytes long, not 32"],
       ["x".repeat(32), TypeError, "is not a Uint8Array"],
       [undefined, TypeError, "is not a Uint8Array"],
     ];

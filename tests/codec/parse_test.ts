@@ -50,5 +50,5 @@ test("parseKey() refuses a key of another layout", () => {
     assertThrows(() => parseKey(key), TypeError, `Cannot parse key: ${reason}`);
   }
   const notBytes = "\0H:h" as unknown as Uint8Array;
-  assertThrows(() => parseKey(notBytes), TypeError, "Cannot parse key: not a Uint8Array");
+  assertThrows(() => parseKey(notBytes), TypeError, "Cannot parse key: it is not a Uint8Array");
 });

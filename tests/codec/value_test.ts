@@ -84,7 +84,7 @@ test("decodeU64() and decodeF32() refuse a value of another length", () => {
       const error = assertThrows(
         () => decode(new Uint8Array(length)),
         StoreError,
-        `Cannot decode ${form}: length ${length} is not ${width} bytes`,
+        `Cannot decode ${form}: the value is ${length} bytes long, not ${width}`,
       );
       assertEquals(error.code, "INVALID_VALUE");
     }

@@ -219,7 +219,7 @@ for (const side of ["append", "btree"] as const) {
       assertEquals(error.code, "NO_SPACE");
       assertEquals(
         error.message,
-        "Cannot delete key: memory is full and Cannot write to the side: injected",
+        "Cannot delete key: memory is full, and stays so until what waits can be applied (Cannot write to the side: injected)",
       );
       assert(core.stats("stats").memtable.bytes < 10 * OPTIONS.memtableBytes);
       isFailing = false;

@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
 import { LMDB_FILE } from "../../backends/lmdb.ts";
+import { LOCK_FILE } from "../../store/lock.ts";
 import { ReadLock } from "../../store/read_lock.ts";
 import { Child } from "../backends/_child.ts";
 import { tempDirectory } from "../helpers/temp.ts";
@@ -143,6 +144,16 @@ test(
     lock.release();
   },
 );
+
+test("a damaged lock file does not keep a store from being restored", TIMEOUT, async () => {
+  using temp = tempDirectory();
+  const { paths: [, closed], contents } = await backups(temp.path);
+  fs.writeFileSync(join(closed!, LOCK_FILE), "no database, and long enough to be none".repeat(50));
+  const before = stateOf(closed!);
+  await HybridStore.restore(closed!, join(temp.path, "restored"));
+  assertEquals(stateOf(closed!), before);
+  await assertRestored(join(temp.path, "restored"), contents);
+});
 
 test("a damaged backup is refused by its own name, and nothing is left", TIMEOUT, async () => {
   using temp = tempDirectory();

@@ -125,7 +125,11 @@ test("HybridStore.transact() refuses an asynchronous function and writes nothing
 test("HybridStore.transact() rejects what is no function", async () => {
   await using store = await HybridStore.openTemp();
   for (const body of [undefined, null, {}, "x"] as never[]) {
-    await assertRejects(() => store.transact(body), TypeError, "Cannot run transaction: the fun");
+    await assertRejects(
+      () => store.transact(body),
+      TypeError,
+      "Cannot run transaction: the body is",
+    );
   }
 });
 
