@@ -19,6 +19,7 @@ export function dryFileSystem(fileSystem: JournalFileSystem): JournalFileSystem 
     },
     remove() {},
     syncDirectory() {},
+    syncDirectoryAsync: () => Promise.resolve(),
   };
 }
 

@@ -4,9 +4,11 @@
  * the disk when an earlier one did not. So a bad record with valid ones behind it means damage where
  * it had been synced, and an ordinary torn tail where it had not. The mark tells the two apart.
  *
- * The file `.durable` is 12 bytes, little-endian: the offset (u64) and its CRC32C (u32). It is written
- * after each sync and not synced itself, so it can lag behind but never run ahead. Where it is missing
- * (segments copied by hand) or damaged, everything counts as durable, which is the strict reading.
+ * The file `.durable` is 12 bytes, little-endian: the offset (u64) and its CRC32C (u32). It is written in
+ * place after each sync, and synced itself only after rotations, so it can lag behind but never run
+ * ahead. It is on disk, with its name, before the first segment is created, and 12 bytes at the start of
+ * a file lie within one sector: no power loss takes it or tears it. Where it is missing (segments
+ * copied by hand) or damaged, everything counts as durable, which is the strict reading.
  *
  * @module
  */
@@ -65,6 +67,9 @@ export function readDurableMark(
 /** The open mark of a journal that is being written. */
 export class DurableMark {
   readonly #file: JournalFile;
+  /** Whether something was noted that is not known to be on disk. */
+  #isAhead = true;
+  #syncing: Promise<void> | undefined;
 
   /** Opens the mark of a directory, creating it where there is none. */
   constructor(fileSystem: JournalFileSystem, directory: string) {
@@ -77,6 +82,7 @@ export class DurableMark {
    * which costs nothing but strictness, so an error is no reason to fail the caller.
    */
   note(offset: bigint): void {
+    this.#isAhead = true;
     try {
       writeFully(this.#file, encode(offset), 0);
     } catch {
@@ -84,19 +90,37 @@ export class DurableMark {
     }
   }
 
-  /** Notes an offset and returns once the note itself is on disk. */
-  noteDurably(offset: bigint): void {
+  /** Notes an offset and resolves once the note itself is on disk. */
+  async noteDurably(offset: bigint): Promise<void> {
     writeFully(this.#file, encode(offset), 0);
-    this.#file.syncNow();
+    await this.#file.sync();
+    this.#isAhead = false;
+  }
+
+  /** Starts to make the last note durable, unless a sync is under way. One that fails leaves the mark
+   * behind, as a power loss does.
+   */
+  sync(): void {
+    if (!this.#isAhead) return;
+    this.#syncing ??= this.#sync();
   }
 
   /** Makes the last note durable, as far as the disk lets it, and closes the file. */
-  close(): void {
-    try {
-      this.#file.syncNow();
-    } catch {
-      // The mark may then lag behind, as after a power loss.
-    }
+  async close(): Promise<void> {
+    await this.#syncing;
+    this.sync();
+    await this.#syncing;
     closeQuietly(this.#file);
+  }
+
+  async #sync(): Promise<void> {
+    this.#isAhead = false;
+    try {
+      await this.#file.sync();
+    } catch {
+      // The next note is written into the same page.
+    } finally {
+      this.#syncing = undefined;
+    }
   }
 }

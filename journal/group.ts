@@ -97,14 +97,16 @@ export class AppendGroup {
     try {
       offset = this.#writer.write(this.#buffer.subarray(start, run.at(-1)!.end));
     } catch (error) {
-      for (const append of run) append.reject(error);
+      this.#writer.afterUndo(error).then((reason) => {
+        for (const append of run) append.reject(reason);
+      });
       return;
     }
     this.#appends += run.length;
     const settle = () => {
       for (const append of run) append.resolve(offset + BigInt(append.start - start));
     };
-    if (!this.#waitsForSync) return settle();
+    if (!this.#waitsForSync && !this.#writer.isBehind) return settle();
     this.#writer.sync().then(settle, (error) => {
       for (const append of run) append.reject(error);
     });

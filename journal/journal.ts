@@ -26,7 +26,6 @@ export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024;
  *
  * @throws {StoreError} As {@linkcode Journal.open} does.
  */
-// deno-lint-ignore require-await
 export async function openWriter(
   fileSystem: JournalFileSystem,
   directory: string,
@@ -37,7 +36,7 @@ export async function openWriter(
   try {
     fileSystem.makeDirectory(path);
     const recovered = recover(fileSystem, path, options);
-    const writer = new JournalWriter(fileSystem, path, options, recovered);
+    const writer = await JournalWriter.open(fileSystem, path, options, recovered);
     return { writer, recovery: recovered.report };
   } catch (error) {
     throw fileError(`Cannot open journal ${directory}`, error);

@@ -1,7 +1,9 @@
 /** Recovery: what opening a journal checks, cuts and reports.
  *
- * Every segment but the last was durable before its successor was created, so there damage is damage.
- * The last one may end in a torn tail: what was being written when the process or the machine died.
+ * Below the durable mark everything was on disk, so there damage is damage. What lies above it is what
+ * was being written when the process or the machine died, and nobody was promised it: the journal ends
+ * at the first fault there, whatever follows, be it in further segments. Without a mark, all but
+ * a torn tail of the last segment counts as damage.
  *
  * @module
  */
@@ -11,7 +13,7 @@ import { StoreError } from "../codec/error.ts";
 import { readDurableMark } from "./durable_mark.ts";
 import { closeQuietly, type JournalFileSystem, readFully } from "./file_system.ts";
 import { crcMatches, RECORD_HEADER_BYTES, statedLength } from "./record.ts";
-import { cutSegment, setAside } from "./salvage.ts";
+import { cutJournal, setAside } from "./salvage.ts";
 import { listSegments, RESERVED_BYTES_MAX, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { type Fault, SegmentReader } from "./segment_reader.ts";
 
@@ -19,7 +21,7 @@ import { type Fault, SegmentReader } from "./segment_reader.ts";
 export interface JournalRecovery {
   /** Valid records in all segments. */
   readonly records: number;
-  /** Bytes cut from the end, 0 where nothing was. */
+  /** Bytes cut from the end, 0 where nothing was. Zeros that a writer had reserved do not count. */
   readonly truncatedBytes: number;
   /** Why something was cut or is missing: `torn tail at offset 123: crc32c`. */
   readonly reason?: string;
@@ -31,6 +33,9 @@ export interface JournalRecovery {
 export interface Recovered {
   readonly segments: Segment[];
   readonly end: bigint;
+  /** Below this everything is known to be on disk. What lies behind it was found, but may be in memory
+   * alone. */
+  readonly provenEnd: bigint;
   readonly report: JournalRecovery;
 }
 
@@ -55,8 +60,8 @@ export interface RecoveryPolicy {
   readonly reserves?: boolean;
 }
 
-/** Checks the segments of a directory and cuts a torn tail. The writer that takes over makes durable
- * what is left: it was found, so it may be relied on.
+/** Checks the segments of a directory and cuts what nobody was promised. The writer that takes over
+ * makes durable what is left: it was found, so it may be relied on.
  *
  * @param fileSystem The file access.
  * @param directory The journal's directory.
@@ -71,25 +76,26 @@ export function recover(
   const mark = readDurableMark(fileSystem, directory);
   const segments = listSegments(fileSystem, directory);
   const unborn = findUnborn(fileSystem, segments, mark);
-  if (unborn !== undefined) segments.pop();
-  const recovered = recoverSegments(fileSystem, directory, segments, { unborn, mark, ...policy });
-  // Not before the rest is known to be sound: it proves that what precedes it was durable.
-  if (unborn !== undefined) fileSystem.remove(unborn.path);
-  return recovered;
+  // Without a mark everything counts as durable, and so does what precedes an unfinished segment.
+  const durable = mark ?? unborn?.base;
+  const recovered = recoverSegments(fileSystem, directory, segments, {
+    ...policy,
+    unborn,
+    durable,
+  });
+  return { ...recovered, provenEnd: mark ?? 0n };
 }
 
 function recoverSegments(
   fileSystem: JournalFileSystem,
   directory: string,
   segments: Segment[],
-  policy: RecoveryPolicy & { unborn: Segment | undefined; mark: bigint | undefined },
-): Recovered {
-  const { salvage, requireSynced = false, reserves = false, unborn, mark } = policy;
-  // A segment is only begun once everything before it is durable.
-  const durable = unborn?.base ?? mark;
-  // Where no segment is left, offsets still go on where they were: none is ever given twice.
+  policy: RecoveryPolicy & { unborn: Segment | undefined; durable: bigint | undefined },
+): Omit<Recovered, "provenEnd"> {
+  const { salvage, requireSynced = false, reserves = false, unborn, durable } = policy;
+  // Where no segment is left, offsets still continue where they were: none is ever given twice.
   let end = segments[0]?.base ?? durable ?? 0n;
-  if (segments.length === 0 && unborn === undefined && end > 0n) {
+  if (segments.length === 0 && end > 0n) {
     const reason = `no segment is left of what had been synced up to offset ${end}`;
     if (!salvage) throw corrupt(directory, reason, policy);
     return { segments, end, report: { records: 0, truncatedBytes: 0, reason } };
@@ -104,28 +110,30 @@ function recoverSegments(
     if (scan.damage === undefined) continue;
     const { offset, fault } = scan.damage;
     const segment = segments[index]!;
-    const isLast = index === segments.length - 1;
     const next = segments[index + 1];
-    // Zeros behind the last record are none of the journal: in a segment that has a successor whoever
-    // opens it, in the last one where nothing is known to have been there.
+    const isUnpromised = durable !== undefined && offset >= durable;
+    // Zeros behind the last record are not part of the journal: in a segment that has a successor
+    // whatever the policy, in the last one where nothing is known to have been there.
     const mayBeReserve = next !== undefined
       ? next.base === offset
-      : reserves && fault !== "header" && durable !== undefined && durable <= offset;
+      : reserves && fault !== "header" && isUnpromised;
     if (mayBeReserve && isReserve(fileSystem, segment, offset)) {
-      if (isLast) cutSegment(fileSystem, segment, offset);
+      if (next === undefined) cutJournal(fileSystem, directory, segments, index, offset);
       continue;
     }
-    const wasSynced = requireSynced && durable !== undefined && offset < durable;
-    const mayBeTorn = isLast && fault !== "header" && !wasSynced;
-    if (mayBeTorn && isTornTail(fileSystem, segment, offset, durable)) {
-      truncatedBytes = cutSegment(fileSystem, segment, offset);
-      reasons.push(`torn tail at offset ${offset}: ${fault}`);
+    const mayBeTorn = (next === undefined || next === unborn) && fault !== "header" &&
+      !(requireSynced && durable !== undefined);
+    if (isUnpromised || (mayBeTorn && !validRecordFollows(fileSystem, segment, offset))) {
+      truncatedBytes = countBytes(fileSystem, segments.slice(index), offset, reserves);
+      cutJournal(fileSystem, directory, segments, index, offset);
+      segments.length = index + 1;
+      if (segment !== unborn) reasons.push(`torn tail at offset ${offset}: ${fault}`);
       break;
     }
     const reason = `damage at offset ${offset}: ${fault}`;
     if (!salvage) throw corrupt(segment.path, `${reason}, and it is no torn tail`, policy);
     const salvaged = setAside(fileSystem, directory, segments, index, offset);
-    const kept = segments.slice(0, offset === segment.base ? index : index + 1);
+    const kept = segments.slice(0, index + 1);
     return { segments: kept, end, report: { records, reason, ...salvaged } };
   }
   // There may be nothing to cut and nothing to read, and still it must not pass in silence.
@@ -146,7 +154,7 @@ function corrupt(path: string, reason: string, policy: RecoveryPolicy): StoreErr
 }
 
 /** Returns a last segment that was being created when the process died: too short to hold a record,
- * with a header that is not whole. Its predecessor was durable by then, so nothing is lost with it.
+ * with a header that is not whole.
  */
 function findUnborn(
   fileSystem: JournalFileSystem,
@@ -206,14 +214,25 @@ function isReserve(fileSystem: JournalFileSystem, segment: Segment, offset: bigi
   return rest.length <= RESERVED_BYTES_MAX && rest.every((byte) => byte === 0);
 }
 
-function isTornTail(
+/** Returns how many bytes of records lie behind an offset. Zeros at the end of a segment may be what its
+ * writer had reserved, and are left out then.
+ *
+ * @param segments The segments from the one that holds the offset on.
+ */
+function countBytes(
   fileSystem: JournalFileSystem,
-  segment: Segment,
+  segments: readonly Segment[],
   offset: bigint,
-  durable: bigint | undefined,
-): boolean {
-  if (durable !== undefined && offset >= durable) return true;
-  return !validRecordFollows(fileSystem, segment, offset);
+  reserves: boolean,
+): number {
+  let count = 0;
+  for (const segment of segments) {
+    const from = segment === segments[0] ? offset : segment.base;
+    const bytes = readFrom(fileSystem, segment, from);
+    const zeros = bytes.length - 1 - bytes.findLastIndex((byte) => byte !== 0);
+    count += bytes.length - (reserves ? Math.min(zeros, RESERVED_BYTES_MAX) : 0);
+  }
+  return count;
 }
 
 /** Looks at every byte behind a bad record for the start of a valid one. */

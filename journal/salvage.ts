@@ -11,25 +11,36 @@ import {
   readFully,
   writeFully,
 } from "./file_system.ts";
-import { type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { encodeSegmentHeader, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 
 const COPY_BYTES = 1024 * 1024;
 
-/** Cuts a segment at an offset. Whoever writes the segment from then on has to sync it first.
+/** Ends a journal at an offset: removes the segments behind the one that holds it, and cuts that one. It
+ * has to be synced before it is written.
  *
- * @returns How many bytes were cut.
+ * The segment stays even where nothing is left in it, with a header as if it were new: a power loss
+ * between a removal and a creation would leave a journal without segments.
+ *
+ * @param index The segment that holds the offset.
  */
-export function cutSegment(
+export function cutJournal(
   fileSystem: JournalFileSystem,
-  segment: Segment,
+  directory: string,
+  segments: readonly Segment[],
+  index: number,
   offset: bigint,
-): number {
+): void {
+  // From the back and one by one, so that a crash in between cannot leave segments behind the fault
+  // without the fault.
+  for (const segment of segments.slice(index + 1).toReversed()) {
+    fileSystem.remove(segment.path);
+    fileSystem.syncDirectory(directory);
+  }
+  const segment = segments[index]!;
   const file = fileSystem.open(segment.path, "write");
   try {
-    const size = Number(offset - segment.base) + SEGMENT_HEADER_BYTES;
-    const truncatedBytes = file.size() - size;
-    file.truncate(size);
-    return truncatedBytes;
+    file.truncate(Number(offset - segment.base) + SEGMENT_HEADER_BYTES);
+    if (offset === segment.base) writeFully(file, encodeSegmentHeader(offset), 0);
   } finally {
     closeQuietly(file);
   }
@@ -67,16 +78,7 @@ export function setAside(
   }
   closeQuietly(target);
   fileSystem.syncDirectory(directory);
-  // From the back and one by one, so that a crash in between cannot leave segments behind the damage
-  // without the damage.
-  for (const segment of damaged.toReversed()) {
-    if (segment === damaged[0] && segment.base < offset) {
-      cutSegment(fileSystem, segment, offset);
-    } else {
-      fileSystem.remove(segment.path);
-      fileSystem.syncDirectory(directory);
-    }
-  }
+  cutJournal(fileSystem, directory, segments, index, offset);
   return { truncatedBytes, salvageFile };
 }
 

@@ -4,8 +4,6 @@
  */
 
 import { StoreError } from "../codec/error.ts";
-import { now } from "../runtime/timers.ts";
-import { nextTurn } from "../runtime/turn.ts";
 import { DurableMark } from "./durable_mark.ts";
 import {
   closeQuietly,
@@ -15,7 +13,9 @@ import {
   syncDirectory,
   writeFully,
 } from "./file_system.ts";
+import { Poison } from "./poison.ts";
 import type { Recovered } from "./recovery.ts";
+import { rewriteUnproven } from "./rewrite.ts";
 import {
   encodeSegmentHeader,
   RESERVE_BYTES,
@@ -24,18 +24,7 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentAt,
 } from "./segment.ts";
-
-/** Starts a sync of its own accord once this much is unsynced, so that the sync that a rotation has
- * to wait for stays short. */
-const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
-
-/** A sync that is expected to take less than this is run on the spot: handing it to another thread
- * and hearing of its end takes about 0.1 ms, as long as the sync itself on a fast disk. */
-const SYNC_NOW_MS_MAX = 0.5;
-/** More than this is not synced on the spot, whatever the disk did so far. */
-const SYNC_NOW_BYTES_MAX = 256 * 1024;
-/** The weight of the latest sync in what is expected of the next. */
-const LATEST_SYNC_WEIGHT = 0.25;
+import { SyncPath } from "./sync_path.ts";
 
 /** Zeros that are written behind the records, for those to come: a sync that finds its file neither
  * longer nor with new blocks has no metadata to write, which is up to half of its time. */
@@ -48,7 +37,7 @@ export interface WriterOptions {
   /** Whether room is reserved for small syncs: zeros behind the last record, until the segment is
    * closed or the process dies. Recovery has to know of it. */
   readonly reserves?: boolean;
-  /** Called before a segment is created or removed, and before the last one is cut and closed, with what
+  /** Called before a segment is created, cut or removed, and before the last one is closed, with what
    * is about to happen as the beginning of a message: `Cannot create journal segment`. Where it throws,
    * because the directory is no longer the journal's, that does not happen and the writer is poisoned. */
   readonly guard?: (what: string) => void;
@@ -66,64 +55,93 @@ export class JournalWriter {
   readonly #segmentBytes: number;
   readonly #reserves: boolean;
   readonly #guard: (what: string) => void;
+  readonly #poison = new Poison();
+  readonly #segments: Segment[];
+  readonly #syncPath: SyncPath;
+  #file: JournalFile;
+  #end: bigint;
   /** Whether room is reserved in the current segment. */
   #canReserve: boolean;
-  readonly #mark: DurableMark;
-  readonly #segments: Segment[];
-  #file: JournalFile;
-  /** Files that were rotated away from while a sync of them was under way. */
-  #retired: JournalFile[] = [];
-  #end: bigint;
-  #durableEnd: bigint;
-  /** The sync that is under way, and the one that has not begun. */
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
-  /** How long a small sync is expected to take. Unknown at first, so the first ones are not run on the
-   * spot. */
-  #expectedSyncMs = 2 * SYNC_NOW_MS_MAX;
-  #poison: StoreError | undefined;
-  /** The latest removal of segments; the next one waits for it. */
-  #removing: Promise<unknown> = Promise.resolve();
   /** Where the zeros in the file end; anything below its end where there are none. */
   #reservedEnd = 0;
+  /** The failed write that is being undone, and the sync that makes that final. */
+  #undoing: { readonly failure: StoreError; readonly done: Promise<unknown> } | undefined;
+  /** The latest removal of segments; the next one waits for it. */
+  #removing: Promise<unknown> = Promise.resolve();
   #writes = 0;
-  #syncs = 0;
 
   /** Takes over the end of a recovered journal, and starts a first segment where there is none.
    *
-   * What was recovered is synced once: it may never have been before the crash.
+   * What was recovered is on disk before it resolves: it may never have been before the crash.
+   *
+   * @throws {StoreError} What the guard throws; otherwise an error of a file operation.
    */
-  constructor(
+  static async open(
     fileSystem: JournalFileSystem,
     directory: string,
-    { segmentBytes, reserves = false, guard = () => {} }: WriterOptions,
+    options: WriterOptions,
     recovered: Recovered,
+  ): Promise<JournalWriter> {
+    const { end } = recovered;
+    const segments = [...recovered.segments];
+    const mark = new DurableMark(fileSystem, directory);
+    let file: JournalFile | undefined;
+    try {
+      file = await rewriteUnproven(fileSystem, recovered);
+      // The names before the mark: it must not speak of a segment that a power loss takes away.
+      await syncDirectory(fileSystem, directory);
+      // The mark before the first segment: a reader that sees one being created knows it by the mark.
+      await mark.noteDurably(end);
+      if (file === undefined) {
+        options.guard?.("Cannot create journal segment");
+        const segment = segmentAt(directory, end);
+        segments.push(segment);
+        file = fileSystem.create(segment.path);
+        writeFully(file, encodeSegmentHeader(end), 0);
+        await file.sync();
+        await syncDirectory(fileSystem, directory);
+      }
+      const parts = { fileSystem, directory, mark, file, segments, end };
+      return new JournalWriter(parts, options);
+    } catch (error) {
+      closeQuietly(file);
+      await mark.close();
+      throw error;
+    }
+  }
+
+  private constructor(
+    parts: {
+      fileSystem: JournalFileSystem;
+      directory: string;
+      mark: DurableMark;
+      file: JournalFile;
+      segments: Segment[];
+      end: bigint;
+    },
+    { segmentBytes, reserves = false, guard = () => {} }: WriterOptions,
   ) {
+    const { fileSystem, directory, mark } = parts;
     this.#fileSystem = fileSystem;
     this.#directory = directory;
     this.#segmentBytes = segmentBytes;
     this.#reserves = this.#canReserve = reserves;
     this.#guard = guard;
-    this.#segments = [...recovered.segments];
-    this.#end = recovered.end;
-    this.#durableEnd = recovered.end;
-    this.#mark = new DurableMark(fileSystem, directory);
-    const last = this.#segments.at(-1);
-    let file: JournalFile | undefined;
-    try {
-      if (last !== undefined) {
-        file = fileSystem.open(last.path, "write");
-        file.syncNow();
-      }
-      // Before the first segment, so that a reader that sees one being created knows it by the mark.
-      this.#mark.noteDurably(recovered.end);
-      fileSystem.syncDirectory(directory);
-      this.#file = file ?? this.#createSegment(recovered.end);
-    } catch (error) {
-      closeQuietly(file);
-      this.#mark.close();
-      throw error;
-    }
+    this.#segments = parts.segments;
+    this.#file = parts.file;
+    this.#end = parts.end;
+    const current = () => this.#file;
+    const end = () => this.#end;
+    const source = {
+      get file() {
+        return current();
+      },
+      get end() {
+        return end();
+      },
+      reserve: () => this.#reserve(),
+    };
+    this.#syncPath = new SyncPath({ fileSystem, directory, mark, source, poison: this.#poison });
   }
 
   /** The file access, for whoever reads the segments. */
@@ -138,7 +156,7 @@ export class JournalWriter {
 
   /** The offset below which everything is on disk. */
   get durableEnd(): bigint {
-    return this.#durableEnd;
+    return this.#syncPath.durableEnd;
   }
 
   /** The segments, in order; the last one is being written. */
@@ -157,40 +175,58 @@ export class JournalWriter {
     return Math.max(0, this.segmentRoom - Number(used));
   }
 
+  /** Whether so much waits for the disk that appends which would not wait for it should do so. */
+  get isBehind(): boolean {
+    return this.#syncPath.isBehind;
+  }
+
   /** Why nothing can be written any more, if so. */
   get poison(): StoreError | undefined {
-    return this.#poison;
+    return this.#poison.error;
   }
 
   /** Write calls that carried records, and syncs of any segment, since the journal was opened. */
   get counts(): { writes: number; syncs: number } {
-    return { writes: this.#writes, syncs: this.#syncs };
+    return { writes: this.#writes, syncs: this.#syncPath.syncs };
   }
 
   /** Writes sealed records behind the last one, in a new segment where they do not fit.
+   *
+   * Whoever was promised an answer must not be told of a failure before {@linkcode afterUndo} resolves:
+   * until then a power loss may bring the records back.
    *
    * @param records One or more whole records.
    * @returns The offset of the first.
    * @throws {StoreError} `NO_SPACE` or `IO`, with nothing left behind; `POISONED`.
    */
   write(records: Uint8Array): bigint {
-    this.#requireSound("Cannot write record");
+    const what = "Cannot write record";
+    this.#poison.requireNone(what);
+    this.#requireUndone(what);
     if (records.length > this.room && this.#end > this.#segments.at(-1)!.base) this.rotate();
     const position = this.#position;
     try {
       writeFully(this.#file, records, position);
     } catch (error) {
-      this.#undo(position);
-      throw fileError("Cannot write record", error);
+      const failure = fileError(what, error);
+      this.#undo(position, failure);
+      throw failure;
     }
     const offset = this.#end;
     this.#end += BigInt(records.length);
     this.#writes++;
-    if (this.#end - this.#durableEnd > UNSYNCED_BYTES_MAX && this.#running === undefined) {
-      // Whoever waits for a sync hears of the failure; here it is enough that the writer is poisoned.
-      this.sync().catch(() => {});
-    }
+    this.#syncPath.catchUp();
     return offset;
+  }
+
+  /** Resolves once nothing can bring back what a failed `write` has left, to why it failed: `POISONED`
+   * where it may come back after all.
+   *
+   * @param failure What `write` threw.
+   */
+  async afterUndo(failure: unknown): Promise<unknown> {
+    await this.#undoing?.done;
+    return this.#poison.error ?? failure;
   }
 
   /** Resolves once everything written before the call is on disk. However many wait, at most one sync is
@@ -200,34 +236,22 @@ export class JournalWriter {
    * @throws {StoreError} `POISONED` where the sync fails, or failed before.
    */
   sync(): Promise<void> {
-    if (this.#poison !== undefined) return Promise.reject(this.#poison);
-    if (this.#running === undefined && this.#durableEnd === this.#end) return Promise.resolve();
-    return this.#next ??= this.#syncNext();
+    return this.#syncPath.sync();
   }
 
   /** Ends the current segment and starts the next one; does nothing while the segment is empty.
    *
-   * The old segment is made durable first: that a segment has a successor proves that it is whole.
+   * Nothing is on disk by that: the next sync covers the old segment, then the name of the new one.
    *
    * @throws {StoreError} `NO_SPACE` or `IO`, with the old segment still in use; `POISONED`.
    */
   rotate(): void {
-    this.#requireSound("Cannot start journal segment");
+    this.#poison.requireNone("Cannot start journal segment");
     if (this.#end === this.#segments.at(-1)!.base) return;
-    if (this.#durableEnd < this.#end) {
-      try {
-        this.#syncs++;
-        this.#file.syncNow();
-      } catch (error) {
-        throw this.#poisonWith("Cannot sync journal segment", error);
-      }
-      this.#noteDurable(this.#end);
-    }
     this.#giveUpReserve();
     const previous = this.#file;
     this.#file = this.#createSegment(this.#end);
-    if (this.#running === undefined) closeQuietly(previous);
-    else this.#retired.push(previous);
+    this.#syncPath.retire(previous);
   }
 
   /** Removes the segments that lie below `cursor` as a whole; the current one always stays. Calls follow
@@ -246,74 +270,38 @@ export class JournalWriter {
   async close(): Promise<void> {
     await this.#removing;
     try {
-      if (this.#poison === undefined) {
+      if (this.#poison.error === undefined) {
         // What is behind the last record may be another owner's by now.
         this.#requireOwner("Cannot close journal");
         await this.sync();
       }
       this.#giveUpReserve();
     } finally {
-      await (this.#next ?? this.#running)?.catch(() => {});
-      this.#mark.close();
+      await this.#syncPath.close();
       closeQuietly(this.#file);
     }
   }
 
   async #remove(cursor: bigint): Promise<number> {
     const what = "Cannot remove journal segment";
-    this.#requireSound(what);
+    this.#poison.requireNone(what);
     let removed = 0;
     while (this.#segments.length > 1 && this.#segments[1]!.base <= cursor) {
+      // What is going to be the first segment has to be on disk. And one by one: removals that reach the
+      // disk in another order would leave a gap, which reads as damage.
+      await this.sync();
       this.#requireOwner(what);
       try {
         this.#fileSystem.remove(this.#segments[0]!.path);
-        this.#segments.shift();
-        removed++;
-        // One by one: removals that reach the disk in another order would leave a gap, which reads
-        // as damage.
-        await syncDirectory(this.#fileSystem, this.#directory);
       } catch (error) {
         throw fileError(what, error);
       }
+      this.#segments.shift();
+      this.#syncPath.noteNames();
+      removed++;
     }
+    if (removed > 0) await this.sync();
     return removed;
-  }
-
-  async #syncNext(): Promise<void> {
-    await nextTurn();
-    // The one before may have begun before the latest write. Its failure concerns whoever asks now even
-    // if a rotation has since synced the same file: the kernel reports an error once.
-    await this.#running;
-    this.#running = this.#next;
-    this.#next = undefined;
-    try {
-      await this.#runSync();
-    } finally {
-      this.#running = undefined;
-      this.#retired.splice(0).forEach(closeQuietly);
-    }
-  }
-
-  async #runSync(): Promise<void> {
-    // A sync that failed was the only one to hear of it: the next one of the same file may succeed.
-    if (this.#poison !== undefined) throw this.#poison;
-    const target = this.#end;
-    const bytes = Number(target - this.#durableEnd);
-    if (bytes === 0) return;
-    const isSmall = bytes <= SYNC_NOW_BYTES_MAX;
-    const isReserving = bytes <= RESERVE_BYTES_MIN && this.#reserve();
-    const start = now();
-    try {
-      this.#syncs++;
-      if (isSmall && this.#expectedSyncMs < SYNC_NOW_MS_MAX) this.#file.syncNow();
-      else await this.#file.sync();
-      this.#noteDurable(target);
-    } catch (error) {
-      throw this.#poisonWith("Cannot sync journal segment", error);
-    }
-    // What the reserve costs says nothing of the next sync.
-    if (!isSmall || isReserving) return;
-    this.#expectedSyncMs += (now() - start - this.#expectedSyncMs) * LATEST_SYNC_WEIGHT;
   }
 
   /** Where the next record goes in the file. */
@@ -343,19 +331,13 @@ export class JournalWriter {
 
   /** Cuts the zeros off. Where that fails they stay, and recovery knows them. */
   #giveUpReserve(): void {
-    if (this.#reservedEnd <= this.#position || this.#poison !== undefined) return;
+    if (this.#reservedEnd <= this.#position || this.#poison.error !== undefined) return;
     try {
       this.#file.truncate(this.#position);
     } catch {
       // They are no harm.
     }
     this.#reservedEnd = 0;
-  }
-
-  #noteDurable(offset: bigint): void {
-    if (offset <= this.#durableEnd) return;
-    this.#durableEnd = offset;
-    this.#mark.note(offset);
   }
 
   #createSegment(base: bigint): JournalFile {
@@ -365,8 +347,6 @@ export class JournalWriter {
     try {
       file = this.#fileSystem.create(segment.path);
       writeFully(file, encodeSegmentHeader(base), 0);
-      file.syncNow();
-      this.#fileSystem.syncDirectory(this.#directory);
     } catch (error) {
       closeQuietly(file);
       if (file !== undefined) this.#removeUnborn(segment);
@@ -378,45 +358,45 @@ export class JournalWriter {
     return file;
   }
 
-  /** Removes a segment that was not finished. Left in place, or brought back by a power loss when the
-   * segment before it has grown past its base, it would read as damage.
+  /** Removes a segment that was not finished. Left in place, it would read as damage once the segment
+   * before it has grown past its base. The next sync makes sure that it does not come back.
    */
   #removeUnborn(segment: Segment): void {
     try {
       this.#fileSystem.remove(segment.path);
-      this.#fileSystem.syncDirectory(this.#directory);
     } catch (error) {
-      throw this.#poisonWith(`Cannot remove unfinished journal segment ${segment.path}`, error);
+      throw this.#poison.set(`Cannot remove unfinished journal segment ${segment.path}`, error);
     }
+    this.#syncPath.noteNames();
   }
 
-  /** Takes back what a failed write may have left, so that not even a power loss brings it back. */
-  #undo(size: number): void {
+  /** Takes back what a failed write may have left. A sync then makes sure that not even a power loss
+   * brings it back.
+   */
+  #undo(size: number, failure: StoreError): void {
     try {
       if (this.#file.size() <= size) return;
+      // What is behind the last record may be another owner's by now.
+      this.#guard("Cannot undo a failed write to the journal");
       this.#file.truncate(size);
-      this.#reservedEnd = 0;
-      this.#syncs++;
-      this.#file.syncNow();
     } catch (error) {
-      throw this.#poisonWith("Cannot undo a failed write to the journal", error);
+      throw this.#poison.set("Cannot undo a failed write to the journal", error);
     }
+    this.#reservedEnd = 0;
+    this.#syncPath.noteFile();
+    const done = this.sync().catch(() => {}).then(() => this.#undoing = undefined);
+    this.#undoing = { failure, done };
   }
 
-  #poisonWith(
-    what: string,
-    cause: unknown,
-    why = "what is on disk is unknown, so writes are refused",
-  ): StoreError {
-    const { message } = fileError(what, cause);
-    this.#poison ??= new StoreError(
-      "POISONED",
-      `${message}; ${why} until the journal is reopened`,
-      {
-        cause,
-      },
-    );
-    return this.#poison;
+  /** Refuses a write where an earlier one is being undone: what that one has left, brought back by a
+   * power loss, could stand in front of records that follow this one.
+   */
+  #requireUndone(what: string): void {
+    if (this.#undoing === undefined) return;
+    const { code, message, cause } = this.#undoing.failure;
+    throw new StoreError(code, `${what}: an earlier one is still being undone: ${message}`, {
+      cause,
+    });
   }
 
   /** Asks the guard whether the directory may still be changed. */
@@ -424,14 +404,7 @@ export class JournalWriter {
     try {
       this.#guard(what);
     } catch (error) {
-      throw this.#poisonWith(what, error, "writes are refused");
+      throw this.#poison.set(what, error, "writes are refused");
     }
-  }
-
-  #requireSound(what: string): void {
-    if (this.#poison === undefined) return;
-    throw new StoreError("POISONED", `${what}: ${this.#poison.message}`, {
-      cause: this.#poison.cause,
-    });
   }
 }

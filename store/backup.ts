@@ -195,8 +195,13 @@ function requireLastKey(
 /** Creates a journal that is empty and begins at a position. */
 async function createJournal(directory: string, position: bigint): Promise<void> {
   nodeFileSystem.makeDirectory(directory);
-  const recovered = { segments: [], end: position, report: { records: 0, truncatedBytes: 0 } };
-  const writer = new JournalWriter(
+  const recovered = {
+    segments: [],
+    end: position,
+    provenEnd: position,
+    report: { records: 0, truncatedBytes: 0 },
+  };
+  const writer = await JournalWriter.open(
     nodeFileSystem,
     directory,
     { segmentBytes: Infinity },

@@ -145,8 +145,10 @@ export class WritePath {
     } catch (error) {
       this.#takeBack();
       this.#noteFailure(error);
-      written?.reject(error);
-      durable?.reject(error);
+      this.#journal.afterUndo(error).then((reason) => {
+        written?.reject(reason);
+        durable?.reject(reason);
+      });
       return error;
     }
     this.#memtables.active.bytes += this.#at - this.#start;
@@ -157,7 +159,9 @@ export class WritePath {
     if (this.#memtables.active.bytes >= this.#memtableBytes) this.seal();
     if (durable !== undefined) this.#settleWhenDurable(durable);
     else if (this.#durability !== "flush") this.#syncLater();
-    if (written !== undefined) this.#settle(written);
+    if (written === undefined) return undefined;
+    if (this.#journal.isBehind) this.#settleWhenDurable(written);
+    else this.#settle(written);
     return undefined;
   }
 

@@ -145,7 +145,7 @@ class SteppedFile implements JournalFile {
   }
 
   syncNow(): void {
-    around(`${this.#kind} sync at once`, () => this.#file.syncNow());
+    around(`${this.#kind} sync`, () => this.#file.syncNow());
   }
 
   close(): void {

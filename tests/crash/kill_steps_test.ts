@@ -26,7 +26,7 @@ const aroundEach = (names: string[]) =>
 /** Steps of a store that is being worked on, and how often each is passed before. */
 const WORKING: [names: string[], passes: number][] = [
   [[...aroundEach(["segment write"]), "half of segment write"], 20],
-  [aroundEach(["segment sync", "segment sync at once", "mark write"]), 4],
+  [aroundEach(["segment sync", "mark write"]), 4],
   [["half of mark write"], 4],
   [
     [...aroundEach(["segment creation", "segment header write"]), "half of segment header write"],
@@ -90,7 +90,10 @@ const CREATED_IN_PART: Record<string, (directory: string) => void> = {
 const OPENING: [left: StepChoice, names: string[]][] = [
   [
     { name: "half of segment write", passes: 10 },
-    aroundEach(["segment cut", "segment sync at once", "mark write", "lock release"]),
+    [
+      ...aroundEach(["segment cut", "segment write", "segment sync", "mark write", "lock release"]),
+      "half of segment write",
+    ],
   ],
   [
     { name: "before append apply", passes: 0 },
@@ -104,7 +107,7 @@ test("a process that dies at a step of its work loses nothing", { timeout: 180_0
 });
 
 test("a process that dies at a step of opening what another left loses nothing", {
-  timeout: 60_000,
+  timeout: 180_000,
 }, async () => {
   const steps = OPENING.flatMap(([left, names]) =>
     names.map((name) => [left, { name, passes: 0 }])

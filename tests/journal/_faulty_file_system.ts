@@ -1,9 +1,11 @@
-/** A journal's file access over real files that fails, shortens and delays on request, and knows which
- * files are open. Its syncs do nothing to the disk: no test takes the power away, and they take time.
+/** A journal's file access that fails, shortens and delays on request, and knows which files are open
+ * and whether two syncs of one file overlap. Over real files its syncs do nothing to the disk: no
+ * test takes their power away, and they take time.
  */
 
 import { mkdirSync } from "node:fs";
 import { basename } from "@std/path";
+import { syncDirectory } from "../../journal/file_system.ts";
 import { type JournalFile, type JournalFileSystem, nodeFileSystem } from "../../journal/mod.ts";
 
 /** One call of the file access. */
@@ -20,9 +22,28 @@ export function systemError(code: string): Error {
   return Object.assign(new Error(`${code}: injected`), { code });
 }
 
+/** Returns a hook for `beforeSync` that holds the syncs of segments alone. */
+export function forSegments(hook: () => Promise<void>): (operation: Operation) => Promise<void> {
+  return ({ name }) => name.endsWith(".seg") ? hook() : Promise.resolve();
+}
+
+/** A file that can lose what was not synced. */
+export interface LosingFile extends JournalFile {
+  /** Loses what a sync would have to write, as a failed one does. */
+  failSync?(): void;
+}
+
+function unsynced(file: JournalFile): JournalFile {
+  return Object.assign(file, { sync: () => Promise.resolve(), syncNow: () => {} });
+}
+
 const realFiles: JournalFileSystem = {
   ...nodeFileSystem,
   makeDirectory: (path) => mkdirSync(path, { recursive: true }),
+  open: (path, access) => unsynced(nodeFileSystem.open(path, access)),
+  create: (path) => unsynced(nodeFileSystem.create(path)),
+  syncDirectory: () => {},
+  syncDirectoryAsync: () => Promise.resolve(),
 };
 
 export class FaultyFileSystem implements JournalFileSystem {
@@ -31,11 +52,14 @@ export class FaultyFileSystem implements JournalFileSystem {
   /** Returns how many bytes the file takes in one write at most. */
   writeLimit: (operation: Operation) => number = () => Infinity;
   /** Called before a sync in the background, which waits for it. */
-  beforeSync: () => Promise<void> = () => Promise.resolve();
+  beforeSync: (operation: Operation) => Promise<void> = () => Promise.resolve();
   /** The operations so far. */
   readonly operations: Operation[] = [];
   /** The names of the files that are open. */
   readonly openNames: string[] = [];
+  /** The names of what was synced while a sync of the same was under way. */
+  readonly overlaps: string[] = [];
+  readonly #syncing = new Set<string>();
   readonly #files: JournalFileSystem;
 
   /** @param files What takes the operations that do not fail; the real files by default. */
@@ -69,7 +93,31 @@ export class FaultyFileSystem implements JournalFileSystem {
   }
 
   syncDirectory(path: string): void {
-    this.start("syncDirectory", path);
+    this.syncing(path, () => {
+      this.start("syncDirectory", path);
+      this.#files.syncDirectory(path);
+    });
+  }
+
+  async syncDirectoryAsync(path: string): Promise<void> {
+    await this.syncing(path, async () => {
+      await this.beforeSync(this.start("syncDirectoryAsync", path));
+      await syncDirectory(this.#files, path);
+    });
+  }
+
+  /** Runs a sync, and notes where another one of the same is under way. */
+  syncing<T>(path: string, sync: () => T): T {
+    if (this.#syncing.has(path)) this.overlaps.push(basename(path));
+    this.#syncing.add(path);
+    const end = () => void this.#syncing.delete(path);
+    let result: T | undefined;
+    try {
+      result = sync();
+    } finally {
+      if (!(result instanceof Promise)) end();
+    }
+    return result instanceof Promise ? result.finally(end) as T : result;
   }
 
   /** Notes an operation and fails where it is to fail. */
@@ -89,7 +137,7 @@ export class FaultyFileSystem implements JournalFileSystem {
 class FaultyFile implements JournalFile {
   readonly #owner: FaultyFileSystem;
   readonly #path: string;
-  readonly #file: JournalFile;
+  readonly #file: LosingFile;
 
   constructor(owner: FaultyFileSystem, path: string, file: JournalFile) {
     this.#owner = owner;
@@ -120,12 +168,27 @@ class FaultyFile implements JournalFile {
   }
 
   async sync(): Promise<void> {
-    this.#owner.start("sync", this.#path);
-    await this.#owner.beforeSync();
+    await this.#owner.syncing(this.#path, async () => {
+      try {
+        await this.#owner.beforeSync(this.#owner.start("sync", this.#path));
+      } catch (error) {
+        this.#file.failSync?.();
+        throw error;
+      }
+      await this.#file.sync();
+    });
   }
 
   syncNow(): void {
-    this.#owner.start("syncNow", this.#path);
+    this.#owner.syncing(this.#path, () => {
+      try {
+        this.#owner.start("syncNow", this.#path);
+      } catch (error) {
+        this.#file.failSync?.();
+        throw error;
+      }
+      this.#file.syncNow();
+    });
   }
 
   close(): void {

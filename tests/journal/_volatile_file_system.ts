@@ -1,9 +1,12 @@
 /** A journal's file access in memory that can lose its power. What was not synced is then on disk or
- * not, block by block and name by name, as chance has it. */
+ * not, block by block and name by name, as chance has it.
+ *
+ * A write-back that fails is reported as Linux does: once for each file that is open at the time. Its
+ * blocks count as written from then on, are read as before, and are not on disk unless written again. */
 
 import { basename, dirname } from "@std/path";
 import type { JournalFile, JournalFileSystem } from "../../journal/mod.ts";
-import { systemError } from "./_faulty_file_system.ts";
+import { type LosingFile, systemError } from "./_faulty_file_system.ts";
 
 /** What a disk writes as a whole or not at all. Disks do so with 512 bytes; fewer are harder. */
 const BLOCK_BYTES = 32;
@@ -19,22 +22,76 @@ export function randomOf(seed: number): (limit: number) => number {
   };
 }
 
-/** The bytes of a file: the first version is on disk, the last one is what a read sees. */
+/** The bytes of a file. */
 class Inode {
-  versions: Uint8Array[];
+  /** What a read sees. */
+  bytes: Uint8Array;
+  /** What the disk may hold: the first is there, the last one is what a sync would bring there. */
+  #images: Uint8Array[];
+  /** Blocks that count as written and are not on disk. */
+  readonly #lost = new Set<number>();
+  /** How often a write-back has failed. */
+  failures = 0;
+  /** Whether a sync is under way. */
+  isSyncing = false;
 
   constructor(bytes: Uint8Array) {
-    this.versions = [bytes];
+    this.bytes = bytes;
+    this.#images = [bytes];
   }
 
-  get bytes(): Uint8Array {
-    return this.versions.at(-1)!;
+  /** The latest image. */
+  get image(): Uint8Array {
+    return this.#images.at(-1)!;
+  }
+
+  /** Writes into the file, or gives it another length. */
+  change(length: number, bytes?: Uint8Array, position = 0): void {
+    const changed = new Uint8Array(length);
+    changed.set(this.bytes.subarray(0, length));
+    if (bytes !== undefined) changed.set(bytes, position);
+    const end = position + (bytes?.length ?? 0);
+    for (const block of this.#lost) {
+      const at = block * BLOCK_BYTES;
+      const isWritten = at < end && position < at + BLOCK_BYTES;
+      if (isWritten || at >= length) this.#lost.delete(block);
+    }
+    this.bytes = changed;
+    this.#images.push(this.#imageNow());
+  }
+
+  /** What a sync would bring to the disk now. */
+  #imageNow(): Uint8Array {
+    const image = this.bytes.slice();
+    const onDisk = this.#images[0]!;
+    for (const block of this.#lost) {
+      const at = block * BLOCK_BYTES;
+      image.fill(0, at, at + BLOCK_BYTES);
+      image.set(onDisk.subarray(at, Math.min(at + BLOCK_BYTES, image.length)), at);
+    }
+    return image;
+  }
+
+  /** Notes that an image is on disk. Another sync may have been faster, or lost it. */
+  settle(image: Uint8Array): void {
+    this.#images.splice(0, Math.max(0, this.#images.indexOf(image)));
+  }
+
+  /** Fails to write what is not on disk; chance says which blocks of it are lost. */
+  fail(isLost: () => boolean): void {
+    const onDisk = this.#images[0]!;
+    for (let at = 0; at < this.bytes.length; at += BLOCK_BYTES) {
+      const block = (bytes: Uint8Array) => bytes.subarray(at, at + BLOCK_BYTES).join();
+      if (block(onDisk) !== block(this.bytes) && isLost()) this.#lost.add(at / BLOCK_BYTES);
+    }
+    this.#images = [this.#imageNow()];
+    this.failures++;
   }
 
   /** Returns what is left when the power goes. */
   survivor(random: (limit: number) => number): Inode {
-    const pick = () => this.versions[random(this.versions.length)]!;
-    const lengths = this.versions.map((version) => version.length);
+    const pick = () => this.#images[random(this.#images.length)]!;
+    const lengths = this.#images.map((image) => image.length);
     const shortest = Math.min(...lengths);
     const between = shortest + random(Math.max(...lengths) - shortest + 1);
     const survivor = new Uint8Array(random(2) === 0 ? between : pick().length);
@@ -50,6 +107,10 @@ export class VolatileFileSystem implements JournalFileSystem {
   before: () => void = () => {};
   /** Returns how many bytes a write to a segment takes; fewer than all fails it as a full disk does. */
   space: (wanted: number) => number = (wanted) => wanted;
+  /** Returns whether a block is lost by a write-back that fails. */
+  isLost: () => boolean = () => true;
+  /** The names of files of which two syncs have overlapped. */
+  overlaps: string[] = [];
   #names = new Map<string, Inode>();
   #durableNames = new Map<string, Inode>();
 
@@ -87,9 +148,15 @@ export class VolatileFileSystem implements JournalFileSystem {
     this.#durableNames = new Map(this.#names);
   }
 
+  /** Fails to write back what a file has unsynced. Every open file hears of it at its next sync. */
+  failWriteBack(path: string): void {
+    this.#names.get(path)?.fail(this.isLost);
+  }
+
   /** Returns the file system as it is found after the process has died: as it was. */
   loseProcess(): VolatileFileSystem {
     const after = new VolatileFileSystem();
+    after.overlaps = this.overlaps;
     after.#names = new Map(this.#names);
     after.#durableNames = new Map(this.#durableNames);
     return after;
@@ -98,6 +165,7 @@ export class VolatileFileSystem implements JournalFileSystem {
   /** Returns the file system as it is found after the power was lost. */
   losePower(random: (limit: number) => number): VolatileFileSystem {
     const after = new VolatileFileSystem();
+    after.overlaps = this.overlaps;
     for (const path of new Set([...this.#names.keys(), ...this.#durableNames.keys()])) {
       const names = random(2) === 0 ? this.#names : this.#durableNames;
       const survivor = names.get(path)?.survivor(random);
@@ -107,12 +175,21 @@ export class VolatileFileSystem implements JournalFileSystem {
     return after;
   }
 
-  #fileOf(path: string, inode: Inode): JournalFile {
-    const change = (length: number, bytes?: Uint8Array, position?: number) => {
-      const changed = new Uint8Array(length);
-      changed.set(inode.bytes.subarray(0, length));
-      if (bytes !== undefined) changed.set(bytes, position);
-      inode.versions.push(changed);
+  #fileOf(path: string, inode: Inode): LosingFile {
+    // The strict reading: a file that is opened later hears nothing.
+    let failuresHeard = inode.failures;
+    const begin = () => {
+      this.before();
+      if (inode.isSyncing) this.overlaps.push(basename(path));
+      inode.isSyncing = true;
+    };
+    const end = (image: Uint8Array) => {
+      inode.isSyncing = false;
+      if (failuresHeard !== inode.failures) {
+        failuresHeard = inode.failures;
+        throw systemError("EIO");
+      }
+      inode.settle(image);
     };
     return {
       size: () => {
@@ -129,25 +206,29 @@ export class VolatileFileSystem implements JournalFileSystem {
         this.before();
         const taken = path.endsWith(".seg") ? this.space(bytes.length) : bytes.length;
         if (taken === 0) throw systemError("ENOSPC");
-        const end = position + taken;
-        change(Math.max(inode.bytes.length, end), bytes.subarray(0, taken), position);
+        const length = Math.max(inode.bytes.length, position + taken);
+        inode.change(length, bytes.subarray(0, taken), position);
         return taken;
       },
       truncate: (size) => {
         this.before();
-        change(size);
+        inode.change(size);
       },
       sync: async () => {
-        this.before();
-        const covered = inode.bytes;
+        begin();
+        // What is written meanwhile is not covered.
+        const { image } = inode;
         await new Promise((resolve) => setImmediate(resolve));
+        end(image);
         this.before();
-        // What was written meanwhile is not covered, and another sync may have been faster.
-        inode.versions.splice(0, Math.max(0, inode.versions.indexOf(covered)));
       },
       syncNow: () => {
-        this.before();
-        inode.versions.splice(0, inode.versions.length - 1);
+        begin();
+        end(inode.image);
+      },
+      failSync: () => {
+        inode.fail(this.isLost);
+        failuresHeard = inode.failures;
       },
       close: () => {},
     };

@@ -15,6 +15,7 @@ import {
   openFast,
   payloadOf,
   readAll,
+  until,
   writeJournal,
 } from "./_journals.ts";
 
@@ -123,9 +124,10 @@ test("the mark follows each sync and never runs ahead of it", async () => {
   assertEquals(readMark(temp.path), 0n);
   await journal.sync();
   assertEquals(readMark(temp.path), 100n);
-  // The fourth record begins a segment, which makes those before it durable.
+  // The fourth record begins a segment, whose sync makes those before it durable first.
   await appendAll(journal, PAYLOADS.slice(2, 4));
-  assertEquals(readMark(temp.path), 150n);
+  assertEquals(readMark(temp.path), 100n);
+  await until(() => readMark(temp.path) === 200n);
   await journal.close();
   assertEquals(readMark(temp.path), 200n);
 });
@@ -138,12 +140,29 @@ test("opening and closing make durable what is there, and then the mark", async 
   const isChange = (kind: string) => /write|sync/.test(kind);
   const steps = () =>
     fileSystem.operations.splice(0).filter(({ kind }) => isChange(kind))
-      .map(({ kind, name }) => kind === "syncDirectory" ? kind : `${kind} ${name}`);
-  const marking = ["write .durable", "syncNow .durable"];
-  assertEquals(steps(), [`syncNow ${SEGMENT}`, ...marking, "syncDirectory"]);
+      .map(({ kind, name }) => kind === "syncDirectoryAsync" ? kind : `${kind} ${name}`);
+  const marking = ["write .durable", "sync .durable"];
+  assertEquals(steps(), [`sync ${SEGMENT}`, "syncDirectoryAsync", ...marking]);
   await journal.append(PAYLOADS[0]!);
   await journal.close();
   assertEquals(steps(), [`write ${SEGMENT}`, `sync ${SEGMENT}`, ...marking]);
+});
+
+test("the mark is durable after a rotation, and not after each sync", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: 166 });
+  const markSyncs = () =>
+    fileSystem.operations.filter(({ kind, name }) => /^sync/.test(kind) && name === ".durable")
+      .length;
+  const before = markSyncs();
+  await appendAll(journal, PAYLOADS.slice(0, 3));
+  assertEquals(markSyncs(), before);
+  await appendAll(journal, PAYLOADS.slice(3, 4));
+  assertEquals(markSyncs(), before + 1);
+  await journal.close();
+  // The second segment has taken nothing since.
+  assertEquals(markSyncs(), before + 1);
 });
 
 test("the mark is not moved by a sync that fails", async () => {

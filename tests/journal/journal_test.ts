@@ -134,8 +134,8 @@ test("Journal.removeBefore() keeps no removed segment open", async () => {
   await journal.removeBefore(600n);
   assertEquals(fileSystem.openNames.sort(), [".durable", segmentName(400)]);
   // One by one: a gap would read as damage.
-  const kinds = fileSystem.operations.slice(-10).map(({ kind }) => kind);
-  assertEquals(kinds.slice(-4), ["remove", "syncDirectory", "remove", "syncDirectory"]);
+  const kinds = fileSystem.operations.slice(-4).map(({ kind }) => kind.replace(/Async$/, ""));
+  assertEquals(kinds, ["remove", "syncDirectory", "remove", "syncDirectory"]);
 });
 
 test("payloads are copied on the way in and on the way out", async () => {
@@ -287,5 +287,5 @@ test("Journal.stats() counts what was done since the journal was opened", async 
   const size = { bytes: 600, segments: 3 };
   assertEquals(journal.stats(), { appends: 0, groups: 0, syncs: 0, ...size });
   await Promise.all([journal.append(new Uint8Array(0)), journal.append(new Uint8Array(1))]);
-  assertEquals(journal.stats(), { appends: 2, groups: 1, syncs: 1, bytes: 681, segments: 4 });
+  assertEquals(journal.stats(), { appends: 2, groups: 1, syncs: 2, bytes: 681, segments: 4 });
 });

@@ -129,7 +129,7 @@ test("a damaged length takes no more memory than the file is long", async () => 
   assertLess(Math.max(...fileSystem.operations.map(({ bytes }) => bytes)), 2 ** 20);
 });
 
-test("a last segment without a whole header was being created, and goes", async () => {
+test("a last segment without a whole header was being created, and is begun anew", async () => {
   using temp = tempDirectory();
   const whole = join(temp.path, "whole");
   const records = await writeJournal(whole, PAYLOADS);
@@ -148,7 +148,8 @@ test("a last segment without a whole header was being created, and goes", async 
       reason: "unfinished segment at offset 218",
     });
     await journal.close();
-    assertEquals(segmentNames(directory), [SEGMENT]);
+    assertEquals(segmentNames(directory), [SEGMENT, segmentName(218)]);
+    assertEquals(readFileSync(join(directory, segmentName(218))).length, 16);
     await assertWorks(directory, records);
   }
 });

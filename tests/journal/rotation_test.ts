@@ -1,8 +1,13 @@
 import { test } from "node:test";
-import { assert, assertEquals, assertGreater } from "@std/assert";
+import { assertEquals, assertGreater } from "@std/assert";
 import { Journal } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
-import { FaultyFileSystem, type Operation, systemError } from "./_faulty_file_system.ts";
+import {
+  FaultyFileSystem,
+  forSegments,
+  type Operation,
+  systemError,
+} from "./_faulty_file_system.ts";
 import { decodeJournal, segmentName, segmentNames } from "./_format.ts";
 import {
   appendAll,
@@ -48,31 +53,55 @@ test("a group that is larger than a segment is spread over several", async () =>
   assertEquals((await decodeJournal(temp.path)).slice(1), expected);
 });
 
-test("a segment is durable before the next one is created, and that one before it is used", async () => {
+test("a rotation waits for no sync, and the next one covers all of it in order", async () => {
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();
   const options = { fileSystem, sync: "manual", segmentBytes: SEGMENT_BYTES } as const;
   const journal = await Journal.open(temp.path, options);
   await appendAll(journal, PAYLOADS.slice(0, 4));
   const start = fileSystem.operations.length;
+  const steps = () =>
+    fileSystem.operations.slice(start)
+      .map(({ kind, name }) => name.endsWith(".seg") ? `${kind} ${parseInt(name)}` : kind);
   await appendAll(journal, PAYLOADS.slice(4, 5));
-  const steps = fileSystem.operations.slice(start)
-    .map(({ kind, name }) => name.endsWith(".seg") ? `${kind} ${parseInt(name)}` : kind);
-  // The write without a segment is that of the mark.
-  assertEquals(steps, [
-    "syncNow 0",
+  const written = ["create 200", "write 200", "write 200"];
+  assertEquals(steps(), written);
+  await journal.sync();
+  // The write and the sync without a segment are those of the mark.
+  assertEquals(steps(), [
+    ...written,
+    "sync 0",
+    "syncDirectoryAsync",
+    "sync 200",
     "write",
-    "create 200",
-    "write 200",
-    "syncNow 200",
-    "syncDirectory",
     "close 0",
-    "write 200",
+    "sync",
   ]);
   await journal.close();
 });
 
-for (const step of ["create", "write", "syncNow", "syncDirectory"] as const) {
+test("appends that wait for no sync wait for one once many segments do", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const options = { fileSystem, sync: "manual", segmentBytes: SEGMENT_BYTES } as const;
+  const journal = await Journal.open(temp.path, options);
+  const gates: (() => void)[] = [];
+  fileSystem.beforeSync = () => new Promise((resolve) => gates.push(resolve));
+  const payload = payloadOf(1, 150);
+  for (let i = 0; i < 8; i++) await journal.append(payload);
+  let isWritten = false;
+  const append = journal.append(payload).then(() => isWritten = true);
+  for (let i = 0; i < 5; i++) await nextTurn();
+  assertEquals([isWritten, journal.stats().segments], [false, 9]);
+  fileSystem.beforeSync = () => Promise.resolve();
+  gates.forEach((open) => open());
+  await append;
+  assertEquals(fileSystem.openNames.length, 2);
+  await journal.close();
+  assertEquals(fileSystem.overlaps, []);
+});
+
+for (const step of ["create", "write"] as const) {
   test(`a next segment that fails at ${step} rejects the group alone`, async () => {
     using temp = tempDirectory();
     const fileSystem = new FaultyFileSystem();
@@ -81,7 +110,7 @@ for (const step of ["create", "write", "syncNow", "syncDirectory"] as const) {
     const records = await appendAll(journal, PAYLOADS.slice(0, 3));
 
     const fail = ({ kind, name }: Operation) => {
-      if (kind !== step || (step !== "syncDirectory" && name === segmentName(0))) return;
+      if (kind !== step || name === segmentName(0)) return;
       fileSystem.before = () => {};
       throw systemError("ENOSPC");
     };
@@ -115,22 +144,83 @@ test("a group of which a part is written acknowledges that part", async () => {
   assertEquals((await decodeJournal(temp.path)).length, 4);
 });
 
-for (const step of ["remove", "syncDirectory"] as const) {
-  test(`an unfinished segment that stays because of ${step} poisons the journal`, async () => {
+test("an unfinished segment that cannot be removed poisons the journal", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+  const records = await appendAll(journal, PAYLOADS.slice(0, 4));
+  fileSystem.before = ({ kind, name }) => {
+    if (kind === "write" && name === segmentName(200)) throw systemError("ENOSPC");
+    if (kind === "remove") throw systemError("EIO");
+  };
+  await assertCode("POISONED", () => journal.append(PAYLOADS[4]!), "Cannot remove unfinished");
+  await assertCode("POISONED", () => journal.append(PAYLOADS[4]!));
+  assertEquals(await readAll(journal), records);
+  await journal.close();
+  assertEquals(fileSystem.openNames, []);
+  await assertWorks(temp.path, records, { segmentBytes: SEGMENT_BYTES });
+});
+
+test("the removal of an unfinished segment is on disk before anything behind it is durable", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+  await appendAll(journal, PAYLOADS.slice(0, 3));
+  fileSystem.before = ({ kind, name }) => {
+    if (kind === "write" && name === segmentName(150)) throw systemError("ENOSPC");
+  };
+  await assertCode("NO_SPACE", () => journal.append(payloadOf(4, 100)), "Cannot create");
+  const start = fileSystem.operations.length;
+  await journal.append(PAYLOADS[3]!);
+  const kinds = fileSystem.operations.slice(start).map(({ kind }) => kind);
+  // The last one is that of the mark.
+  assertEquals(kinds, ["write", "syncDirectoryAsync", "sync", "write"]);
+  await journal.close();
+});
+
+for (
+  const [what, isMeant] of Object.entries<(operation: Operation) => boolean>({
+    "the old segment": ({ kind, name }) => kind.startsWith("sync") && name === segmentName(0),
+    "the directory": ({ kind }) => kind.startsWith("syncDirectory"),
+    "the new segment": ({ kind, name }) => kind.startsWith("sync") && name === segmentName(200),
+  })
+) {
+  test(`a sync of ${what} that fails after a rotation poisons the journal`, async () => {
     using temp = tempDirectory();
     const fileSystem = new FaultyFileSystem();
-    const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
-    const records = await appendAll(journal, PAYLOADS.slice(0, 4));
-    fileSystem.before = ({ kind, name }) => {
-      if (kind === "write" && name === segmentName(200)) throw systemError("ENOSPC");
-      if (kind === step) throw systemError("EIO");
+    const options = { fileSystem, sync: "manual", segmentBytes: SEGMENT_BYTES } as const;
+    const journal = await Journal.open(temp.path, options);
+    const records = await appendAll(journal, PAYLOADS.slice(0, 5));
+    fileSystem.before = (operation) => {
+      if (isMeant(operation)) throw systemError("EIO");
     };
-    await assertCode("POISONED", () => journal.append(PAYLOADS[4]!), "Cannot remove unfinished");
-    await assertCode("POISONED", () => journal.append(PAYLOADS[4]!));
+    await assertCode("POISONED", () => journal.sync(), "Cannot sync journal");
+    fileSystem.before = () => {};
+    await assertCode("POISONED", () => journal.append(PAYLOADS[5]!));
+    await assertCode("POISONED", () => journal.removeBefore(200n));
     assertEquals(await readAll(journal), records);
+    assertEquals(segmentNames(temp.path).length, 2);
     await journal.close();
     assertEquals(fileSystem.openNames, []);
-    await assertWorks(temp.path, records, { segmentBytes: SEGMENT_BYTES });
+  });
+}
+
+for (const kind of ["sync", "syncDirectoryAsync"] as const) {
+  test(`a ${kind} that fails poisons a removal, and stops it`, async () => {
+    using temp = tempDirectory();
+    const fileSystem = new FaultyFileSystem();
+    const options = { fileSystem, sync: "manual", segmentBytes: SEGMENT_BYTES } as const;
+    const journal = await Journal.open(temp.path, options);
+    await appendAll(journal, PAYLOADS);
+    const isSynced = kind === "syncDirectoryAsync";
+    if (isSynced) await journal.sync();
+    fileSystem.before = (operation) => {
+      if (operation.kind === kind) throw systemError("EIO");
+    };
+    await assertCode("POISONED", () => journal.removeBefore(400n));
+    // What would become the first segment is not known to be on disk, or the first removal is not.
+    assertEquals(segmentNames(temp.path).length, isSynced ? 2 : 3);
+    await journal.close();
   });
 }
 
@@ -139,7 +229,7 @@ test("a rotation during a sync keeps the old file open until that sync is over",
   const fileSystem = new FaultyFileSystem();
   const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
   const gates: (() => void)[] = [];
-  fileSystem.beforeSync = () => new Promise((resolve) => gates.push(resolve));
+  fileSystem.beforeSync = forSegments(() => new Promise((resolve) => gates.push(resolve)));
   const settled: number[] = [];
   const appends = PAYLOADS.map(async (payload, i) => {
     for (let turn = 0; turn < i; turn++) await nextTurn();
@@ -163,45 +253,41 @@ test("a rotation during a sync keeps the old file open until that sync is over",
   assertEquals((await decodeJournal(temp.path)).length, PAYLOADS.length);
 });
 
-for (const turns of [0, 1, 2]) {
-  test(`a sync that fails although a rotation has overtaken it poisons whoever asked ${turns} turns before`, async () => {
-    using temp = tempDirectory();
-    const fileSystem = new FaultyFileSystem();
-    const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
-    let fail = () => {};
-    fileSystem.beforeSync = () =>
-      new Promise((_, reject) => fail = () => reject(systemError("EIO")));
-    const waiting = PAYLOADS.slice(0, 4).map((payload) =>
-      assertCode("POISONED", () => journal.append(payload))
-    );
-    await until(() => fileSystem.count("sync") === 1);
-    // The next segment is there, so everything before it was synced, and nothing is in it.
-    fileSystem.before = ({ kind, name }) => {
-      const isRecord = kind === "write" && name === segmentName(200);
-      if (isRecord && fileSystem.count("syncNow", name) > 0) throw systemError("ENOSPC");
-    };
-    await assertCode("NO_SPACE", () => journal.append(PAYLOADS[4]!));
-    assertEquals(segmentNames(temp.path).length, 2);
-    waiting.push(assertCode("POISONED", () => journal.sync()));
-    // Before the sync that was asked for begins, or when it already waits.
-    for (let i = 0; i < turns; i++) await nextTurn();
-    fail();
-    await Promise.all(waiting);
-    await journal.close();
-    assertEquals(fileSystem.openNames, []);
-  });
-}
+test("a sync that fails although a rotation has overtaken it poisons whoever waits", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+  const syncs = fileSystem.count("sync");
+  let fail = () => {};
+  fileSystem.beforeSync = () => new Promise((_, reject) => fail = () => reject(systemError("EIO")));
+  const waiting = PAYLOADS.slice(0, 4).map((payload) =>
+    assertCode("POISONED", () => journal.append(payload))
+  );
+  await until(() => fileSystem.count("sync") === syncs + 1);
+  waiting.push(assertCode("POISONED", () => journal.append(PAYLOADS[4]!)));
+  for (let i = 0; i < 3; i++) await nextTurn();
+  assertEquals(segmentNames(temp.path).length, 2);
+  // The rotation has begun no other sync, which would have taken the report.
+  assertEquals([fileSystem.count("sync"), fileSystem.count("syncNow")], [syncs + 1, 0]);
+  fileSystem.beforeSync = () => Promise.resolve();
+  fail();
+  await Promise.all(waiting);
+  await journal.close();
+  assertEquals([fileSystem.openNames, fileSystem.overlaps], [[], []]);
+});
 
 test("Journal.close() of a poisoned journal waits for the sync that still runs", async () => {
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();
   const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+  const syncs = fileSystem.count("sync");
   let open = () => {};
-  fileSystem.beforeSync = () => new Promise((resolve) => open = resolve);
+  fileSystem.beforeSync = forSegments(() => new Promise((resolve) => open = resolve));
   const running = journal.append(PAYLOADS[0]!);
-  await until(() => fileSystem.count("sync") === 1);
-  fileSystem.before = ({ kind }) => {
-    if (kind === "syncNow") throw systemError("EIO");
+  await until(() => fileSystem.count("sync") === syncs + 1);
+  fileSystem.before = ({ kind, name }) => {
+    if (kind === "write" && name === segmentName(50)) throw systemError("ENOSPC");
+    if (kind === "remove") throw systemError("EIO");
   };
   await assertCode("POISONED", () => journal.append(payloadOf(1, 200)));
   const closing = journal.close();
@@ -217,11 +303,12 @@ test("Journal.close() waits for what is queued behind a sync", async () => {
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();
   const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+  const syncs = fileSystem.count("sync", ".seg");
   let open = () => {};
   fileSystem.beforeSync = () => new Promise((resolve) => open = resolve);
   const events: string[] = [];
   const first = journal.append(PAYLOADS[0]!).then(() => events.push("first"));
-  await until(() => fileSystem.count("sync") === 1);
+  await until(() => fileSystem.count("sync", ".seg") === syncs + 1);
   const second = journal.append(PAYLOADS[1]!).then(() => events.push("second"));
   const closed = journal.close().then(() => events.push("closed"));
   await nextTurn();
@@ -233,5 +320,5 @@ test("Journal.close() waits for what is queued behind a sync", async () => {
   assertEquals(events, ["first", "second", "closed"]);
   assertEquals(fileSystem.openNames, []);
   assertEquals((await decodeJournal(temp.path)).length, 2);
-  assert(fileSystem.count("sync") === 2);
+  assertEquals(fileSystem.count("sync", ".seg"), syncs + 2);
 });

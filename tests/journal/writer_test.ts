@@ -4,8 +4,8 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { join } from "@std/path";
 import { Journal, StoreError } from "../../journal/mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
-import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
-import { decodeJournal, segmentName, segmentNames } from "./_format.ts";
+import { FaultyFileSystem, forSegments, systemError } from "./_faulty_file_system.ts";
+import { decodeJournal, segmentName } from "./_format.ts";
 import {
   appendAll,
   assertCode,
@@ -72,7 +72,7 @@ test("what a failed write left is taken back durably before it is reported", asy
   const start = fileSystem.operations.length;
   await assertCode("NO_SPACE", () => journal.append(payloadOf(1, 100)));
   const kinds = fileSystem.operations.slice(start).map(({ kind }) => kind);
-  assertEquals(kinds, ["write", "write", "size", "truncate", "syncNow"]);
+  assertEquals(kinds, ["write", "write", "size", "truncate", "sync"]);
   await journal.close();
 });
 
@@ -103,7 +103,13 @@ test("an error of a file operation becomes a StoreError with its cause", async (
   fileSystem.before = () => {};
 });
 
-for (const step of ["size", "truncate", "syncNow"]) {
+for (
+  const [step, message] of [
+    ["size", "Cannot undo a failed write"],
+    ["truncate", "Cannot undo a failed write"],
+    ["sync", "Cannot sync journal segment"],
+  ] as const
+) {
   test(`a failed write whose undoing fails at ${step} poisons the journal`, async () => {
     using temp = tempDirectory();
     const fileSystem = new FaultyFileSystem();
@@ -118,7 +124,7 @@ for (const step of ["size", "truncate", "syncNow"]) {
       if (writes === 2 && kind === step) throw systemError("EIO");
     };
     const group = PAYLOADS.slice(2, 4).map((payload) =>
-      assertCode("POISONED", () => journal.append(payload), "Cannot undo a failed write")
+      assertCode("POISONED", () => journal.append(payload), message)
     );
     await Promise.all(group);
     fileSystem.before = () => {};
@@ -134,6 +140,35 @@ for (const step of ["size", "truncate", "syncNow"]) {
     assert(found.length <= 3);
   });
 }
+
+test("until a failed write is undone on disk it is not reported, and later ones are refused", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
+  const records = await appendAll(journal, PAYLOADS.slice(0, 1));
+  let open = () => {};
+  fileSystem.beforeSync = () => new Promise((resolve) => open = resolve);
+  let writes = 0;
+  fileSystem.writeLimit = () => 60;
+  fileSystem.before = ({ kind }) => {
+    if (kind === "write" && writes++ === 1) throw systemError("ENOSPC");
+  };
+  const reported: string[] = [];
+  const fail = (name: string, payload: Uint8Array, message: string) =>
+    assertCode("NO_SPACE", () => journal.append(payload), message).then(() => reported.push(name));
+  const first = fail("first", payloadOf(1, 100), "Cannot write record: ENOSPC");
+  await nextTurn();
+  fileSystem.before = () => {};
+  const second = fail("second", PAYLOADS[1]!, "an earlier one is still being undone");
+  for (let i = 0; i < 5; i++) await nextTurn();
+  assertEquals([reported, statSync(join(temp.path, SEGMENT)).size], [[], 16 + 50]);
+  fileSystem.beforeSync = () => Promise.resolve();
+  open();
+  await Promise.all([first, second]);
+  records.push(...await appendAll(journal, PAYLOADS.slice(2)));
+  await journal.close();
+  await assertWorks(temp.path, records);
+});
 
 /** Fails unless every write is refused, while reading goes on up to the end. */
 async function assertPoisoned(
@@ -156,7 +191,9 @@ test("a failed sync poisons waiting and later appends, while reading goes on", a
   const records = await appendAll(journal, PAYLOADS.slice(0, 2));
 
   let fail = () => {};
-  fileSystem.beforeSync = () => new Promise((_, reject) => fail = () => reject(systemError("EIO")));
+  fileSystem.beforeSync = forSegments(() =>
+    new Promise((_, reject) => fail = () => reject(systemError("EIO")))
+  );
   const syncs = fileSystem.count("sync");
   // Too large for a sync on the spot.
   const running = assertCode("POISONED", () => journal.append(new Uint8Array(300 * 1024)));
@@ -187,21 +224,23 @@ for (const turns of [0, 1, 2]) {
     const fileSystem = new FaultyFileSystem();
     const journal = await Journal.open(temp.path, { fileSystem });
     let fail = () => {};
+    const syncs = fileSystem.count("sync", ".seg");
     // The kernel reports an error once: a second sync would find nothing wrong.
     fileSystem.beforeSync = () => {
-      if (fileSystem.count("sync") > 1) return Promise.resolve();
+      if (fileSystem.count("sync", ".seg") > syncs + 1) return Promise.resolve();
       return new Promise((_, reject) => fail = () => reject(systemError("EIO")));
     };
     const running = assertCode("POISONED", () => journal.append(PAYLOADS[0]!));
-    await until(() => fileSystem.count("sync") === 1);
+    await until(() => fileSystem.count("sync", ".seg") === syncs + 1);
     const queued = assertCode("POISONED", () => journal.append(PAYLOADS[1]!));
     for (let i = 0; i < turns; i++) await nextTurn();
     fail();
     await Promise.all([running, queued]);
     await assertPoisoned(journal, []);
+    fileSystem.beforeSync = () => Promise.resolve();
     await journal.close();
     assertEquals(fileSystem.openNames, []);
-    assertEquals(fileSystem.count("sync"), 1);
+    assertEquals(fileSystem.count("sync", ".seg"), syncs + 1);
   });
 }
 
@@ -209,14 +248,16 @@ test("a sync that was asked for before the journal was poisoned does not begin a
   using temp = tempDirectory();
   const fileSystem = new FaultyFileSystem();
   const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: 100 });
+  const syncs = fileSystem.count("sync", ".seg");
   const waiting = assertCode("POISONED", () => journal.append(PAYLOADS[0]!));
-  fileSystem.before = ({ kind }) => {
-    if (kind === "syncNow") throw systemError("EIO");
+  fileSystem.before = ({ kind, name }) => {
+    if (kind === "write" && name !== SEGMENT) throw systemError("ENOSPC");
+    if (kind === "remove") throw systemError("EIO");
   };
-  // Does not fit: a rotation, whose sync fails.
+  // Does not fit: a rotation, which fails and cannot be taken back.
   const rotating = assertCode("POISONED", () => journal.append(payloadOf(1, 90)));
   await Promise.all([waiting, rotating]);
-  assertEquals(fileSystem.count("sync"), 0);
+  assertEquals(fileSystem.count("sync", ".seg"), syncs);
   await journal.close();
   assertEquals(fileSystem.openNames, []);
 });
@@ -254,25 +295,10 @@ test("Journal.close() rejects with POISONED where its own sync fails, and closes
   const fileSystem = new FaultyFileSystem();
   const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
   await journal.append(PAYLOADS[0]!);
-  fileSystem.beforeSync = () => Promise.reject(systemError("EIO"));
+  fileSystem.beforeSync = forSegments(() => Promise.reject(systemError("EIO")));
   await assertCode("POISONED", () => journal.close());
   await assertCode("POISONED", () => journal.close());
   assertEquals(fileSystem.openNames, []);
-});
-
-test("a sync that a rotation needs and that fails poisons the journal", async () => {
-  using temp = tempDirectory();
-  const fileSystem = new FaultyFileSystem();
-  const options = { fileSystem, sync: "manual", segmentBytes: 100 } as const;
-  const journal = await Journal.open(temp.path, options);
-  const records = await appendAll(journal, PAYLOADS.slice(0, 1));
-  fileSystem.before = ({ kind }) => {
-    if (kind === "syncNow") throw systemError("EIO");
-  };
-  await assertCode("POISONED", () => journal.append(payloadOf(1, 60)));
-  await assertPoisoned(journal, records);
-  await journal.close();
-  assertEquals(segmentNames(temp.path), [SEGMENT]);
 });
 
 test("a descriptor that does not close changes nothing", async () => {
