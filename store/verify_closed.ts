@@ -8,12 +8,12 @@ import { Router } from "../codec/route.ts";
 import { nodeFileSystem } from "../journal/file_system.ts";
 import { describeLost, type Examination, examineStore, SIDES } from "./examine.ts";
 import { FaultLog } from "./fault_log.ts";
-import { StoreLock } from "./lock.ts";
 import { requireRemains } from "./paths.ts";
+import { ReadLock } from "./read_lock.ts";
 import type { VerifyOptions, VerifyReport } from "./types.ts";
 import { verifyJournal } from "./verify_journal.ts";
 
-/** Checks the store in a directory, under its lock, without changing a file of it.
+/** Checks the store in a directory, which nobody may open meanwhile, without changing anything in it.
  *
  * @throws {StoreError} `LOCKED`, `CORRUPT`: it is not a store; `UNSUPPORTED`, `NO_SPACE`, `IO`.
  */
@@ -26,11 +26,13 @@ export async function verifyClosed(
   if (!isPromised) {
     return new FaultLog().report({ keys: { append: 0, btree: 0 }, journalRecords: 0 });
   }
-  const lock = StoreLock.acquire(directory);
+  const lock = ReadLock.acquire(what, directory);
   try {
     const examination = await examineStore(directory, tmpdir(), options.onProgress ?? (() => {}));
     try {
-      return await verifyExamined(examination, options);
+      const report = await verifyExamined(examination, options);
+      lock.requireUnchanged(what);
+      return report;
     } finally {
       examination.close();
     }

@@ -235,7 +235,7 @@ test("the advice of every refusal works when it is followed literally", TIMEOUT,
   for (const outcome of await outcomesOf("open", directories)) {
     const { directory, code, message = "" } = outcome;
     assertEquals(code, "CORRUPT", `${directory}: ${JSON.stringify(outcome)}`);
-    const [, removed] = /store: (.*) is damaged; remove it/.exec(message) ?? [];
+    const [, removed] = /: ([^:]*) is damaged; remove it/.exec(message) ?? [];
     if (removed !== undefined) {
       fs.rmSync(removed);
     } else {
