@@ -107,6 +107,8 @@ export class VolatileFileSystem implements JournalFileSystem {
   before: () => void = () => {};
   /** Returns how many bytes a write to a segment takes; fewer than all fails it as a full disk does. */
   space: (wanted: number) => number = (wanted) => wanted;
+  /** Called when a sync has begun. */
+  onSync: (path: string) => void = () => {};
   /** Returns whether a block is lost by a write-back that fails. */
   isLost: () => boolean = () => true;
   /** The names of files of which two syncs have overlapped. */
@@ -148,7 +150,7 @@ export class VolatileFileSystem implements JournalFileSystem {
     this.#durableNames = new Map(this.#names);
   }
 
-  /** Fails to write back what a file has unsynced. Every open file hears of it at its next sync. */
+  /** Fails to write back what a file has unsynced. Every open file hears of it when its sync ends. */
   failWriteBack(path: string): void {
     this.#names.get(path)?.fail(this.isLost);
   }
@@ -182,6 +184,7 @@ export class VolatileFileSystem implements JournalFileSystem {
       this.before();
       if (inode.isSyncing) this.overlaps.push(basename(path));
       inode.isSyncing = true;
+      this.onSync(path);
     };
     const end = (image: Uint8Array) => {
       inode.isSyncing = false;

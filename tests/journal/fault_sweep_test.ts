@@ -1,14 +1,16 @@
 import { test } from "node:test";
 import { assert, assertEquals } from "@std/assert";
-import { join } from "@std/path";
 import { Journal, type JournalOptions, StoreError } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
 import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
 import type { DecodedRecord } from "./_format.ts";
 import { payloadOf, readAll } from "./_journals.ts";
 import { ReservingJournal, type TestJournal } from "./_reserving.ts";
+import { randomOf, VolatileFileSystem } from "./_volatile_file_system.ts";
 
+const DIRECTORY = "/journal";
 const SEGMENT_BYTES = 216;
+/** Ways in which the power is lost after each run. */
+const POWER_LOSSES = 3;
 
 /** What was tried with a journal, and what it promised. */
 interface Run {
@@ -29,11 +31,7 @@ const KINDS: Record<string, Open> = {
 };
 
 /** Uses a journal in every way, whatever fails. */
-async function use(
-  openJournal: Open,
-  directory: string,
-  fileSystem: FaultyFileSystem,
-): Promise<Run> {
+async function use(openJournal: Open, fileSystem: FaultyFileSystem): Promise<Run> {
   const run: Run = { attempted: [], acknowledged: [], cursor: 0n };
   const append = async (journal: TestJournal, length: number) => {
     const payload = payloadOf(run.attempted.length, length);
@@ -42,7 +40,7 @@ async function use(
     if (offset !== undefined) run.acknowledged.push({ offset, payload });
   };
   const open = () =>
-    attempt(() => openJournal(directory, { fileSystem, segmentBytes: SEGMENT_BYTES }));
+    attempt(() => openJournal(DIRECTORY, { fileSystem, segmentBytes: SEGMENT_BYTES }));
   const first = await open();
   if (first !== undefined) {
     await Promise.all([10, 0, 30].map((length) => append(first, length)));
@@ -76,15 +74,18 @@ async function attempt<T>(call: () => Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Fails unless the journal holds all that was acknowledged, and nothing that was not tried. */
+/** Fails unless the journal holds all that was acknowledged, and nothing that was not tried.
+ *
+ * @returns What it holds then, all of which it has promised.
+ */
 async function assertKept(
   openJournal: Open,
-  directory: string,
+  files: VolatileFileSystem,
   run: Run,
   what: string,
-): Promise<void> {
-  const fileSystem = new FaultyFileSystem();
-  await using journal = await openJournal(directory, { fileSystem });
+): Promise<Run> {
+  const fileSystem = new FaultyFileSystem(files);
+  await using journal = await openJournal(DIRECTORY, { fileSystem });
   const found = await readAll(journal);
   const byOffset = new Map(found.map(({ offset, payload }) => [offset, payload]));
   for (const { offset, payload } of run.acknowledged) {
@@ -100,7 +101,32 @@ async function assertKept(
   }
   const extra = payloadOf(99, 9);
   const offset = await journal.append(extra);
-  assertEquals(await readAll(journal), [...found, { offset, payload: extra }], what);
+  const acknowledged = [...found, { offset, payload: extra }];
+  assertEquals(await readAll(journal), acknowledged, what);
+  return { attempted: acknowledged.map(({ payload }) => payload), acknowledged, cursor: 0n };
+}
+
+/** Fails unless everything is kept when the power goes, and when the process dies, another one opens the
+ * journal, and the power goes then.
+ */
+async function assertKeptAfterAll(
+  openJournal: Open,
+  files: VolatileFileSystem,
+  run: Run,
+  nth: number,
+  what: string,
+): Promise<void> {
+  const losePower = async (files: VolatileFileSystem, run: Run, what: string) => {
+    for (let i = 0; i < POWER_LOSSES; i++) {
+      const seed = nth * POWER_LOSSES + i;
+      const survivors = files.losePower(randomOf(seed));
+      await assertKept(openJournal, survivors, run, `${what}, the power lost, seed ${seed}`);
+    }
+  };
+  await losePower(files, run, what);
+  const sameBoot = files.loseProcess();
+  const reopened = await assertKept(openJournal, sameBoot, run, what);
+  await losePower(sameBoot, reopened, `${what}, reopened`);
 }
 
 /** How a run fails from its Nth operation on. */
@@ -142,14 +168,17 @@ for (const [kind, open] of Object.entries(KINDS)) {
     test(`whichever ${name}, a ${kind} keeps what was acknowledged`, {
       timeout: 60_000,
     }, async () => {
-      using temp = tempDirectory();
       for (let nth = 1;; nth++) {
-        const directory = join(temp.path, `${nth}`);
-        const fileSystem = new FaultyFileSystem();
+        const files = new VolatileFileSystem();
+        // A sync that fails loses all that it was to write, or some of it.
+        const random = randomOf(nth);
+        files.isLost = () => nth % 2 === 0 || random(2) === 0;
+        const fileSystem = new FaultyFileSystem(files);
         prepare(fileSystem, nth);
-        const run = await use(open, directory, fileSystem);
+        const run = await use(open, fileSystem);
         assertEquals(fileSystem.openNames, [], `${name} ${nth}`);
-        await assertKept(open, directory, run, `${name} ${nth}`);
+        await assertKeptAfterAll(open, files, run, nth, `${name} ${nth}`);
+        assertEquals([fileSystem.overlaps, files.overlaps], [[], []], `${name} ${nth}`);
         if (fileSystem.operations.length < nth) {
           assertEquals(run.acknowledged.length, run.attempted.length);
           break;

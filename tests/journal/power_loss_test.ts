@@ -26,6 +26,8 @@ class Subject {
   #written = new Map<bigint, string>();
   #refused = new Set<string>();
   #cursor = 0n;
+  #isPoisoned = false;
+  #countDown = () => {};
 
   constructor(seed: number, open: Open) {
     this.#open = open;
@@ -40,19 +42,22 @@ class Subject {
     const fileSystem = this.#fileSystem;
     // Sometimes the power goes during recovery.
     let operations = this.#random(3) === 0 ? this.#random(40) : Infinity;
-    const countDown = () => {
+    this.#countDown = () => {
       if (--operations < 0) throw new Error("the power is gone");
     };
-    fileSystem.before = countDown;
+    fileSystem.before = this.#countDown;
+    fileSystem.isLost = () => this.#random(3) > 0;
+    this.#isPoisoned = false;
     const journal = await this.#attempt(() =>
       this.#open(DIRECTORY, { ...this.#options, fileSystem })
     );
     if (journal !== undefined) {
       if (operations === Infinity) await this.#check(journal);
       operations = Math.min(operations, this.#random(150));
-      while (operations >= 0) await this.#use(journal, fileSystem);
+      while (operations >= 0 && !this.#isPoisoned) await this.#use(journal, fileSystem);
       await this.#attempt(() => journal.close());
     }
+    assertEquals(fileSystem.overlaps, []);
     const isPowerLost = this.#random(3) > 0;
     this.#fileSystem = isPowerLost ? fileSystem.losePower(this.#random) : fileSystem.loseProcess();
     if (isPowerLost) this.#written.clear();
@@ -86,6 +91,7 @@ class Subject {
     const count = 1 + this.#random(4);
     const appends = Array.from({ length: count }, () => this.#append(journal, this.#random(90)));
     const waits = [Promise.all(appends).then(() => {})];
+    if (this.#random(30) === 0) await this.#loseWrites(fileSystem);
     if (this.#options.sync === "manual" && this.#random(3) === 0) {
       const syncing = this.#attempt(() => journal.sync().then(() => true));
       waits.push(this.#promiseOnce(syncing, appends));
@@ -99,6 +105,19 @@ class Subject {
       await this.#attempt(() => journal.removeBefore(this.#cursor));
     }
     if (this.#random(4) === 0) await this.#attempt(() => readAll(journal));
+  }
+
+  /** Loses what some files have unsynced, at a time of its own. */
+  async #loseWrites(fileSystem: VolatileFileSystem): Promise<void> {
+    for (let turns = this.#random(3); turns > 0; turns--) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    fileSystem.before = () => {};
+    const names = fileSystem.list(DIRECTORY);
+    fileSystem.before = this.#countDown;
+    for (const name of names) {
+      if (this.#random(2) === 0) fileSystem.failWriteBack(`${DIRECTORY}/${name}`);
+    }
   }
 
   async #promiseOnce(
@@ -127,6 +146,7 @@ class Subject {
     } catch (error) {
       assert(error instanceof StoreError, `${error}`);
       if (error.code === "NO_SPACE") onNoSpace();
+      if (error.code === "POISONED") this.#isPoisoned = true;
       assert(["IO", "NO_SPACE", "POISONED"].includes(error.code), error.message);
       return undefined;
     }
