@@ -16,12 +16,11 @@ import { FileEngine } from "./file_engine.ts";
 import { settleWithin } from "./limit.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
 import { commitBatch } from "./lmdb_commit.ts";
-import { LMDB_FILE, LmdbEnvironment } from "./lmdb_environment.ts";
+import { LmdbEnvironment } from "./lmdb_environment.ts";
+import { LMDB_FILE } from "./lmdb_file.ts";
 import { lmdbError } from "./lmdb_error.ts";
 import { LmdbReader } from "./lmdb_reader.ts";
 import type { Moment } from "./shared_view.ts";
-
-export { LMDB_FILE };
 
 /** Writes of one transaction, which are queued in one go; about 4 ms of the main thread. */
 const SLICE_WRITES = 8192;

@@ -12,15 +12,12 @@ import { StoreError } from "../codec/error.ts";
 import type { EngineOptions } from "./engine.ts";
 import { createFile, fileError, rewriteDurably } from "./files.ts";
 import { commitBatch } from "./lmdb_commit.ts";
-import { checkLmdbFile } from "./lmdb_file.ts";
+import { checkLmdbFile, LMDB_FILE } from "./lmdb_file.ts";
 import { encoding } from "./lmdb_reader.ts";
 import { MOMENTS_MAX } from "./shared_view.ts";
 
 /** The engine's own reads need slots too, whatever views take. */
 const READERS_MAX = MOMENTS_MAX + 16;
-
-/** The data file inside the engine's directory. */
-export const LMDB_FILE = "data.mdb";
 
 const LMDB_LOCK_FILE = "lock.mdb";
 /** Somewhat more than the library needs for its readers, which take 64 bytes each. */

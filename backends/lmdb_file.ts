@@ -20,6 +20,9 @@ import { StoreError } from "../codec/error.ts";
 import { fileError } from "./files.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
 
+/** The data file inside the engine's directory. */
+export const LMDB_FILE = "data.mdb";
+
 const MAGIC = 0xbeefc0de;
 const VERSION = 2;
 const META_BYTES = 160;

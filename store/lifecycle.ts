@@ -10,7 +10,8 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import type { Engine } from "../backends/engine.ts";
-import { LMDB_FILE, openLmdbEngine } from "../backends/lmdb.ts";
+import { openLmdbEngine } from "../backends/lmdb.ts";
+import { LMDB_FILE } from "../backends/lmdb_file.ts";
 import { openSqliteEngine, SQLITE_FILE } from "../backends/sqlite.ts";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { dirname, join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
-import { LMDB_FILE } from "../../backends/lmdb.ts";
+import { LMDB_FILE } from "../../backends/lmdb_file.ts";
 import { LOCK_FILE } from "../../store/lock.ts";
 import { ReadLock } from "../../store/read_lock.ts";
 import { Child } from "../backends/_child.ts";
