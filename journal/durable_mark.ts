@@ -13,8 +13,8 @@
  * @module
  */
 
-import { crc32c } from "@node-rs/crc32";
 import { join } from "@std/path";
+import { crc32c } from "./digest.ts";
 import {
   closeQuietly,
   type JournalFile,

@@ -5,6 +5,7 @@
 
 import { resolve } from "@std/path";
 import { StoreError } from "../codec/error.ts";
+import { loadDigests } from "./digest.ts";
 import { fileError, type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
 import { AppendGroup } from "./group.ts";
 import type { JournalOptions, JournalStats } from "./options.ts";
@@ -33,6 +34,7 @@ export async function openWriter(
 ): Promise<{ writer: JournalWriter; recovery: JournalRecovery }> {
   // The way to the directory must not change with the process's working directory.
   const path = resolve(directory);
+  await loadDigests();
   try {
     fileSystem.makeDirectory(path);
     const recovered = recover(fileSystem, path, options);

@@ -5,6 +5,7 @@
 
 import { resolve } from "@std/path";
 import { StoreError } from "../codec/error.ts";
+import { loadDigests } from "./digest.ts";
 import { readDurableMark } from "./durable_mark.ts";
 import { fileError, type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
 import { findSegment, listSegments, type Segment } from "./segment.ts";
@@ -67,13 +68,13 @@ export class JournalReader {
    * @throws {TypeError} The directory is no string.
    * @throws {StoreError} `IO` where there is no such directory.
    */
-  // deno-lint-ignore require-await
   static async open(
     directory: string,
     options: { fileSystem?: JournalFileSystem } = {},
   ): Promise<JournalReader> {
     requireDirectory(directory);
     const reader = new JournalReader(options.fileSystem ?? nodeFileSystem, resolve(directory));
+    await loadDigests();
     reader.#list();
     return reader;
   }

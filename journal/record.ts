@@ -15,8 +15,7 @@
  * @module
  */
 
-import { blake3 } from "@napi-rs/blake-hash";
-import { crc32c } from "@node-rs/crc32";
+import { blake3, crc32c } from "./digest.ts";
 
 /** Bytes of a record in front of its payload. */
 export const RECORD_HEADER_BYTES = 40;

@@ -33,19 +33,26 @@ try {
   const installed = join(project, "node_modules", "@hybrid", "store");
   await unpack(installed);
   checkFiles(installed);
-  linkDependencies(installed);
+  const { dependencies, optionalDependencies } = readJson(join(installed, "package.json"));
+  linkDependencies([...Object.keys(dependencies), "@types/node"]);
 
   for (const name of CONSUMERS) {
     copyFileSync(join(ROOT, "scripts", `${name}.ts`), join(project, `${name}.ts`));
   }
   writeFileSync(join(project, "package.json"), `{ "type": "module" }`);
   await checkTypes();
-  await runConsumers(["bun"], "ts");
-  await runConsumers([DENO, "run", "--no-check", ...PERMISSIONS], "ts");
   // The oldest Node runs no TypeScript.
   for (const name of CONSUMERS) await compile(name);
   const nodes = [...installedNodes(), ...process.argv.slice(2)];
-  for (const node of nodes) await runConsumers([node, "--no-warnings"], "mjs");
+  const commands = [
+    ["bun"],
+    [DENO, "run", "--no-check", ...PERMISSIONS],
+    ...nodes.map((node) => [node, "--no-warnings"]),
+  ];
+  // First with what is declared and nothing else, then with what is optional.
+  for (const command of commands) await runConsumers(command, ["consumer"]);
+  linkDependencies(Object.keys(optionalDependencies));
+  for (const command of commands) await runConsumers(command, CONSUMERS);
   if (nodes.length > 0) await checkRefusal(nodes[0]!);
   else console.log("node: skipped, links/nodes has none for this platform");
 } finally {
@@ -63,7 +70,7 @@ async function unpack(target: string): Promise<void> {
 
 /** Checks that what is exported is there, and that nothing goes out that should not. */
 function checkFiles(installed: string): void {
-  const { exports } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
+  const { exports } = readJson(join(installed, "package.json"));
   for (
     const target of Object.values<Record<string, string>>(exports).flatMap(Object.values<string>)
   ) {
@@ -83,10 +90,9 @@ function checkFiles(installed: string): void {
   }
 }
 
-/** Links the declared dependencies, so that an undeclared one is not found. */
-function linkDependencies(installed: string): void {
-  const { dependencies } = JSON.parse(readFileSync(join(installed, "package.json"), "utf8"));
-  for (const name of [...Object.keys(dependencies), "@types/node"]) {
+/** Links some packages, so that others are not found. */
+function linkDependencies(names: readonly string[]): void {
+  for (const name of names) {
     const link = join(project, "node_modules", name);
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(join(ROOT, "node_modules", name), link, "junction");
@@ -117,14 +123,19 @@ async function checkTypes(): Promise<void> {
   console.log("types: ok");
 }
 
-async function runConsumers(command: string[], extension: string): Promise<void> {
+async function runConsumers(command: string[], names: readonly string[]): Promise<void> {
   const version = /\d+\.\d+\.\d+/.exec(await runOrThrow([command[0]!, "--version"]))?.[0];
   const runtime = `${basename(command[0]!)} ${version}`;
-  for (const name of CONSUMERS) {
-    const output = await runOrThrow([...command, `${name}.${extension}`], { cwd: project });
+  for (const name of names) {
+    const output = await runOrThrow([...command, `${name}.mjs`], { cwd: project });
     if (!/^ok$/m.test(output)) throw new Error(`${name} did not finish in ${runtime}:\n${output}`);
   }
-  console.log(`${runtime}: ok`);
+  console.log(`${runtime} ${names.join(", ")}: ok`);
+}
+
+// deno-lint-ignore no-explicit-any
+function readJson(path: string): any {
+  return JSON.parse(readFileSync(path, "utf8"));
 }
 
 async function compile(name: string): Promise<void> {
@@ -134,9 +145,7 @@ async function compile(name: string): Promise<void> {
 
 /** Returns the binaries that `links/nodes` has installed; it has none for some platforms. */
 function installedNodes(): string[] {
-  const { optionalDependencies } = JSON.parse(
-    readFileSync(join(ROOT, "links", "nodes", "package.json"), "utf8"),
-  );
+  const { optionalDependencies } = readJson(join(ROOT, "links", "nodes", "package.json"));
   return Object.keys(optionalDependencies)
     .map((name) => join(ROOT, "node_modules", name, "bin", "node"))
     .filter(existsSync);

@@ -5,13 +5,14 @@
  */
 
 import { join } from "@std/path";
-import { LMDB_FILE } from "../backends/lmdb.ts";
+import { LMDB_FILE } from "../backends/lmdb_file.ts";
 import { examineLmdb } from "../backends/lmdb_remains.ts";
 import type { EngineRemains, LostKeys } from "../backends/remains.ts";
 import { SQLITE_FILE } from "../backends/sqlite.ts";
 import { examineSqlite } from "../backends/sqlite_remains.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
+import { loadDigests } from "../journal/digest.ts";
 import { JournalRemains } from "./journal_remains.ts";
 import { APPEND_DIRECTORY, BTREE_DIRECTORY, JOURNAL_DIRECTORY } from "./layout.ts";
 import { showKey } from "./limits.ts";
@@ -48,6 +49,7 @@ export async function examineStore(
   scratch: string,
   onProgress: NonNullable<VerifyOptions["onProgress"]>,
 ): Promise<Examination> {
+  await loadDigests();
   const faults: VerifyFault[] = [];
   const manifest = examineManifest(directory, faults);
   const append = await examineLmdb(join(directory, APPEND_DIRECTORY, LMDB_FILE), (done, total) => {

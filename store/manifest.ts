@@ -11,12 +11,12 @@
  * @module
  */
 
-import { crc32c } from "@node-rs/crc32";
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { type Route, Router } from "../codec/route.ts";
+import { crc32c } from "../journal/digest.ts";
 import { fileError, nodeFileSystem } from "../journal/file_system.ts";
 import { PART_DIRECTORIES } from "./layout.ts";
 
@@ -41,7 +41,7 @@ function checksumOf({ format, identity, created, routes }: Manifest): string {
     created,
     routes: routes.map(({ tag, engine }) => ({ tag, engine })),
   };
-  return crc32c(JSON.stringify(fields)).toString(16).padStart(8, "0");
+  return crc32c(new TextEncoder().encode(JSON.stringify(fields))).toString(16).padStart(8, "0");
 }
 
 /** Returns whether the manifest of a directory was written by another program: many have a file of this

@@ -62,7 +62,8 @@ test("imports run one way: mod to store to backends, journal to codec to runtime
 });
 
 test("the library imports its declared dependencies alone, the codec none", () => {
-  const declared = [...Object.keys(packageConfig.dependencies), "@std/path"];
+  const { dependencies, optionalDependencies } = packageConfig;
+  const declared = [...Object.keys({ ...dependencies, ...optionalDependencies }), "@std/path"];
   const wrong = library.flatMap((file) =>
     importsOf(file)
       .filter((specifier) => !specifier.startsWith("."))
@@ -124,7 +125,8 @@ test("deno.json, package.json and package-lock.json agree", () => {
   });
   assertEquals(packageConfig.exports, Object.fromEntries(built));
 
-  const { dependencies, devDependencies } = packageConfig;
+  const { optionalDependencies, devDependencies } = packageConfig;
+  const dependencies = { ...packageConfig.dependencies, ...optionalDependencies };
   for (const [name, specifier] of Object.entries<string>(denoConfig.imports)) {
     const version = dependencies[name] ?? devDependencies[name];
     assertEquals(
@@ -139,8 +141,9 @@ test("deno.json, package.json and package-lock.json agree", () => {
 });
 
 test("every dependency has an exact version", () => {
-  const { dependencies, devDependencies } = packageConfig;
-  const loose = Object.entries<string>({ ...dependencies, ...devDependencies })
+  const { dependencies, optionalDependencies, devDependencies } = packageConfig;
+  const all = { ...dependencies, ...optionalDependencies, ...devDependencies };
+  const loose = Object.entries<string>(all)
     .filter(([, version]) => !/^\d+\.\d+\.\d+$|^file:\.\/links\//.test(version))
     .map(([name, version]) => `${name}@${version}`);
   assertEquals(loose, []);
