@@ -15,11 +15,23 @@ export interface Load {
 }
 
 const WIDE_KEYS = 4000;
-const WIDE_WRITES = 2500;
+const WIDE_WRITES = 2000;
+
+/** They take longer to make than to compare, and are made for each image. */
+const wide = new Map<number, Operation>();
 
 /** Returns operation `n` of a load. */
 export function operationOf({ seed, isLarge }: Load, n: number): Operation {
   if (!isLarge || n % 5 !== 0) return operationAt(seed, n);
+  let operation = wide.get(seed + n);
+  if (operation === undefined) {
+    operation = wideOperation(seed, n);
+    wide.set(seed + n, operation);
+  }
+  return operation;
+}
+
+function wideOperation(seed: number, n: number): Operation {
   const random = new Random(seed + n);
   const writes = Array.from({ length: WIDE_WRITES }, () => {
     const name = `${random.below(WIDE_KEYS)}`.padStart(6, "0");
