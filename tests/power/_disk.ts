@@ -12,6 +12,9 @@ import type { Call, TraceEvent } from "./_trace.ts";
  */
 const MAPPED = /(^|\/)lock\.mdb$|-shm$/;
 
+/** Both descriptors of a copy, and the positions, where they are not those of the descriptors. */
+const COPY = /^(\d+)<[^>]*>, (NULL|\[(\d+)\]), (\d+)<[^>]*>, (NULL|\[(\d+)\]), /;
+
 interface Descriptor {
   readonly node: Node;
   offset: number;
@@ -142,6 +145,8 @@ export class Disk {
         if (descriptor !== undefined) descriptor.offset = call.result!;
         return;
       }
+      case "copy_file_range":
+        return this.#copy(call);
       case "mkdir":
       case "mkdirat":
         return this.#rename(undefined, pathOf(call), new DiskDirectory());
@@ -160,7 +165,6 @@ export class Disk {
       case "linkat":
       case "symlink":
       case "symlinkat":
-      case "copy_file_range":
       case "sendfile":
         throw new Error(`Cannot follow ${call.name}: no store makes such a call`);
     }
@@ -252,6 +256,24 @@ export class Disk {
       isSynchronous: /O_D?SYNC/.test(call.text),
       appends: call.text.includes("O_APPEND"),
     });
+  }
+
+  /** Follows a copy within the kernel once it has ended: only then it is known how much was copied. */
+  #copy({ text, result }: Call): void {
+    const [, from, , fromAt, to, , toAt] = COPY.exec(text) ?? [];
+    const source = this.#descriptors.get(Number(from));
+    const target = this.#descriptors.get(Number(to));
+    if (target === undefined) return;
+    const [read, written] = [source?.node, target.node];
+    if (source === undefined || !(read instanceof DiskFile) || !(written instanceof DiskFile)) {
+      throw new Error("Cannot follow copy: nothing is known of where it comes from");
+    }
+    const start = fromAt === undefined ? source.offset : Number(fromAt);
+    const position = toAt === undefined ? target.offset : Number(toAt);
+    const length = result!;
+    written.end(written.begin(position, read.seen.slice(start, start + length)), length);
+    if (fromAt === undefined) source.offset += length;
+    if (toAt === undefined) target.offset += length;
   }
 
   #rename(from: string | undefined, to: string | undefined, made: DiskDirectory | undefined): void {

@@ -272,6 +272,26 @@ test("writes without a position go where the descriptor stands", () => {
   assertEquals(contents(follow(lines, { a: "" }), "a"), new Set(["axy"]));
 });
 
+test("what is copied within the kernel is as if it was written", () => {
+  const copy = (positions: [string, string], length: number) =>
+    `copy_file_range(${fd(5, "a")}, ${positions[0]}, ${fd(6, "b")}, ${
+      positions[1]
+    }, 9, 0) = ${length}`;
+  const lines = [
+    create(5, "a"),
+    create(6, "b"),
+    copy(["NULL", "NULL"], 2),
+    copy(["NULL", "NULL"], 1),
+  ];
+  lines.push(copy(["[0]", "[4]"], 3));
+  assertEquals(
+    contents(follow([...lines, sync(6, "b")], { a: "xyz", b: "" }), "b"),
+    new Set(["xyz\0xyz"]),
+  );
+  assertEquals(contents(follow(lines, { a: "xyz", b: "" }), "b", ["name"]), new Set(["xyz\0xyz"]));
+  assert(contents(follow(lines, { a: "xyz", b: "" }), "b").size > 1);
+});
+
 test("a disk refuses to follow what it does not know", () => {
   assertThrows(() => follow([`fallocate(${fd(5, "a")}, 0, 0, 10) = 0`]), Error, "Cannot follow");
   const map = (name: string) =>
