@@ -79,12 +79,15 @@ class Worker {
   }
 
   async #restore(): Promise<void> {
-    const { root } = this.#life;
+    const { root, onFailure } = this.#life;
     this.#say("restore");
-    const restored = HybridStore.restore(join(root, "copy"), join(root, "store"));
-    const answer = await this.#attempt("restore", restored.then(() => true));
+    const restore = () => {
+      const restored = HybridStore.restore(join(root, "copy"), join(root, "store"));
+      return this.#attempt("restore", restored.then(() => true));
+    };
+    const answer = await restore() ?? (onFailure === "exit" ? undefined : await restore());
     if (answer === undefined) {
-      this.#say("given up");
+      if (onFailure !== "exit") this.#fail("it cannot be restored");
       this.#exit();
     }
     this.#say("copied");

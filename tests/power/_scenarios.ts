@@ -21,7 +21,7 @@ export interface Scenario {
   readonly plan: (random: Random, injection: Injection | undefined) => Plan;
 }
 
-const SYNCS_AND_WRITES = ["fsync", "fdatasync", "pwrite64", "writev"];
+const SYNCS_AND_WRITES = ["fsync", "fdatasync", "pwrite64", "writev", "ftruncate"];
 const KNOWN = 50;
 
 /** Sealing, applying, rotating and trimming all the time. */
@@ -82,20 +82,33 @@ function underLoad(durability: Durability): Scenario {
   };
 }
 
-/** A call fails once in each thread; then the process ends at once, opens the store again and works on,
- * or works on as it is.
+/** A call fails once in each thread. The process then ends, and another one may open the store in the same
+ * boot; or it closes the store and opens it again; or it continues.
  */
-function afterFailure(name: string, share: number, plan: Partial<Plan>): Scenario {
+function afterFailure(
+  name: string,
+  share: number,
+  { copies, ...plan }: Partial<Plan> & Pick<PlannedLife, "copies">,
+): Scenario {
   return {
     name,
     share,
     images: 8,
     injects: { calls: SYNCS_AND_WRITES, effect: "EIO" },
     plan: (random, injection) => {
-      const onFailure = random.pick(["exit", "reopen", "reopen", "continue"] as const);
-      const count = 30 + random.below(30);
-      const life = { count, onFailure, ...(injection !== undefined && { injection }) };
-      return planOf(random, life, { options: smallOptions(random, "always"), ...plan });
+      const life = {
+        count: 30 + random.below(30),
+        onFailure: random.pick(["exit", "exit", "reopen", "continue"] as const),
+        ...(copies !== undefined && { copies }),
+        ...(injection !== undefined && { injection }),
+      };
+      const lives = [lifeOf(random, life)];
+      // What one process leaves in the journal, the next one replays.
+      const replays = plan.base === undefined && copies === undefined && random.once(3);
+      if (replays) lives.unshift(lifeOf(random, { count: 1 + random.below(30), end: "exit" }));
+      const isOver = life.onFailure !== "exit" || copies !== undefined;
+      if (!isOver && random.once(2)) lives.push(lifeOf(random, { count: random.below(30) }));
+      return planOf(random, {}, { options: smallOptions(random, "always"), ...plan, lives });
     },
   };
 }
@@ -178,6 +191,8 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   afterFailure("failed call", 200, {}),
   afterFailure("failed call in creation", 70, { base: "none", known: 0 }),
+  afterFailure("failed call in backup", 40, { copies: "backup" }),
+  afterFailure("failed call in restore", 40, { copies: "restore", base: "copy" }),
   control("ignored syncs of the journal", /\.seg$/),
   control("ignored syncs of SQLite", /\.sqlite(-wal)?$/),
 ];
