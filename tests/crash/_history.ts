@@ -147,6 +147,13 @@ export class History {
    * groups. What was found is then promised from here on: opening makes it durable.
    */
   assertKept(found: State, crash: "process" | "power", what: string): void {
+    this.assertFound(found, crash, what);
+    this.#base = found;
+    this.#operations = [];
+  }
+
+  /** Fails as `assertKept` does, and changes nothing: for one of several ways in which it may crash. */
+  assertFound(found: State, crash: "process" | "power", what: string): void {
     const kept = this.#kept();
     const promised = crash === "power" ? ["durable"] : ["durable", "written"];
     const least = kept.findLastIndex(({ status }) => promised.includes(status)) + 1;
@@ -160,8 +167,6 @@ export class History {
       const expected = show(this.#expected(kept.length));
       assertEquals(show(found), expected, `${what}: no prefix of ${least} to ${kept.length} calls`);
     }
-    this.#base = found;
-    this.#operations = [];
   }
 
   async #call(core: StoreCore, numbers: number[], call: () => Promise<unknown>): Promise<void> {

@@ -2,11 +2,10 @@ import { test } from "node:test";
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { mvKey, StoreError } from "../../mod.ts";
 import type { StoreCore } from "../../store/core.ts";
-import type { JournalFileSystem } from "../../journal/mod.ts";
 import { FaultyFileSystem, systemError } from "../journal/_faulty_file_system.ts";
 import { randomOf, VolatileFileSystem } from "../journal/_volatile_file_system.ts";
 import { History, stateOf } from "./_history.ts";
-import { type Disks, newDisks, openStore } from "./_place.ts";
+import { type Disks, mapDisks, newDisks, openStore } from "./_place.ts";
 
 const DIRECTORY = "/journal";
 const TIMEOUT = { timeout: 120_000 };
@@ -90,12 +89,15 @@ async function ends<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-/** Fails unless a sound store has everything that was promised, and takes writes. */
+/** Fails unless a sound store has everything that was promised, and takes writes, and unless a power loss
+ * before it is opened or after it leaves what was promised by then.
+ */
 async function assertKept(
-  files: JournalFileSystem,
+  files: VolatileFileSystem,
   { history, disks }: Run,
   what: string,
 ): Promise<void> {
+  await assertPowerLossKeeps(files, { history, disks }, what);
   const fileSystem = new FaultyFileSystem(files);
   const core = await openStore(fileSystem, DIRECTORY, disks, OPTIONS);
   history.assertKept(stateOf(core), "process", what);
@@ -103,8 +105,27 @@ async function assertKept(
   await core.close();
   const again = await openStore(fileSystem, DIRECTORY, disks, OPTIONS);
   history.assertKept(stateOf(again), "power", what);
+  for (let count = 0; count < 3; count++) {
+    await history.write(again);
+    history.endGroup();
+  }
+  await assertPowerLossKeeps(files, { history, disks }, `${what}, reopened`);
   await again.close();
-  assertEquals(fileSystem.openNames, [], what);
+  assertEquals([fileSystem.openNames, fileSystem.overlaps, files.overlaps], [[], [], []], what);
+}
+
+/** Fails unless what is promised by now is there when the power goes. */
+async function assertPowerLossKeeps(
+  files: VolatileFileSystem,
+  { history, disks }: Pick<Run, "history" | "disks">,
+  what: string,
+): Promise<void> {
+  // Another one for each run.
+  const random = randomOf(history.acknowledged);
+  const left = mapDisks(disks, (disk) => disk.losePower(random));
+  const core = await openStore(files.losePower(random), DIRECTORY, left, OPTIONS);
+  history.assertFound(stateOf(core), "power", `${what}, power lost`);
+  await core.close();
 }
 
 /** How a run fails from the Nth operation of its journal on. */
