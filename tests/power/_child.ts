@@ -17,6 +17,9 @@ import { MARK } from "./_trace.ts";
 /** Nothing that a store is asked takes this long; what does will never end. */
 const WAIT_MS_MAX = 30_000;
 
+/** A call that fails once in each thread can fail as often as there are threads. */
+const TRIES_MAX = 20;
+
 /** Works on a store. */
 class Worker {
   readonly #life: Life;
@@ -60,13 +63,11 @@ class Worker {
   }
 
   async #open(): Promise<void> {
-    const { root, options, load, onFailure } = this.#life;
-    const open = () => this.#attempt("open", HybridStore.open(join(root, "store"), options));
-    const opened = await open() ?? (onFailure === "exit" ? undefined : await open());
-    if (opened === undefined) {
-      if (onFailure !== "exit") this.#fail("it does not open");
-      this.#exit();
-    }
+    const { root, options, load } = this.#life;
+    const opened = await this.#tryHard(
+      "open",
+      () => HybridStore.open(join(root, "store"), options),
+    );
     this.#store = opened;
     const { numbers, outcomes, promised } = this.#testimony;
     const { length, fault } = fit(load, numbers, outcomes, await entriesOf(opened));
@@ -79,17 +80,12 @@ class Worker {
   }
 
   async #restore(): Promise<void> {
-    const { root, onFailure } = this.#life;
+    const { root } = this.#life;
     this.#say("restore");
-    const restore = () => {
-      const restored = HybridStore.restore(join(root, "copy"), join(root, "store"));
-      return this.#attempt("restore", restored.then(() => true));
-    };
-    const answer = await restore() ?? (onFailure === "exit" ? undefined : await restore());
-    if (answer === undefined) {
-      if (onFailure !== "exit") this.#fail("it cannot be restored");
-      this.#exit();
-    }
+    await this.#tryHard("restore", async () => {
+      await HybridStore.restore(join(root, "copy"), join(root, "store"));
+      return true;
+    });
     this.#say("copied");
   }
 
@@ -173,6 +169,18 @@ class Worker {
     this.#snapshots.length = 0;
     await this.#promise("close", this.#store.close());
     await Promise.all(this.#pending);
+  }
+
+  /** Returns what a call resolves to, which may have to be made again after a failure. */
+  async #tryHard<T>(what: string, call: () => Promise<T>): Promise<T> {
+    const { onFailure } = this.#life;
+    const times = onFailure === "exit" ? 1 : TRIES_MAX;
+    for (let time = 0; time < times; time++) {
+      const result = await this.#attempt(what, call());
+      if (result !== undefined) return result;
+    }
+    if (onFailure !== "exit") this.#fail(`${what} fails again and again`);
+    this.#exit();
   }
 
   /** Returns what a promise resolves to, `undefined` where the store fails. */

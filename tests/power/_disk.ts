@@ -1,16 +1,11 @@
 /** A directory on a disk that can lose its power, rebuilt from the system calls of those who use it. */
 
 import { Buffer } from "node:buffer";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { join } from "@std/path";
+import { existsSync, readFileSync } from "node:fs";
 import { type Change, DiskFile } from "./_file.ts";
-import { DiskDirectory, type NameChange, Names, type Node } from "./_names.ts";
+import { DiskDirectory, type NameChange, type Node } from "./_names.ts";
 import type { Call, TraceEvent } from "./_trace.ts";
-
-/** Files that are written through memory maps, and begun anew by the first to open them: LMDB's table
- * of readers and SQLite's index of its log.
- */
-const MAPPED = /(^|\/)lock\.mdb$|-shm$/;
+import { MAPPED, Tree } from "./_tree.ts";
 
 /** Both descriptors of a copy, and the positions, where they are not those of the descriptors. */
 const COPY = /^(\d+)<[^>]*>, (NULL|\[(\d+)\]), (\d+)<[^>]*>, (NULL|\[(\d+)\]), /;
@@ -38,11 +33,9 @@ export interface DiskOptions {
 
 /** The disk below one directory. */
 export class Disk {
-  readonly root: DiskDirectory;
-  readonly names = new Names();
+  readonly tree: Tree;
   /** What failed syncs were of, and how many changes they covered. */
   readonly failures: string[] = [];
-  readonly #path: string;
   readonly #options: DiskOptions;
   readonly #descriptors = new Map<number, Descriptor>();
   readonly #begun = new Map<Call, Begun>();
@@ -53,9 +46,8 @@ export class Disk {
    * @param base A directory with the content that is on disk at first.
    */
   constructor(path: string, base: string, options: DiskOptions = {}) {
-    this.#path = path;
+    this.tree = new Tree(path, base);
     this.#options = options;
-    this.root = load(base);
   }
 
   /** Follows one event. */
@@ -93,11 +85,6 @@ export class Disk {
     return events;
   }
 
-  /** Fails where the real directory is not as it was followed. */
-  compare(): void {
-    this.#compare(this.root, "");
-  }
-
   #begin(call: Call): void {
     switch (call.name) {
       case "write":
@@ -110,6 +97,10 @@ export class Disk {
       case "fsync":
       case "fdatasync":
         return this.#beginSync(call);
+      case "close":
+        // Before it returns, another thread may have been given the number.
+        this.#descriptors.delete(call.descriptor);
+        return;
       case "mmap": {
         const [, path] = /, \d+<((?:\\x[0-9a-f]{2})*)>/.exec(call.text) ?? [];
         const isWritten = /PROT_WRITE[^,]*, MAP_SHARED/.test(call.text);
@@ -130,9 +121,6 @@ export class Disk {
       case "openat":
       case "creat":
         return this.#open(call, pathOf(call));
-      case "close":
-        this.#descriptors.delete(call.descriptor);
-        return;
       case "dup":
       case "dup2":
       case "dup3": {
@@ -149,15 +137,15 @@ export class Disk {
         return this.#copy(call);
       case "mkdir":
       case "mkdirat":
-        return this.#rename(undefined, pathOf(call), new DiskDirectory());
+        return this.tree.add(pathOf(call), new DiskDirectory());
       case "unlink":
       case "unlinkat":
       case "rmdir":
-        return this.#rename(pathOf(call), undefined, undefined);
+        return this.tree.remove(pathOf(call));
       case "rename":
       case "renameat":
       case "renameat2":
-        return this.#rename(pathOf(call), call.strings[1]!.toString(), undefined);
+        return this.tree.rename(pathOf(call), call.strings[1]!.toString());
       case "truncate":
       case "fallocate":
       case "pwritev2":
@@ -173,7 +161,7 @@ export class Disk {
   #beginWrite(call: Call): void {
     const descriptor = this.#descriptors.get(call.descriptor);
     const isPositioned = call.name.startsWith("p");
-    if (descriptor === undefined && this.#partsOf(call.descriptorPath) === undefined) return;
+    if (descriptor === undefined && !this.tree.has(call.descriptorPath)) return;
     if (descriptor === undefined && !isPositioned) {
       throw new Error(`Cannot follow write to ${call.descriptorPath}: its position is not known`);
     }
@@ -205,13 +193,13 @@ export class Disk {
     if (call.isInjected) {
       // From the moment on that the pages are written in vain, nobody else who syncs writes them.
       const covered = node instanceof DiskFile ? node.covered().length : 0;
-      this.failures.push(`${call.name} of ${this.#show(path)}, ${covered} changes`);
+      this.failures.push(`${call.name} of ${this.tree.show(path)}, ${covered} changes`);
       if (node instanceof DiskFile) node.forget(this.#options.loses ?? (() => true));
       return;
     }
-    if (this.#options.ignores?.test(this.#show(path))) return;
+    if (this.#options.ignores?.test(this.tree.show(path))) return;
     if (node instanceof DiskDirectory) {
-      this.#begun.set(call, { kind: "names", covered: this.names.covered(node) });
+      this.#begun.set(call, { kind: "names", covered: this.tree.names.covered(node) });
     } else {
       this.#begun.set(call, { kind: "sync", file: node, covered: node.covered() });
     }
@@ -220,12 +208,14 @@ export class Disk {
   #endBegun(call: Call, begun: Begun): void {
     if (begun.kind !== "change") {
       if (!call.isDone) return;
-      if (begun.kind === "names") this.names.settle(begun.covered);
+      if (begun.kind === "names") this.tree.names.settle(begun.covered);
       else begun.file.settle(begun.covered);
       return;
     }
     const { file, change, descriptor } = begun;
-    if (call.isInjected) this.failures.push(`${call.name} to ${this.#show(call.descriptorPath)}`);
+    if (call.isInjected) {
+      this.failures.push(`${call.name} to ${this.tree.show(call.descriptorPath)}`);
+    }
     file.end(change, call.isDone ? change.data === undefined ? 0 : call.result! : undefined);
     if (!call.isDone) return;
     if (descriptor !== undefined) descriptor.offset = change.position + call.result!;
@@ -235,17 +225,14 @@ export class Disk {
 
   #open(call: Call, path: string): void {
     this.#descriptors.delete(call.result!);
-    const parts = this.#partsOf(path);
-    if (parts === undefined) return;
-    let node = this.#find(parts);
+    if (!this.tree.has(path)) return;
+    let node = this.tree.find(path);
     if (node === undefined) {
       if (!call.text.includes("O_CREAT") && call.name !== "creat") {
         throw new Error(`Cannot follow ${call.name} of ${path}: nothing is known of it`);
       }
       node = new DiskFile();
-      const directory = this.#find(parts.slice(0, -1));
-      if (!(directory instanceof DiskDirectory)) throw new Error(`Cannot follow ${path}`);
-      this.names.change([directory, parts.at(-1)!, node]);
+      this.tree.add(path, node);
     }
     if (node instanceof DiskFile && call.text.includes("O_TRUNC") && node.seen.size > 0) {
       node.end(node.begin(0, undefined), 0);
@@ -276,49 +263,10 @@ export class Disk {
     if (toAt === undefined) target.offset += length;
   }
 
-  #rename(from: string | undefined, to: string | undefined, made: DiskDirectory | undefined): void {
-    const source = this.#place(from);
-    const target = this.#place(to);
-    const node = source === undefined ? made : source[0].seen.get(source[1]);
-    const changes: [DiskDirectory, string, Node | undefined][] = [];
-    if (source !== undefined) changes.push([...source, undefined]);
-    if (target !== undefined) changes.push([...target, node]);
-    if (changes.length > 0) this.names.change(...changes);
-  }
-
-  #place(path: string | undefined): [DiskDirectory, string] | undefined {
-    const parts = path === undefined ? undefined : this.#partsOf(path);
-    if (parts === undefined) return undefined;
-    const directory = this.#find(parts.slice(0, -1));
-    if (directory instanceof DiskDirectory) return [directory, parts.at(-1)!];
-    throw new Error(`Cannot follow change of ${path}: nothing is known of its directory`);
-  }
-
   /** Finds what a descriptor stands for, by itself or by its path. */
   #nodeOf(call: Call): Node | undefined {
     const descriptor = this.#descriptors.get(call.descriptor);
-    if (descriptor !== undefined) return descriptor.node;
-    const parts = this.#partsOf(call.descriptorPath);
-    return parts === undefined ? undefined : this.#find(parts);
-  }
-
-  #find(parts: readonly string[]): Node | undefined {
-    let node: Node | undefined = this.root;
-    for (const part of parts) {
-      if (!(node instanceof DiskDirectory)) return undefined;
-      node = node.seen.get(part);
-    }
-    return node;
-  }
-
-  #partsOf(path: string): string[] | undefined {
-    if (path === this.#path) return [];
-    if (!path.startsWith(`${this.#path}/`)) return undefined;
-    return path.slice(this.#path.length + 1).split("/").filter((part) => part !== "");
-  }
-
-  #show(path: string): string {
-    return path.slice(this.#path.length + 1);
+    return descriptor === undefined ? this.tree.find(call.descriptorPath) : descriptor.node;
   }
 
   /** Returns what a call would have returned; `undefined` where it changes nothing that remains. */
@@ -330,8 +278,8 @@ export class Disk {
       case "open":
       case "openat":
       case "creat": {
-        const isNew = this.#partsOf(path!) !== undefined && existsSync(path!) &&
-          this.#find(this.#partsOf(path!)!) === undefined;
+        const isNew = this.tree.has(path!) && existsSync(path!) &&
+          this.tree.find(path!) === undefined;
         // No process has a descriptor of this number.
         return isNew ? Number.MAX_SAFE_INTEGER : undefined;
       }
@@ -352,7 +300,7 @@ export class Disk {
 
   /** Returns how much there is of a write that did not return, -1 where there is nothing. */
   #writtenOf({ file, change: { data, position } }: Begun & { kind: "change" }): number {
-    const path = this.#pathOf(file, this.root, this.#path);
+    const path = this.tree.pathOf(file);
     if (path === undefined) return -1;
     const content = readFileSync(path);
     if (data === undefined) return content.length === position ? 0 : -1;
@@ -361,47 +309,9 @@ export class Disk {
     while (length < found.length && found[length] === data[length]) length++;
     return length === 0 ? -1 : length;
   }
-
-  #pathOf(file: DiskFile, directory: DiskDirectory, path: string): string | undefined {
-    for (const [name, node] of directory.seen) {
-      const child = `${path}/${name}`;
-      if (node === file) return child;
-      const found = node instanceof DiskDirectory ? this.#pathOf(file, node, child) : undefined;
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-
-  /** Fails where a real directory is not as it was followed. */
-  #compare(directory: DiskDirectory, path: string): void {
-    const real = `${this.#path}${path}`;
-    const names = readdirSync(real).sort();
-    const known = [...directory.seen.keys()].sort();
-    if (names.join() !== known.join()) {
-      throw new Error(`Followed ${path || "/"} wrongly: it holds ${names}, not ${known}`);
-    }
-    for (const [name, node] of directory.seen) {
-      const child = `${path}/${name}`;
-      if (node instanceof DiskDirectory) this.#compare(node, child);
-      else if (!MAPPED.test(name) && !readFileSync(`${real}/${name}`).equals(node.seen.bytes)) {
-        throw new Error(`Followed ${child} wrongly: its content is another`);
-      }
-    }
-  }
 }
 
 /** Returns the path that a call names, the first one where it names two. */
 function pathOf({ strings }: Call): string {
   return strings[0]!.toString();
-}
-
-function load(path: string): DiskDirectory {
-  const directory = new DiskDirectory();
-  for (const entry of readdirSync(path, { withFileTypes: true })) {
-    const child = join(path, entry.name);
-    const node = entry.isDirectory() ? load(child) : new DiskFile(readFileSync(child));
-    directory.seen.set(entry.name, node);
-    directory.durable.set(entry.name, node);
-  }
-  return directory;
 }

@@ -23,14 +23,14 @@ type Way = typeof MIXED[number];
  * @param target A directory that is not there yet.
  */
 export function writeImage(disk: Disk, loss: Loss, random: Random, target: string): void {
-  const { names } = disk;
+  const { names, root } = disk.tree;
   const way = loss === "mix"
     ? random.pick(["operation", "prefix", "all", "none"] as const)
     : "operation";
   const survivors = choose(names.pending, way, random);
   const ways = () => loss === "mix" ? random.pick(MIXED) : loss === "name" ? "all" : loss;
   writeDirectory(
-    disk.root,
+    root,
     names.after(survivors),
     target,
     (file) => survivor(file, ways(), random),

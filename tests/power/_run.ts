@@ -157,7 +157,7 @@ async function recordLives(bench: Bench, plan: Plan, directory: string): Promise
     }
     events.push(...disk.endCalls());
     recording.ends.push(events.length);
-    disk.compare();
+    disk.tree.compare();
     disk.endLife();
     for (const [name, count] of countCalls(lived)) recording.calls.set(name, count);
   }

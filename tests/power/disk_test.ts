@@ -308,7 +308,7 @@ test("a disk notices when the real directory is not as it was followed", () => {
   mkdirSync(base);
   writeFileSync(join(base, "a"), "x");
   const disk = new Disk(base, base);
-  disk.compare();
+  disk.tree.compare();
   writeFileSync(join(base, "a"), "y");
-  assertThrows(() => disk.compare(), Error, "wrongly");
+  assertThrows(() => disk.tree.compare(), Error, "wrongly");
 });
