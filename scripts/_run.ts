@@ -13,6 +13,8 @@ export const DENO = "deno" in process.versions ? process.execPath : "deno";
 export interface Finished {
   /** Whether it ended by itself and with status 0. */
   ok: boolean;
+  /** Whether it was stopped because its time was up. */
+  timedOut: boolean;
   /** All that it printed, on both streams, in order. */
   output: string;
 }
@@ -46,17 +48,23 @@ export function run(
     child.stdout.setEncoding("utf8").on("data", keep);
     child.stderr.setEncoding("utf8").on("data", keep);
 
+    let timedOut = false;
     const timer = setTimeout(() => {
+      timedOut = true;
       output += `\nStopped: it ran longer than ${timeoutMs / 1000} s\n`;
       child.kill("SIGKILL");
+      // Its own children may hold these open, and nobody waits for those.
+      child.stdout.destroy();
+      child.stderr.destroy();
     }, timeoutMs);
     child.on("error", (error) => {
       clearTimeout(timer);
-      resolve({ ok: false, output: `${output}\nCannot run ${file}: ${error.message}\n` });
+      output += `\nCannot run ${file}: ${error.message}\n`;
+      resolve({ ok: false, timedOut, output });
     });
     child.on("close", (status) => {
       clearTimeout(timer);
-      resolve({ ok: status === 0, output });
+      resolve({ ok: status === 0, timedOut, output });
     });
   });
 }

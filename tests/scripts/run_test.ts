@@ -1,0 +1,25 @@
+import { test } from "node:test";
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { run } from "../../scripts/_run.ts";
+
+const TIMEOUT = { timeout: 60_000, skip: process.platform === "win32" };
+
+test("run() stops what hangs, children that keep its output open included", TIMEOUT, async () => {
+  // The shell waits for a child, which outlives it and holds the pipe.
+  const finished = await run(["sh", "-c", "echo begun; sleep 100; echo ended"], {
+    timeoutMs: 3000,
+  });
+  assertEquals([finished.ok, finished.timedOut], [false, true]);
+  assertStringIncludes(finished.output, "begun\n");
+  assertStringIncludes(finished.output, "Stopped: it ran longer than 3 s");
+  assertEquals(finished.output.includes("ended"), false);
+});
+
+test("run() tells a failure from a command that is not there", TIMEOUT, async () => {
+  const failed = await run(["sh", "-c", "echo why >&2; exit 3"]);
+  assertEquals(failed, { ok: false, timedOut: false, output: "why\n" });
+  const missing = await run(["no-such-command"]);
+  assertEquals([missing.ok, missing.timedOut], [false, false]);
+  assertStringIncludes(missing.output, "Cannot run no-such-command");
+  assertEquals((await run(["sh", "-c", "echo fine"])).ok, true);
+});
