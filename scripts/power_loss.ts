@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { powerLossCampaign, type ScenarioReport } from "../tests/power/_campaign.ts";
+import { powerLossCampaign, type ScenarioReport, shareImages } from "../tests/power/_campaign.ts";
 import { type Finding, VERDICTS } from "../tests/power/_check.ts";
 import { Checkers } from "../tests/power/_checkers.ts";
 import { whyNoTrace } from "../tests/power/_record.ts";
@@ -44,17 +44,18 @@ async function campaign(): Promise<number> {
     console.log(`Skipped: ${reason}`);
     return 0;
   }
-  const images = requireCount("--images", values.images);
+  const wanted = requireCount("--images", values.images);
   const seed = values.seed === undefined
     ? Math.floor(Math.random() * 2 ** 31)
     : requireCount("--seed", values.seed);
-  const { scenario: wanted } = values;
-  const unknown = wanted?.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
+  const { scenario: named } = values;
+  const unknown = named?.filter((name) => !SCENARIOS.some((scenario) => scenario.name === name));
   if (unknown !== undefined && unknown.length > 0) {
     const known = SCENARIOS.map(({ name }) => name).join(", ");
     throw new RangeError(`Cannot run campaign: there is no scenario ${unknown}, only ${known}`);
   }
-  const scenarios = SCENARIOS.filter(({ name }) => wanted?.includes(name) ?? true);
+  const scenarios = SCENARIOS.filter(({ name }) => named?.includes(name) ?? true);
+  const images = shareImages(wanted, scenarios).reduce((sum, count) => sum + count, 0);
   const directory = mkdtempSync(join(values.directory, "hybridstore-power-"));
   const keep = join(directory, "kept");
   mkdirSync(keep);
@@ -69,7 +70,7 @@ async function campaign(): Promise<number> {
       progress.update(++done, `${scenario}, ${bad} bad`);
     };
     try {
-      const options = { runtime, seed, images, scenarios, directory, keep, onImage };
+      const options = { runtime, seed, images: wanted, scenarios, directory, keep, onImage };
       const reports = await powerLossCampaign(options);
       progress.stop();
       print(reports);

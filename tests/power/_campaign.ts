@@ -47,17 +47,24 @@ export async function powerLossCampaign(options: CampaignOptions): Promise<Scena
   const directory = join(options.directory, runtime);
   mkdirSync(directory);
   using checkers = new Checkers(runtime, PARALLEL);
-  const shares = scenarios.reduce((sum, { share }) => sum + share, 0);
+  const parts = shareImages(images, scenarios);
   const reports: ScenarioReport[] = [];
   for (const [index, scenario] of scenarios.entries()) {
     const { name } = scenario;
     const onImage = (finding: Finding) => options.onImage(name, finding);
     const keep = scenario.isControl ? undefined : options.keep;
     const bench = { runtime, directory, checkers, keep, onImage };
-    const wanted = Math.max(scenario.least ?? 1, Math.round(images * scenario.share / shares));
-    reports.push(await runScenario(bench, scenario, new Random(seed + index), wanted));
+    reports.push(await runScenario(bench, scenario, new Random(seed + index), parts[index]!));
   }
   return reports;
+}
+
+/** Returns how many images each scenario gets. */
+export function shareImages(images: number, scenarios: readonly Scenario[]): number[] {
+  const shares = scenarios.reduce((sum, { share }) => sum + share, 0);
+  return scenarios.map(({ share, least = 1 }) => {
+    return Math.max(least, Math.round(images * share / shares));
+  });
 }
 
 async function runScenario(

@@ -40,7 +40,8 @@ class Worker {
   }
 
   async work(): Promise<void> {
-    const { root, copies, next, count, end } = this.#life;
+    const { root, makes, copies, next, count, end } = this.#life;
+    if (makes === true) fs.mkdirSync(join(root, "store"));
     if (copies === "restore") await this.#restore();
     await this.#open();
     const last = next + count;

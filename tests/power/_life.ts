@@ -19,6 +19,8 @@ export interface Life {
   readonly count: number;
   /** Whether it makes the store out of the copy first, or copies the store on its way. */
   readonly copies?: "restore" | "backup";
+  /** Whether it makes the store's directory itself, as a caller may. */
+  readonly makes?: boolean;
   /** One pause in so many closes the store and opens it again; never, where it is 0. */
   readonly reopens: number;
   /** What it does after its last operation. */

@@ -33,7 +33,7 @@ export interface Plan {
 
 /** A part of {@linkcode Plan}. */
 export type PlannedLife =
-  & Pick<Life, "count" | "copies" | "reopens" | "end" | "onFailure">
+  & Pick<Life, "count" | "makes" | "copies" | "reopens" | "end" | "onFailure">
   & { readonly injection?: Injection };
 
 /** Which image is made when. */

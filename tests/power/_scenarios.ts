@@ -152,6 +152,16 @@ export const SCENARIOS: readonly Scenario[] = [
     },
   },
   {
+    name: "create in a new directory",
+    share: 20,
+    images: 20,
+    plan: (random) => {
+      const options = smallOptions(random, "always");
+      const life = { makes: true, count: 1 + random.below(20) };
+      return planOf(random, life, { options, base: "none", known: 0 });
+    },
+  },
+  {
     name: "replay",
     share: 90,
     images: 40,
