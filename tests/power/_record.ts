@@ -11,6 +11,9 @@ const LIFE_MS_MAX = 120_000;
 /** Nothing that is written in one call is longer; strace would cut it. */
 const STRING_BYTES_MAX = 2 ** 24;
 
+/** Follows threads, stops only calls that are recorded, and shows the paths of descriptors. */
+const STRACE = "-f --seccomp-bpf -y -xx -e signal=none".split(" ");
+
 /** What strace does to a process: lets the n-th call of a name fail in each thread, or kills the
  * process at it.
  */
@@ -23,7 +26,7 @@ export interface Injection {
 /** Returns why nothing can be recorded here, `undefined` where it can. */
 export function whyNoTrace(): string | undefined {
   if (process.platform !== "linux") return "strace records on Linux alone";
-  const { error, status } = spawnSync("strace", ["-f", "-o", "/dev/null", "true"]);
+  const { error, status } = spawnSync("strace", [...STRACE, "--output=/dev/null", "true"]);
   if (error !== undefined) return "strace is not installed";
   return status === 0 ? undefined : "strace may not trace here";
 }
@@ -48,7 +51,8 @@ export async function record(
 ): Promise<string | undefined> {
   const command = commandOf(runtime, "_child.ts");
   const { status, errors } = await ended([
-    ..."strace -f --seccomp-bpf -y -xx -e signal=none".split(" "),
+    "strace",
+    ...STRACE,
     `--string-limit=${STRING_BYTES_MAX}`,
     `--trace=${RECORDED_CALLS.join()}`,
     ...(injection === undefined ? [] : ["-e", show(injection)]),
