@@ -19,6 +19,7 @@
  * @module
  */
 
+import { isPermitted } from "../runtime/permission.ts";
 import { createBLAKE3 } from "hash-wasm";
 import { compareBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
@@ -117,15 +118,11 @@ function agrees(check: () => boolean): boolean {
 }
 
 /** What the loaders of the native packages use besides: files, variables, and a report on the system. */
-const NATIVE_PERMISSIONS = ["ffi", "read", "env", "sys"];
+const NATIVE_PERMISSIONS = ["ffi", "read", "env", "sys"] as const;
 
 /** Returns whether Deno lets the native packages be loaded without asking its user, who would be asked
  * for something that is not needed.
  */
 function mayLoadNatives(): boolean {
-  const { Deno } = globalThis as {
-    Deno?: { permissions: { querySync(descriptor: object): { state: string } } };
-  };
-  return Deno === undefined ||
-    NATIVE_PERMISSIONS.every((name) => Deno.permissions.querySync({ name }).state === "granted");
+  return NATIVE_PERMISSIONS.every((name) => isPermitted({ name }));
 }

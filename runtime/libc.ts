@@ -5,6 +5,8 @@
  * @module
  */
 
+import { isPermitted } from "./permission.ts";
+
 /** What of the C library is used here. */
 export interface Libc {
   /** Applies or removes an advisory lock on an open file; 0 where that succeeded. */
@@ -23,7 +25,6 @@ interface BunFfi {
 }
 
 interface DenoFfi {
-  permissions: { querySync(descriptor: object): { state: string } };
   dlopen(name: string, symbols: Record<string, { parameters: string[]; result: string }>): {
     symbols: Record<string, (...args: number[]) => unknown>;
   };
@@ -88,9 +89,7 @@ function openInBun(name: string, errno: string): Libc | undefined {
 
 function openInDeno(name: string, errno: string): Libc | undefined {
   const { Deno } = globalThis as { Deno?: DenoFfi };
-  // Where it is not granted, opening would ask the user.
-  const permission = Deno?.permissions.querySync({ name: "ffi", path: name });
-  if (Deno === undefined || permission?.state !== "granted") return undefined;
+  if (Deno === undefined || !isPermitted({ name: "ffi", path: name })) return undefined;
   const calls = Object.entries(CALLS).map(([call, count]) =>
     [call, { parameters: Array<string>(count).fill("i32"), result: "i32" }] as const
   );

@@ -26,7 +26,7 @@ import {
 } from "./layout.ts";
 import { STORE_FORMAT, writeManifest } from "./manifest.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
-import { requireEmptyTarget } from "./paths.ts";
+import { requireEmptyTarget, syncNamesAbove } from "./paths.ts";
 import { pagesAsync } from "./scan.ts";
 import type { BackupReport } from "./types.ts";
 
@@ -84,7 +84,7 @@ export async function writeBackup(
     if (fs.existsSync(path)) fs.rmdirSync(path);
     fs.renameSync(written, path);
     written = path;
-    nodeFileSystem.syncDirectory(parent);
+    syncNamesAbove(path);
     return { path, position, ...counts };
   } catch (error) {
     if (written !== undefined) fs.rmSync(written, { recursive: true, force: true });

@@ -39,7 +39,13 @@ import {
 } from "./manifest.ts";
 import { sameRoutes, type Settings } from "./options.ts";
 import type { Ownership } from "./ownership.ts";
-import { explainReadOnly, lostManifest, requireFinished, requireNoFile } from "./paths.ts";
+import {
+  explainReadOnly,
+  lostManifest,
+  requireFinished,
+  requireNoFile,
+  syncNamesAbove,
+} from "./paths.ts";
 import { findPendingSwap, finishSwap } from "./repair_swap.ts";
 
 /** What has to stay where it is while a store is open. */
@@ -113,6 +119,7 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
       writeJournalOwner(journalDirectory, manifest.identity);
       // Whoever finds a manifest relies on the names of the files as well as on what is in them.
       for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
+      syncNamesAbove(directory);
       writeManifest(directory, manifest);
     }
     guard(`Cannot open store ${path}`);

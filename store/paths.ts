@@ -7,7 +7,8 @@ import { basename, dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
-import { fileError } from "../journal/file_system.ts";
+import { fileError, nodeFileSystem } from "../journal/file_system.ts";
+import { isPermitted } from "../runtime/permission.ts";
 import {
   CREATING_FILE,
   nameBefore,
@@ -30,6 +31,27 @@ export function requireNoFile(what: string, directory: string): void {
       "NOT_EMPTY",
       `${what}: ${path} is a file, not a directory; name a directory, which may be absent`,
     );
+  }
+}
+
+/** Makes the name of a directory durable, and those of the directories above it: a caller may have made
+ * them just before, and what is synced in a directory is of no use when the power takes its name. One
+ * that must not be read ends the way up.
+ */
+export function syncNamesAbove(directory: string): void {
+  for (let path = directory; path !== dirname(path); path = dirname(path)) {
+    const parent = dirname(path);
+    if (!isPermitted({ name: "read", path: parent }) || !isReadable(parent)) return;
+    nodeFileSystem.syncDirectory(parent);
+  }
+}
+
+function isReadable(path: string): boolean {
+  try {
+    fs.accessSync(path, fs.constants.R_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,0 +1,20 @@
+/** What Deno permits without asking its user.
+ *
+ * @module
+ */
+
+/** Something that Deno may refuse: `{ name: "read", path: "data" }`. */
+export interface Permission {
+  readonly name: "env" | "ffi" | "read" | "sys";
+  readonly path?: string;
+}
+
+/** Returns whether something is permitted already, so that nobody is asked for what is not needed. Other
+ * runtimes permit everything.
+ */
+export function isPermitted(permission: Permission): boolean {
+  const { Deno } = globalThis as {
+    Deno?: { permissions: { querySync(descriptor: object): { state: string } } };
+  };
+  return Deno === undefined || Deno.permissions.querySync(permission).state === "granted";
+}
