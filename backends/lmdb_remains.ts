@@ -57,13 +57,16 @@ interface Moment {
 class LmdbRemains implements EngineRemains {
   readonly faults: readonly string[];
   readonly #path: string;
+  /** How many states of the file are newer. */
+  readonly #age: number;
   #isEngine = false;
   #identity: string | undefined;
   #position: bigint | undefined;
 
-  constructor(path: string, faults: readonly string[]) {
+  constructor(path: string, faults: readonly string[], age = 0) {
     this.#path = path;
     this.faults = faults;
+    this.#age = age;
   }
 
   get isEngine(): boolean {
@@ -97,6 +100,12 @@ class LmdbRemains implements EngineRemains {
     return this.#walk("entries", wants, onPage);
   }
 
+  async before(): Promise<EngineRemains | undefined> {
+    const before = new LmdbRemains(this.#path, this.faults, this.#age + 1);
+    await before.load();
+    return before.isEngine ? before : undefined;
+  }
+
   close(): void {}
 
   async #walk(
@@ -111,7 +120,7 @@ class LmdbRemains implements EngineRemains {
       return [EVERYTHING];
     }
     try {
-      const moment = findMoment(file);
+      const moment = findMoments(file)[this.#age];
       this.#isEngine = DATABASE_NAMES.every((name) => findTree(moment, name) !== undefined);
       const tree = findTree(moment, database);
       if (moment === undefined || tree === undefined) return [EVERYTHING];
@@ -126,11 +135,13 @@ function findTree(moment: Moment | undefined, name: string): NamedTree | undefin
   return moment?.named.find((tree) => tree.name === name);
 }
 
-/** Returns the newest state whose main tree is right: every commit writes it anew, so it carries the
- * transaction of its meta page. Where no state is, the newest with any database. */
-function findMoment(file: DataFile): Moment | undefined {
-  const moments = readMetas(file, new FaultList(Infinity)).map((meta) => readMain(meta, file));
-  return moments.find(({ isWhole }) => isWhole) ?? moments.find(({ named }) => named.length > 0);
+/** Returns the states that have any database, those first whose main tree is right: every commit writes it
+ * anew, so it carries the transaction of its meta page. Otherwise the newest comes first. */
+function findMoments(file: DataFile): Moment[] {
+  const moments = readMetas(file, new FaultList(Infinity))
+    .map((meta) => readMain(meta, file))
+    .filter(({ named }) => named.length > 0);
+  return moments.sort((a, b) => Number(b.isWhole) - Number(a.isWhole));
 }
 
 /** The free list is left out. Where it claims a page of a tree it is wrong about that, as long as the page

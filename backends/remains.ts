@@ -32,6 +32,9 @@ export interface EngineRemains {
     wants: "keys" | "entries",
     onPage: (entries: Entry[]) => void | Promise<void>,
   ): Promise<LostKeys[]>;
+  /** Returns what the files say of a moment before, where they do: a page that is damaged since may not have
+   * been part of it. */
+  readonly before?: () => Promise<EngineRemains | undefined>;
   /** Lets go of the files. */
   close(): void;
 }

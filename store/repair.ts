@@ -4,6 +4,7 @@
  */
 
 import * as fs from "node:fs";
+import type { LostKeys } from "../backends/remains.ts";
 import { StoreError } from "../codec/error.ts";
 import { DEFAULT_ROUTES, type EngineName, type Route, Router } from "../codec/route.ts";
 import { fileError } from "../journal/file_system.ts";
@@ -90,19 +91,19 @@ async function repairLocked(
     if (verified.ok) return healthy(directory, verified.keys);
     const router = new Router(chooseRoutes(what, examination, options.routes));
     requireIdentity(what, examination);
-    const described = await describeLosses(examination);
-    const plan = planRepair(examination, {
+    const { kept, described } = await chooseStates(examination);
+    const plan = planRepair(kept, {
       append: described.append.length > 0,
       btree: described.btree.length > 0,
     });
     const written = fs.mkdtempSync(directory + UNFINISHED_INFIX);
     try {
       const copied = await writeStore(written, router.routes, plan.position, async (engines) => {
-        const copied = await copyKept(examination, plan, router, engines, onProgress);
+        const copied = await copyKept(kept, plan, router, engines, onProgress);
         if (examination.manifest === undefined) requirePlaced(what, copied, options);
         return copied;
       });
-      const lost = [...lossesOf(examination, plan, described), ...misplacedOf(copied)];
+      const lost = [...lossesOf(kept, plan, described), ...misplacedOf(copied)];
       const setAside = swapIn(directory, written);
       return {
         path: directory,
@@ -162,19 +163,35 @@ function requirePlaced(what: string, { misplaced }: Copied, { routes }: RepairOp
   );
 }
 
-async function describeLosses({ engines, isOwn }: Examination): Promise<
-  Record<EngineName, string[]>
-> {
+/** Chooses the state of each engine that is kept, and describes what it lacks. Where the latest one has lost
+ * entries and the journal leads from an earlier one to it, the earlier one may have lost none.
+ */
+async function chooseStates(examination: Examination): Promise<{
+  kept: Examination;
+  described: Record<EngineName, string[]>;
+}> {
+  const { isOwn, journal, identity } = examination;
+  const engines = { ...examination.engines };
   const described: Record<EngineName, string[]> = { append: [], btree: [] };
   for (const name of SIDES) {
-    if (!isOwn[name] || engines[name].faults.length === 0) continue;
-    const lost = await engines[name].read("entries", () => {});
-    described[name] = lost.slice(0, LOSSES_MAX).map(describeLost);
-    if (lost.length > LOSSES_MAX) {
-      described[name].push(`keys of ${lost.length - LOSSES_MAX} more ranges`);
-    }
+    const latest = engines[name];
+    if (!isOwn[name] || latest.faults.length === 0) continue;
+    described[name] = describe(await latest.read("entries", () => {}));
+    const before = described[name].length > 0 ? await latest.before?.() : undefined;
+    if (before?.position === undefined || before.identity !== identity || !isOwn.journal) continue;
+    if (journal.endOf(before.position).to < (latest.position ?? 0n)) continue;
+    const lost = await before.read("entries", () => {});
+    if (lost.length > 0) continue;
+    engines[name] = before;
+    described[name] = [];
   }
-  return described;
+  return { kept: { ...examination, engines }, described };
+}
+
+function describe(lost: readonly LostKeys[]): string[] {
+  const described = lost.slice(0, LOSSES_MAX).map(describeLost);
+  const left = lost.length - described.length;
+  return left > 0 ? [...described, `keys of ${left} more ranges`] : described;
 }
 
 function misplacedOf({ misplaced }: Copied): VerifyFault[] {
