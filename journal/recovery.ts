@@ -58,6 +58,9 @@ export interface RecoveryPolicy {
   /** Whether zeros at the end of a segment are room that its writer had reserved. They are then cut
    * off without a word. */
   readonly reserves?: boolean;
+  /** An offset at which a record begins, or the journal ends, and below which nobody needs any: damage
+   * there is passed over. */
+  readonly from?: bigint;
 }
 
 /** Checks the segments of a directory and cuts what nobody was promised. The writer that takes over
@@ -92,7 +95,7 @@ function recoverSegments(
   segments: Segment[],
   policy: RecoveryPolicy & { unborn: Segment | undefined; durable: bigint | undefined },
 ): Omit<Recovered, "provenEnd"> {
-  const { salvage, requireSynced = false, reserves = false, unborn, durable } = policy;
+  const { salvage, requireSynced = false, reserves = false, from = 0n, unborn, durable } = policy;
   // Where no segment is left, offsets still continue where they were: none is ever given twice.
   let end = segments[0]?.base ?? durable ?? 0n;
   if (segments.length === 0 && end > 0n) {
@@ -104,8 +107,16 @@ function recoverSegments(
   let truncatedBytes = 0;
   const reasons = unborn === undefined ? [] : [`unfinished segment at offset ${unborn.base}`];
   for (let index = 0; index < segments.length; index++) {
-    const scan = scanSegment(fileSystem, segments, index);
+    let scan = scanSegment(fileSystem, segments, index);
     records += scan.records;
+    if (scan.damage !== undefined && scan.damage.offset < from) {
+      // It ends in the segments that follow, at the latest where the first that is needed begins.
+      if ((segments[index + 1]?.base ?? from + 1n) <= from) continue;
+      if (canResume(fileSystem, segments[index]!, scan.damage, from)) {
+        scan = scanSegment(fileSystem, segments, index, from);
+        records += scan.records;
+      }
+    }
     end = scan.end;
     if (scan.damage === undefined) continue;
     const { offset, fault } = scan.damage;
@@ -179,10 +190,11 @@ function scanSegment(
   fileSystem: JournalFileSystem,
   segments: readonly Segment[],
   index: number,
+  from: bigint = segments[index]!.base,
 ): { records: number; end: bigint; damage?: Damage } {
   const segment = segments[index]!;
   const successor = segments[index + 1];
-  let end = segment.base;
+  let end = from;
   let reader: SegmentReader;
   try {
     reader = new SegmentReader(fileSystem, segment);
@@ -205,6 +217,23 @@ function scanSegment(
     }
   } finally {
     reader.close();
+  }
+}
+
+/** Returns whether a segment can be read from an offset behind its damage: its header is right, and it is
+ * long enough. */
+function canResume(
+  fileSystem: JournalFileSystem,
+  segment: Segment,
+  { fault }: Damage,
+  from: bigint,
+): boolean {
+  if (fault === "header" || fault === "gap") return false;
+  const file = fileSystem.open(segment.path, "read");
+  try {
+    return BigInt(file.size() - SEGMENT_HEADER_BYTES) >= from - segment.base;
+  } finally {
+    closeQuietly(file);
   }
 }
 

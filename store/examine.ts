@@ -35,6 +35,8 @@ export interface Examination {
   /** What opening the store would make of the journal, `undefined` where it would refuse it. */
   readonly recovered: Pick<JournalRemains, "segments"> & { readonly end: bigint } | undefined;
   readonly faults: readonly VerifyFault[];
+  /** The journal position below which both engines have everything. */
+  readonly needed: bigint;
   /** Lets go of what was needed to read it. */
   close(): void;
 }
@@ -72,11 +74,14 @@ export async function examineStore(
     if (manifest !== undefined && manifest.identity !== identity) {
       faults.push({ part: "manifest", message: `${MANIFEST_FILE} belongs to another store` });
     }
-    const recovered = recoverDry(journal, faults);
+    const positions = SIDES.map((name) => isOwn[name] ? engines[name].position ?? 0n : 0n);
+    const needed = positions.reduce((a, b) => a < b ? a : b);
+    const recovered = recoverDry(journal, needed, faults);
     for (const name of SIDES) {
       if (isOwn[name]) checkPosition(name, engines[name], recovered, faults);
     }
     return {
+      needed,
       manifest,
       identity,
       engines,
@@ -153,9 +158,13 @@ function isOwnJournal(
   return found === undefined;
 }
 
-function recoverDry(journal: JournalRemains, faults: VerifyFault[]): Examination["recovered"] {
+function recoverDry(
+  journal: JournalRemains,
+  from: bigint,
+  faults: VerifyFault[],
+): Examination["recovered"] {
   if (journal.segments.length === 0) return undefined;
-  const recovered = journal.recover();
+  const recovered = journal.recover(from);
   if (!(recovered instanceof StoreError)) return recovered;
   faults.push({ part: "journal", message: recovered.message });
   return undefined;

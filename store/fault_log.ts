@@ -17,6 +17,11 @@ export class FaultLog {
   readonly #faults: VerifyFault[] = [];
   #count = 0;
 
+  /** Whether nothing was found. */
+  get isEmpty(): boolean {
+    return this.#count === 0;
+  }
+
   /** Notes a fault. */
   add(part: VerifyFault["part"], message: string): void {
     this.#count++;

@@ -75,11 +75,14 @@ export class JournalRemains {
 
   /** Returns what opening the store would make of the journal, or why it would be refused.
    *
+   * @param from The lower position of both engines: what precedes it is not needed.
    * @throws {StoreError} `UNSUPPORTED`: another version wrote it; `IO`.
    */
-  recover(): { readonly segments: readonly Segment[]; readonly end: bigint } | StoreError {
+  recover(
+    from: bigint,
+  ): { readonly segments: readonly Segment[]; readonly end: bigint } | StoreError {
     try {
-      const policy = { salvage: false, requireSynced: true, reserves: true };
+      const policy = { salvage: false, requireSynced: true, reserves: true, from };
       return recover(dryFileSystem(nodeFileSystem), this.directory, policy);
     } catch (error) {
       const failure = fileError(`Cannot read journal ${this.directory}`, error);

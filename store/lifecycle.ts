@@ -109,6 +109,7 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
       salvage: false,
       requireSynced: true,
       reserves: true,
+      from: append.position < btree.position ? append.position : btree.position,
       guard,
     });
     journal = opened.writer;

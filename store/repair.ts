@@ -87,8 +87,8 @@ async function repairLocked(
   const onProgress = options.onProgress ?? (() => {});
   const examination = await examineStore(directory, scratch, onProgress);
   try {
-    const verified = await verifyExamined(examination, { onProgress });
-    if (verified.ok) return healthy(directory, verified.keys);
+    const { report: verified, isWhole } = await verifyExamined(examination, { onProgress });
+    if (isWhole) return { ...healthy(directory, verified.keys), faults: verified.faults };
     const router = new Router(chooseRoutes(what, examination, options.routes));
     requireIdentity(what, examination);
     const { kept, described } = await chooseStates(examination);

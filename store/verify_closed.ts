@@ -30,7 +30,7 @@ export async function verifyClosed(
   try {
     const examination = await examineStore(directory, tmpdir(), options.onProgress ?? (() => {}));
     try {
-      const report = await verifyExamined(examination, options);
+      const { report } = await verifyExamined(examination, options);
       lock.requireUnchanged(what);
       return report;
     } finally {
@@ -41,12 +41,16 @@ export async function verifyClosed(
   }
 }
 
-/** Reads every key and every record of an examined store, and reports all that is wrong. */
+/** Reads every key and every record of an examined store, and reports all that is wrong.
+ *
+ * @returns The report, and whether the store opens with everything all the same: what is wrong is in
+ * records of the journal that both engines have.
+ */
 export async function verifyExamined(
   examination: Examination,
   { onProgress = () => {} }: VerifyOptions,
-): Promise<VerifyReport> {
-  const { engines, isOwn, manifest, recovered, faults } = examination;
+): Promise<{ report: VerifyReport; isWhole: boolean }> {
+  const { engines, isOwn, manifest, recovered, faults, journal: remains, needed } = examination;
   const log = new FaultLog();
   for (const { part, message } of faults) log.add(part, message);
   const router = manifest && new Router(manifest.routes);
@@ -64,6 +68,8 @@ export async function verifyExamined(
     });
     for (const range of lost) log.add(name, `${describeLost(range)} cannot be read`);
   }
+  const isSoundBefore = log.isEmpty;
+  let isJournalWhole = false;
   let journalRecords = 0;
   if (recovered !== undefined && recovered.segments.length > 0) {
     const journal = { ...recovered, fileSystem: nodeFileSystem };
@@ -72,6 +78,8 @@ export async function verifyExamined(
       onProgress: (done, total) => onProgress({ part: "journal", step: "check", done, total }),
       requireOpen: () => {},
     });
+    isJournalWhole = remains.endOf(needed).to >= recovered.end;
   }
-  return log.report({ keys, journalRecords });
+  const report = log.report({ keys, journalRecords });
+  return { report, isWhole: isSoundBefore && (report.ok || isJournalWhole) };
 }

@@ -20,6 +20,11 @@ export function keysOf(number: number): [Uint8Array, Uint8Array] {
   return [assertionKey("s", name), mvKey("s", name)];
 }
 
+/** Returns a key of the B-tree side by a name. */
+export function mvKeyOf(name: string): Uint8Array {
+  return mvKey("s", name);
+}
+
 /** Puts values of some bytes under the keys of some numbers, in batches over both sides. */
 export async function putMany(
   store: HybridStore,
