@@ -61,6 +61,8 @@ export interface EngineStats {
 export interface EngineOptions {
   /** Names the store; an engine that was created under another name is refused. */
   readonly identity: string;
+  /** Names that the engine may carry as well. It gets the present one then, durably. */
+  readonly previous?: readonly string[];
   /** Whether the engine is to be created. Without it, missing files are damage. */
   readonly create: boolean;
   /** Called before each apply and before each new connection to the files, with what is to be done as

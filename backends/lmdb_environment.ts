@@ -6,7 +6,6 @@
 import { join } from "@std/path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import * as fs from "node:fs";
-import { equalBytes } from "../codec/bytes.ts";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineOptions } from "./engine.ts";
@@ -80,7 +79,7 @@ export class LmdbEnvironment {
       const meta = openDatabase(root, path, "meta", options.create);
       const environment = new LmdbEnvironment(root, entries, meta);
       if (options.create) await environment.#writeMeta(options.identity);
-      else requireIdentity(meta, path, options.identity);
+      else await environment.#requireIdentity(path, options);
       return environment;
     } catch (error) {
       await root?.close();
@@ -133,6 +132,19 @@ export class LmdbEnvironment {
       this.putPosition(0n);
     });
   }
+
+  async #requireIdentity(path: string, { identity, previous = [] }: EngineOptions): Promise<void> {
+    const bytes = this.#meta.get(IDENTITY);
+    const found = bytes && new TextDecoder().decode(bytes);
+    if (found === identity) return;
+    if (found === undefined || !previous.includes(found)) {
+      const reason = found === undefined ? FOREIGN : "it belongs to another store";
+      throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; ${REPAIR}`);
+    }
+    await commitBatch(this.root, () => {
+      this.#meta.put(IDENTITY, new TextEncoder().encode(identity));
+    });
+  }
 }
 
 /** Creates the library's lock file, unless it is there. The library would make it as long as this without
@@ -154,11 +166,4 @@ function openDatabase(root: Root, path: string, name: string, create: boolean): 
   const database = root.openDB<Bytes, Bytes>(options) as Db | undefined;
   if (database !== undefined) return database;
   throw new StoreError("CORRUPT", `Cannot open ${path}: ${FOREIGN}; ${REPAIR}`);
-}
-
-function requireIdentity(meta: Db, path: string, identity: string): void {
-  const found = meta.get(IDENTITY);
-  if (found !== undefined && equalBytes(found, new TextEncoder().encode(identity))) return;
-  const reason = found === undefined ? FOREIGN : "it belongs to another store";
-  throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; ${REPAIR}`);
 }

@@ -261,12 +261,14 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
   try {
     connection = new Connection(path, "write");
     // Before anything is set: a database that is not ours stays as it is.
-    const position = options.create ? 0n : readPosition(connection, path, options.identity);
+    const { identity } = options;
+    const found = options.create ? { identity, position: 0n } : readMeta(connection, path, options);
     setUp(connection);
-    if (options.create) create(connection, options.identity);
+    if (options.create) create(connection, identity);
+    else if (found.identity !== identity) rename(connection, identity);
     // The first read creates the log's file.
     connection.pin();
-    engine = new SqliteEngine(path, connection, position, options.guard);
+    engine = new SqliteEngine(path, connection, found.position, options.guard);
     await engine.start();
     return engine;
   } catch (error) {
@@ -316,7 +318,15 @@ function create(connection: Connection, identity: string): void {
   });
 }
 
-function readPosition(connection: Connection, path: string, identity: string): bigint {
+function rename(connection: Connection, identity: string): void {
+  connection.transact(() => connection.write(PUT_META, "identity", identity));
+}
+
+function readMeta(
+  connection: Connection,
+  path: string,
+  { identity, previous = [] }: EngineOptions,
+): { identity: string; position: bigint } {
   const refusal = (reason: string) => new StoreError("CORRUPT", `Cannot open ${path}: ${reason}`);
   const tables = connection.rows(
     "SELECT sql FROM sqlite_schema WHERE name IN ('entries', 'meta') ORDER BY name",
@@ -325,10 +335,12 @@ function readPosition(connection: Connection, path: string, identity: string): b
   const isOurs = tables.map(([sql]) => sql).join() === SCHEMA.join();
   const found = isOurs ? connection.meta("identity") : undefined;
   if (found === undefined) throw refusal(`it is not part of a store; ${REPAIR}`);
-  if (found !== identity) throw refusal(`it belongs to another store; ${REPAIR}`);
+  if (found !== identity && !previous.includes(found)) {
+    throw refusal(`it belongs to another store; ${REPAIR}`);
+  }
   const position = connection.meta("position");
   if (position === undefined || !/^\d{1,20}$/.test(position)) {
     throw refusal(`its journal position is not readable; ${REPAIR}`);
   }
-  return BigInt(position);
+  return { identity: found, position: BigInt(position) };
 }

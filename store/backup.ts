@@ -27,6 +27,7 @@ import {
 import { STORE_FORMAT, writeManifest } from "./manifest.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import { requireEmptyTarget, syncNamesAbove } from "./paths.ts";
+import { writePlace } from "./place.ts";
 import { pagesAsync } from "./scan.ts";
 import type { BackupReport } from "./types.ts";
 
@@ -112,6 +113,7 @@ export async function writeStore<T>(
   await createJournal(join(directory, JOURNAL_DIRECTORY), position);
   writeJournalOwner(join(directory, JOURNAL_DIRECTORY), identity);
   for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
+  writePlace(directory);
   const created = new Date().toISOString();
   writeManifest(directory, { format: STORE_FORMAT, identity, created, routes });
   return filled;

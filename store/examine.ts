@@ -65,11 +65,17 @@ export async function examineStore(
       for (const message of engines[name].faults) faults.push({ part: name, message });
     }
     const journal = new JournalRemains(join(directory, JOURNAL_DIRECTORY));
-    const identity = findIdentity(manifest, [append, btree, journal].map((part) => part.identity));
+    // A copy that is about to get an identity of its own has parts with both.
+    const [appendIdentity, btreeIdentity, journalIdentity] = [append, btree, journal].map((part) =>
+      part.identity !== undefined && manifest?.previous?.includes(part.identity)
+        ? manifest.identity
+        : part.identity
+    );
+    const identity = findIdentity(manifest, [appendIdentity, btreeIdentity, journalIdentity]);
     const isOwn = {
-      append: isOwnEngine("append", append, identity, faults),
-      btree: isOwnEngine("btree", btree, identity, faults),
-      journal: isOwnJournal(journal, identity, faults),
+      append: isOwnEngine("append", append, appendIdentity, identity, faults),
+      btree: isOwnEngine("btree", btree, btreeIdentity, identity, faults),
+      journal: isOwnJournal(journal, journalIdentity, identity, faults),
     };
     if (manifest !== undefined && manifest.identity !== identity) {
       faults.push({ part: "manifest", message: `${MANIFEST_FILE} belongs to another store` });
@@ -124,7 +130,8 @@ function findIdentity(
 
 function isOwnEngine(
   part: EngineName,
-  { isEngine, identity: found, faults: damage }: EngineRemains,
+  { isEngine, faults: damage }: EngineRemains,
+  found: string | undefined,
   identity: string | undefined,
   faults: VerifyFault[],
 ): boolean {
@@ -141,11 +148,11 @@ function isOwnEngine(
 }
 
 function isOwnJournal(
-  journal: JournalRemains,
+  { directory, segments }: JournalRemains,
+  found: string | undefined,
   identity: string | undefined,
   faults: VerifyFault[],
 ): boolean {
-  const { directory, segments, identity: found } = journal;
   if (segments.length === 0) {
     faults.push({ part: "journal", message: `${directory} has no segment` });
     return false;

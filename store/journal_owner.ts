@@ -11,13 +11,13 @@ import * as fs from "node:fs";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { fileError } from "../journal/file_system.ts";
-import { writeDurably } from "./manifest.ts";
+import { type Manifest, replaceDurably } from "./manifest.ts";
 
 const NAME = ".store";
 
 /** Notes in a journal's directory which store it belongs to. */
 export function writeJournalOwner(directory: string, identity: string): void {
-  writeDurably(join(directory, NAME), `${identity}\n`);
+  replaceDurably(join(directory, NAME), `${identity}\n`);
 }
 
 /** Returns which store a journal belongs to, `undefined` where it does not say.
@@ -33,13 +33,20 @@ export function readJournalOwner(directory: string): string | undefined {
   }
 }
 
-/** Refuses a journal of another store.
+/** Refuses a journal of another store. One that carries a previous identity of this one gets the present
+ * one, durably.
  *
  * @throws {StoreError} `CORRUPT`; `IO`.
  */
-export function requireJournalOwner(directory: string, identity: string): void {
+export function requireJournalOwner(
+  directory: string,
+  { identity, previous }: Pick<Manifest, "identity" | "previous">,
+): void {
   const owner = readJournalOwner(directory);
   if (owner === identity) return;
+  if (owner !== undefined && previous?.includes(owner)) {
+    return writeJournalOwner(directory, identity);
+  }
   const reason = owner === undefined ? `${NAME} is missing in it` : "it belongs to another store";
   throw new StoreError("CORRUPT", `Cannot open journal ${directory}: ${reason}; ${REPAIR}`);
 }

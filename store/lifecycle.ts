@@ -46,6 +46,7 @@ import {
   requireNoFile,
   syncNamesAbove,
 } from "./paths.ts";
+import { forgetPrevious, settleInPlace, writePlace } from "./place.ts";
 import { findPendingSwap, finishSwap } from "./repair_swap.ts";
 
 /** What has to stay where it is while a store is open. */
@@ -91,9 +92,12 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
     const stored = readManifest(directory);
     const isNew = stored === undefined;
     if (!isNew) PART_DIRECTORIES.forEach((part) => ownership.watch(join(directory, part)));
-    const manifest = stored ?? prepareCreation(directory, settings, guard);
-    requireRoutes(directory, manifest, settings);
-    const options = { identity: manifest.identity, create: isNew, guard };
+    if (stored !== undefined) requireRoutes(directory, stored, settings);
+    const manifest = stored === undefined
+      ? prepareCreation(directory, settings, guard)
+      : await settleInPlace(directory, stored, lock.followsCrash);
+    const { identity, previous = [] } = manifest;
+    const options = { identity, previous, create: isNew, guard };
     const append = engines.append = await openLmdbEngine(
       join(directory, APPEND_DIRECTORY),
       options,
@@ -103,7 +107,7 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
       options,
     );
     const journalDirectory = join(directory, JOURNAL_DIRECTORY);
-    if (!isNew) requireJournal(journalDirectory, manifest.identity);
+    if (!isNew) requireJournal(journalDirectory, manifest);
     const opened = await openWriter(nodeFileSystem, journalDirectory, {
       segmentBytes: settings.segmentBytes,
       salvage: false,
@@ -116,14 +120,16 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
     for (const watched of WATCHED) ownership.watch(join(directory, watched));
     requirePosition(journal, "append", append);
     requirePosition(journal, "B-tree", btree);
+    guard(`Cannot open store ${path}`);
     if (isNew) {
-      writeJournalOwner(journalDirectory, manifest.identity);
+      writeJournalOwner(journalDirectory, identity);
       // Whoever finds a manifest relies on the names of the files as well as on what is in them.
       for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
       syncNamesAbove(directory);
+      writePlace(directory);
       writeManifest(directory, manifest);
     }
-    guard(`Cannot open store ${path}`);
+    if (manifest.previous !== undefined) forgetPrevious(directory, manifest);
     fs.rmSync(join(directory, CREATING_FILE), { force: true });
     const router = new Router(manifest.routes);
     const { recovery } = opened;
@@ -210,7 +216,7 @@ function requireRoutes(directory: string, manifest: Manifest, { routes }: Settin
   );
 }
 
-function requireJournal(directory: string, identity: string): void {
+function requireJournal(directory: string, manifest: Manifest): void {
   const hasSegments = fs.existsSync(directory) &&
     listSegments(nodeFileSystem, directory).length > 0;
   if (!hasSegments) {
@@ -219,7 +225,7 @@ function requireJournal(directory: string, identity: string): void {
       `Cannot open journal ${directory}: it is missing; ${REPAIR}`,
     );
   }
-  requireJournalOwner(directory, identity);
+  requireJournalOwner(directory, manifest);
 }
 
 /** Checks that an engine and the journal belong to one history. */

@@ -6,12 +6,13 @@
  * | `identity` | names the store; both engines carry it too |
  * | `created` | when, in ISO 8601 |
  * | `routes` | the routes that every key was stored by |
+ * | `previous` | only while a copy gets an identity of its own: those that its parts may carry as well |
  * | `checksum` | CRC32C of the JSON of the fields above, 8 hex digits |
  *
  * @module
  */
 
-import { join } from "@std/path";
+import { dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
@@ -32,14 +33,16 @@ export interface Manifest {
   readonly identity: string;
   readonly created: string;
   readonly routes: readonly Route[];
+  readonly previous?: readonly string[];
 }
 
-function checksumOf({ format, identity, created, routes }: Manifest): string {
+function checksumOf({ format, identity, created, routes, previous }: Manifest): string {
   const fields = {
     format,
     identity,
     created,
     routes: routes.map(({ tag, engine }) => ({ tag, engine })),
+    ...(previous && { previous }),
   };
   return crc32c(new TextEncoder().encode(JSON.stringify(fields))).toString(16).padStart(8, "0");
 }
@@ -85,8 +88,11 @@ export function readManifest(directory: string): Manifest | undefined {
     throw damaged(path, error);
   }
   if (!isAsWritten) throw damaged(path, undefined);
-  const { format, identity, created, routes } = found;
-  return { format, identity, created, routes: new Router(routes).routes };
+  const { format, identity, created, routes, previous } = found;
+  return {
+    ...{ format, identity, created, routes: new Router(routes).routes },
+    ...(previous && { previous }),
+  };
 }
 
 function foreign(directory: string, path: string): StoreError {
@@ -115,10 +121,15 @@ function damaged(path: string, cause: unknown): StoreError {
 export function writeManifest(directory: string, manifest: Manifest): void {
   const path = join(directory, MANIFEST_FILE);
   const text = JSON.stringify({ ...manifest, checksum: checksumOf(manifest) }, undefined, 2);
-  writeDurably(`${path}.tmp`, `${text}\n`);
+  replaceDurably(path, `${text}\n`);
+}
+
+/** Writes a small file as `writeDurably` does: after a crash it is there as it was or as it is to be. */
+export function replaceDurably(path: string, text: string): void {
+  writeDurably(`${path}.tmp`, text);
   try {
     fs.renameSync(`${path}.tmp`, path);
-    nodeFileSystem.syncDirectory(directory);
+    nodeFileSystem.syncDirectory(dirname(path));
   } catch (error) {
     throw fileError(`Cannot write ${path}`, error);
   }

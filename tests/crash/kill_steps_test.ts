@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "@std/path";
 import { test } from "node:test";
 import { assert, assertEquals } from "@std/assert";
@@ -101,6 +101,16 @@ const OPENING: [left: StepChoice, names: string[]][] = [
   ],
 ];
 
+/** Steps of opening a copy of what a killed process left: it gets an identity of its own. */
+const OPENING_A_COPY: StepChoice[] = [
+  // The place, the manifest, the place, the manifest.
+  ...[0, 1, 2, 3].flatMap((passes) =>
+    aroundEach(["store directory sync"]).map((name) => ({ name, passes }))
+  ),
+  // The journal's identity, when the engines have got theirs.
+  ...aroundEach(["journal directory sync"]).map((name) => ({ name, passes: 0 })),
+];
+
 test("a process that dies at a step of its work loses nothing", { timeout: 180_000 }, async () => {
   const steps = WORKING.flatMap(([names, passes]) => names.map((name) => ({ name, passes })));
   await forEach(steps, (step) => dieAt([step], { isCreated: true }));
@@ -113,6 +123,18 @@ test("a process that dies at a step of opening what another left loses nothing",
     names.map((name) => [left, { name, passes: 0 }])
   );
   await forEach(steps, (steps) => dieAt(steps, { isCreated: true }));
+});
+
+test("a process that dies at a step of opening a copy of what another left loses nothing", {
+  timeout: 60_000,
+}, async () => {
+  const left = { name: "half of segment write", passes: 10 };
+  const change = (directory: string) => {
+    renameSync(directory, `${directory}-original`);
+    cpSync(`${directory}-original`, directory, { recursive: true });
+    rmSync(`${directory}-original`, { recursive: true });
+  };
+  await forEach(OPENING_A_COPY, (step) => dieAt([left, step], { isCreated: true, change }));
 });
 
 test("a process that dies at a step of a creation leaves what can be created", {
