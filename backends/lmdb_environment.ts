@@ -13,6 +13,7 @@ import { createFile, fileError, rewriteDurably } from "./files.ts";
 import { commitBatch } from "./lmdb_commit.ts";
 import { checkLmdbFile, LMDB_FILE } from "./lmdb_file.ts";
 import { encoding } from "./lmdb_reader.ts";
+import { closedToChildren } from "../runtime/inheritance.ts";
 import { MOMENTS_MAX } from "./shared_view.ts";
 
 /** The engine's own reads need slots too, whatever views take. */
@@ -68,13 +69,15 @@ export class LmdbEnvironment {
     writeLockFile(join(directory, LMDB_LOCK_FILE));
     let root: Root | undefined;
     try {
-      root = open<Bytes, Bytes>({
-        path: directory,
-        ...encoding,
-        overlappingSync: false,
-        pageSize: PAGE_BYTES,
-        maxReaders: READERS_MAX,
-      });
+      root = closedToChildren(() =>
+        open<Bytes, Bytes>({
+          path: directory,
+          ...encoding,
+          overlappingSync: false,
+          pageSize: PAGE_BYTES,
+          maxReaders: READERS_MAX,
+        })
+      );
       const entries = openDatabase(root, path, "entries", options.create);
       const meta = openDatabase(root, path, "meta", options.create);
       const environment = new LmdbEnvironment(root, entries, meta);
