@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
@@ -62,6 +62,28 @@ test("the lock of an owner that was killed is free, whatever it has read", {
     await using store = await HybridStore.open(temp.path);
     assertEquals(await store.get(btreeKey(1)), bytes("kept"));
   }
+});
+
+test("of processes of both runtimes that open a store at once, one at a time gets it", {
+  timeout: 120_000,
+}, async () => {
+  using temp = tempDirectory();
+  const path = join(temp.path, "store");
+  for (let round = 0; round < 2; round++) {
+    // A new directory, and one that is there.
+    if (round % 2 === 0) rmSync(path, { recursive: true, force: true });
+    const commands = RUNTIMES.flatMap(([, command]) => [command, command]);
+    const children = commands.map((command) => new Child(command, "_race_child.ts", [path]));
+    for (const child of children) assertEquals(await child.line(), "ready");
+    writeFileSync(`${path}.go`, "");
+    const outcomes = await Promise.all(children.map((child) => child.line()));
+    for (const child of children) await child[Symbol.asyncDispose]();
+    rmSync(`${path}.go`);
+    const others = outcomes.filter((outcome) => outcome !== "owner" && outcome !== "LOCKED");
+    assertEquals([others, outcomes.includes("owner")], [[], true]);
+  }
+  await using store = await HybridStore.open(path);
+  assertEquals((await store.verify()).faults, []);
 });
 
 /** How an owner loses its lock, and to which processes. */
