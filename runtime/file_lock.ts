@@ -44,6 +44,21 @@ export function unlockFile(descriptor: number): void {
   loadLibc()?.flock(descriptor, UNLOCK);
 }
 
+/** Returns whether somebody holds the lock of a file; `false` where there are no such locks, or no file. */
+export function isFileLocked(path: string): boolean {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, "r");
+  } catch {
+    return false;
+  }
+  try {
+    return tryLock(descriptor) === "held";
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
 function tryLock(descriptor: number): FileLockOutcome {
   const libc = loadLibc();
   if (libc === undefined) return "unsupported";

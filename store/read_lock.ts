@@ -12,7 +12,9 @@ import {
   sqliteError,
 } from "../backends/sqlite_driver.ts";
 import { StoreError } from "../codec/error.ts";
+import { isFileLocked } from "../runtime/file_lock.ts";
 import { LOCK_FILE, otherOwner } from "./lock.ts";
+import { NOTE_FILE } from "./owner_note.ts";
 
 /** A hold on a store that nobody has open.
  *
@@ -38,6 +40,10 @@ export class ReadLock {
   static acquire(what: string, directory: string): ReadLock {
     const realPath = fs.realpathSync(directory);
     const path = join(realPath, LOCK_FILE);
+    // The owner may have lost its lock on the lock file, and still holds its note.
+    if (isFileLocked(join(realPath, NOTE_FILE))) {
+      throw new StoreError("LOCKED", `${what} ${directory}: ${otherOwner(realPath)}`);
+    }
     if (!fs.existsSync(path)) return new ReadLock(realPath, undefined);
     let database: SqliteDatabase | undefined;
     try {

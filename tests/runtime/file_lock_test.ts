@@ -3,7 +3,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
-import { lockFile, unlockFile } from "../../runtime/file_lock.ts";
+import { isFileLocked, lockFile, unlockFile } from "../../runtime/file_lock.ts";
 import { loadLibc } from "../../runtime/libc.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 
@@ -30,7 +30,9 @@ test("the lock of a file is exclusive, and survives that the file is read", { sk
   cpSync(join(temp.path, "directory"), join(temp.path, "copy"), { recursive: true });
   closeSync(openSync(path, "r+"));
   assertEquals(lockFile(other, path), "held");
+  assertEquals([isFileLocked(path), isFileLocked(`${path}-none`)], [true, false]);
   unlockFile(one);
+  assertEquals(isFileLocked(path), false);
   assertEquals(lockFile(other, path), "taken");
   closeSync(other);
   assertEquals(lockFile(one, path), "taken");

@@ -49,6 +49,18 @@ for (const [runtime, command] of RUNTIMES) {
   });
 }
 
+test("a store whose owner has read its own directory is not taken for a backup", {
+  skip,
+}, async () => {
+  using temp = tempDirectory();
+  await using store = await HybridStore.open(join(temp.path, "store"));
+  await store.put(btreeKey(1), bytes("1"));
+  rmSync(join(store.path, "lock"));
+  const target = join(temp.path, "target");
+  await assertCode(() => HybridStore.restore(store.path, target), "LOCKED", `${process.pid}`);
+  assertEquals(existsSync(target), false);
+});
+
 test("the lock of an owner that was killed is free, whatever it has read", {
   timeout: 30_000,
   skip,
