@@ -11,7 +11,8 @@ export interface JournalOptions {
    * gets a segment of its own. */
   segmentBytes?: number;
   /** `"group"`, the default: an append resolves once a sync covers it. `"manual"`: once the operating
-   * system has it; `sync` makes it durable. */
+   * system has it, or, while eight full segments wait for the disk, once a sync covers it; `sync` makes it
+   * durable. */
   sync?: "group" | "manual";
   /** Keeps what precedes damage and sets the rest aside in a file, instead of refusing to open. */
   salvage?: boolean;

@@ -120,8 +120,9 @@ test("the engines get nothing while the journal is being synced", async () => {
   const { core, append, btree, journal, files } = await openFake(temp.path, { memtableBytes: 1 });
   const gate = Promise.withResolvers<void>();
   files.beforeSync = () => gate.promise;
+  const syncs = files.count("sync", ".seg");
   const put = core.put(WHAT, appendKey(1), bytes("1"));
-  while (files.count("sync", ".seg") === 0) await nextTurn();
+  while (files.count("sync", ".seg") === syncs) await nextTurn();
   for (let turn = 0; turn < 20; turn++) await nextTurn();
   assertEquals([append.attempts, btree.attempts, journal.durableEnd], [0, 0, 0n]);
   gate.resolve();
