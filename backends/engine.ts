@@ -37,10 +37,18 @@ export interface EngineReader {
   get(key: Uint8Array): Uint8Array | undefined;
   /** Returns whether a key is there. */
   has(key: Uint8Array): boolean;
-  /** Returns the first `limit` entries of a range, in its direction, as copies. */
-  range(range: KeyRange, limit: number): Entry[];
-  /** Returns the first `limit` keys of a range, in its direction, as copies. */
-  keys(range: KeyRange, limit: number): Uint8Array[];
+  /** Returns the first entries of a range, in its direction, as copies.
+   *
+   * Ends with the row that makes it `rows` rows, or `bytes` bytes of keys and values: where both are
+   * fewer, the range has no more. Takes memory for `bytes` bytes, one row and `rows` keys, however
+   * large the values behind them are.
+   *
+   * @param rows Most rows; `Infinity` for no limit.
+   * @param bytes Bytes after which no further row is read, `Infinity` without it; the first row always is.
+   */
+  range(range: KeyRange, rows: number, bytes?: number): Entry[];
+  /** Returns the first keys of a range, in its direction, as copies; ends as `range` does. */
+  keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[];
 }
 
 /** An engine as it was at one moment. */

@@ -64,14 +64,14 @@ export abstract class FileEngine implements Engine {
     return this.now.has(key);
   }
 
-  range(range: KeyRange, limit: number): Entry[] {
+  range(range: KeyRange, rows: number, bytes?: number): Entry[] {
     this.#requireOpen();
-    return this.now.range(range, limit);
+    return this.now.range(range, rows, bytes);
   }
 
-  keys(range: KeyRange, limit: number): Uint8Array[] {
+  keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
     this.#requireOpen();
-    return this.now.keys(range, limit);
+    return this.now.keys(range, rows, bytes);
   }
 
   async apply(writes: readonly Write[], position: bigint): Promise<void> {

@@ -105,25 +105,35 @@ export class LmdbReader implements Moment {
     }
   }
 
-  range(range: KeyRange, limit: number): Entry[] {
+  range(range: KeyRange, rows: number, bytes = Infinity): Entry[] {
     if (range.end?.length === 0) return [];
     try {
-      const options = { ...rangeOptions(range, limit), ...this.#options };
+      const options = { ...rangeOptions(range, rows), ...this.#options };
       const entries: Entry[] = [];
-      // To the end, always: an abandoned iterator keeps its reader slot.
-      for (const entry of this.#entries.getRange(options)) entries.push(entry);
+      let left = bytes;
+      // An abandoned iterator would keep its reader slot; leaving the loop ends this one.
+      for (const entry of this.#entries.getRange(options)) {
+        entries.push(entry);
+        left -= entry.key.length + entry.value.length;
+        if (left <= 0) break;
+      }
       return entries;
     } catch (error) {
       throw lmdbError("Cannot scan the append side", error);
     }
   }
 
-  keys(range: KeyRange, limit: number): Bytes[] {
+  keys(range: KeyRange, rows: number, bytes = Infinity): Bytes[] {
     if (range.end?.length === 0) return [];
     try {
-      const options = { ...rangeOptions(range, limit), ...this.#options };
+      const options = { ...rangeOptions(range, rows), ...this.#options };
       const found: Bytes[] = [];
-      for (const key of this.#entries.getKeys(options)) found.push(key);
+      let left = bytes;
+      for (const key of this.#entries.getKeys(options)) {
+        found.push(key);
+        left -= key.length;
+        if (left <= 0) break;
+      }
       return found;
     } catch (error) {
       throw lmdbError("Cannot scan the append side", error);

@@ -41,27 +41,38 @@ class MemoryMoment implements Moment {
     return find(this.#entries, key) !== undefined;
   }
 
-  range(range: KeyRange, limit: number): Entry[] {
-    return this.#select(range, limit).map(({ key, value }) => ({
+  range(range: KeyRange, rows: number, bytes?: number): Entry[] {
+    const sizeOf = ({ key, value }: Entry) => key.length + value.length;
+    return this.#select(range, rows, bytes, sizeOf).map(({ key, value }) => ({
       key: key.slice(),
       value: value.slice(),
     }));
   }
 
-  keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#select(range, limit).map(({ key }) => key.slice());
+  keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
+    return this.#select(range, rows, bytes, ({ key }) => key.length).map(({ key }) => key.slice());
   }
 
   end(): void {}
 
-  #select(range: KeyRange, limit: number): Entry[] {
+  #select(
+    range: KeyRange,
+    rows: number,
+    bytes: number | undefined,
+    sizeOf: (entry: Entry) => number,
+  ): Entry[] {
     const from = lowerBound(this.#entries, range.start);
     const to = range.end === undefined
       ? this.#entries.length
       : lowerBound(this.#entries, range.end);
     const selected = this.#entries.slice(from, to);
     if (range.reverse) selected.reverse();
-    return selected.slice(0, limit);
+    let count = 0;
+    for (let left = bytes ?? Infinity; count < Math.min(rows, selected.length); count++) {
+      if (count > 0 && left <= 0) break;
+      left -= sizeOf(selected[count]!);
+    }
+    return selected.slice(0, count);
   }
 }
 
@@ -88,12 +99,12 @@ export class MemoryEngine implements Engine {
     return this.#now().has(key);
   }
 
-  range(range: KeyRange, limit: number): Entry[] {
-    return this.#now().range(range, limit);
+  range(range: KeyRange, rows: number, bytes?: number): Entry[] {
+    return this.#now().range(range, rows, bytes);
   }
 
-  keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#now().keys(range, limit);
+  keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
+    return this.#now().keys(range, rows, bytes);
   }
 
   // deno-lint-ignore require-await

@@ -106,12 +106,12 @@ class View implements EngineView {
     return this.#views.read(this.#shared).has(key);
   }
 
-  range(range: KeyRange, limit: number): Entry[] {
-    return this.#views.read(this.#shared).range(range, limit);
+  range(range: KeyRange, rows: number, bytes?: number): Entry[] {
+    return this.#views.read(this.#shared).range(range, rows, bytes);
   }
 
-  keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#views.read(this.#shared).keys(range, limit);
+  keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
+    return this.#views.read(this.#shared).keys(range, rows, bytes);
   }
 
   release(): void {

@@ -27,8 +27,16 @@ const SELECT = (columns: string, hasEnd: boolean, reverse: boolean) =>
 /** The same by its two properties, which are 0 or 1: no text is put together for a scan. */
 const selects = (columns: string) =>
   [false, true].map((hasEnd) => [false, true].map((reverse) => SELECT(columns, hasEnd, reverse)));
-const SELECT_ENTRIES = selects("key, value");
+/** A value that is too long for its share of the memory is left out, and read by itself. Its length is
+ * found without reading it, at no cost that shows.
+ */
+const SELECT_ENTRIES = selects("key, CASE WHEN length(value) <= ? THEN value END AS value");
 const SELECT_KEYS = selects("key");
+/** SQLite holds no longer one. */
+const VALUE_BYTES_MAX = 2 ** 31;
+/** Rows of which each may take so much are read one by one. Per row that takes three times as long as all
+ * at once, which does not show beside such values; and looking for each again would. */
+const ROW_BY_ROW_BYTES = 64 * 1024;
 const GET_META = "SELECT value FROM meta WHERE name = ?";
 
 /** One connection, its prepared statements, and its read transaction.
@@ -71,21 +79,37 @@ export class Connection implements Moment {
     }
   }
 
-  range(range: KeyRange, limit: number): Entry[] {
-    return this.#select(
-      SELECT_ENTRIES,
-      range,
-      (statement, bounds) => statement.entries(...bounds, limitOf(limit)),
-    );
+  range(range: KeyRange, rows: number, bytes = Infinity): Entry[] {
+    // What each row may take, for all of them together to stay within the bytes.
+    const share = bytes === Infinity ? VALUE_BYTES_MAX : Math.floor(bytes / Math.max(rows, 1));
+    const isRowByRow = bytes !== Infinity && share >= ROW_BY_ROW_BYTES;
+    return this.#select(SELECT_ENTRIES, range, (statement, bounds) => {
+      const found = isRowByRow
+        ? statement.iterate(VALUE_BYTES_MAX, ...bounds, limitOf(rows))
+        : statement.entries(share, ...bounds, limitOf(rows));
+      const entries: Entry[] = [];
+      let left = bytes;
+      for (const { key, value } of found) {
+        const entry = { key, value: value ?? this.get(key)! };
+        entries.push(entry);
+        left -= key.length + entry.value.length;
+        if (left <= 0) break;
+      }
+      return entries;
+    });
   }
 
-  keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#select(
-      SELECT_KEYS,
-      range,
-      (statement, bounds) =>
-        statement.rows(...bounds, limitOf(limit)).map((row) => row[0] as Uint8Array),
-    );
+  keys(range: KeyRange, rows: number, bytes = Infinity): Uint8Array[] {
+    return this.#select(SELECT_KEYS, range, (statement, bounds) => {
+      const keys: Uint8Array[] = [];
+      let left = bytes;
+      for (const [key] of statement.rows(...bounds, limitOf(rows)) as [Uint8Array][]) {
+        keys.push(key);
+        left -= key.length;
+        if (left <= 0) break;
+      }
+      return keys;
+    });
   }
 
   /** Returns the number of keys. */
@@ -247,6 +271,6 @@ export class Connection implements Moment {
 }
 
 /** SQLite reads a negative limit as none. */
-function limitOf(limit: number): number {
-  return Number.isFinite(limit) ? limit : -1;
+function limitOf(rows: number): number {
+  return Number.isFinite(rows) ? rows : -1;
 }

@@ -7,7 +7,6 @@
 import { pathToFileURL } from "node:url";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
-import type { Entry } from "./engine.ts";
 import { isFileSystemFull } from "./files.ts";
 
 /** A prepared statement. Rows are arrays of columns; integers have to stay below 2^53.
@@ -22,10 +21,18 @@ export interface SqliteStatement {
   value(...parameters: SqliteValue[]): SqliteValue | undefined;
   /** Returns all rows. */
   rows(...parameters: SqliteValue[]): SqliteValue[][];
-  /** Returns all rows as objects; the statement selects `key` and `value`, both BLOB. */
-  entries(...parameters: SqliteValue[]): Entry[];
+  /** Returns all rows as objects; the statement selects `key`, a BLOB, and `value`, a BLOB or NULL. */
+  entries(...parameters: SqliteValue[]): SqliteEntry[];
+  /** Yields what `entries` returns, row by row; leaving the loop ends the statement. */
+  iterate(...parameters: SqliteValue[]): Iterable<SqliteEntry>;
   /** Frees the statement. */
   finalize(): void;
+}
+
+/** A row with a key and a value, which may have been left out. */
+export interface SqliteEntry {
+  key: Uint8Array;
+  value: Uint8Array | null;
 }
 
 /** What a column or a parameter can be here. */
@@ -48,6 +55,7 @@ interface BunStatement {
   run(...parameters: SqliteValue[]): unknown;
   values(...parameters: SqliteValue[]): SqliteValue[][];
   all(...parameters: SqliteValue[]): unknown[];
+  iterate(...parameters: SqliteValue[]): Iterable<unknown>;
   finalize(): void;
 }
 
@@ -61,6 +69,7 @@ interface NodeStatement {
   run(...parameters: SqliteValue[]): unknown;
   get(...parameters: SqliteValue[]): unknown;
   all(...parameters: SqliteValue[]): unknown[];
+  iterate(...parameters: SqliteValue[]): Iterable<unknown>;
   /** Node has it since 22.16; before that every row is an object. */
   setReturnArrays?(enabled: boolean): void;
 }
@@ -132,7 +141,8 @@ class BunConnection implements SqliteDatabase {
       value: (...parameters) => statement.values(...parameters)[0]?.[0],
       rows: (...parameters) => statement.values(...parameters),
       // As fast as `values`, so that nothing has to be made of arrays.
-      entries: (...parameters) => statement.all(...parameters) as Entry[],
+      entries: (...parameters) => statement.all(...parameters) as SqliteEntry[],
+      iterate: (...parameters) => statement.iterate(...parameters) as Iterable<SqliteEntry>,
       finalize: () => {
         this.#statements.delete(statement);
         statement.finalize();
@@ -181,8 +191,14 @@ class NodeConnection implements SqliteDatabase {
       entries: (...parameters) => {
         const rows = statement.all(...parameters);
         return hasArrays
-          ? (rows as [Uint8Array, Uint8Array][]).map(([key, value]) => ({ key, value }))
-          : (rows as Entry[]).map(({ key, value }) => ({ key, value }));
+          ? (rows as [Uint8Array, Uint8Array | null][]).map(([key, value]) => ({ key, value }))
+          : (rows as SqliteEntry[]).map(({ key, value }) => ({ key, value }));
+      },
+      *iterate(...parameters) {
+        for (const row of statement.iterate(...parameters)) {
+          const [key, value] = columns(row);
+          yield { key, value } as SqliteEntry;
+        }
       },
       // The database closes its statements; until then they only take memory.
       finalize: () => {},

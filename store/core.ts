@@ -197,7 +197,7 @@ export class StoreCore {
   async deleteRange(what: string, scan: Scan): Promise<number> {
     this.#requireIdle(what);
     const writes = new WriteSet(this.#parts.router);
-    for (const keys of pages(this.source(what), KEY_ROWS, scan)) {
+    for (const keys of pages(this.source(what), KEY_ROWS, scan, true)) {
       for (const key of keys) writes.add(what, key, undefined);
     }
     await this.commit(what, writes);

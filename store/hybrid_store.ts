@@ -306,7 +306,7 @@ export class HybridStore extends ClosedStore implements KVStore {
       const what = "Cannot count keys";
       const scan = resolveRange(what, range);
       let count = 0;
-      for await (const page of pagesAsync(this.#core.source(what), KEY_ROWS, scan)) {
+      for await (const page of pagesAsync(this.#core.source(what), KEY_ROWS, scan, true)) {
         count += page.length;
       }
       return count;

@@ -19,8 +19,8 @@ export interface ReadSource {
 
 /** What a scan yields for a key: an entry, or the key alone. */
 export interface RowKind<Row> {
-  /** Reads rows from an engine. */
-  read(engine: EngineReader, range: KeyRange, limit: number): Row[];
+  /** Reads rows from an engine, as its `range` does. */
+  read(engine: EngineReader, range: KeyRange, rows: number, bytes: number): Row[];
   /** Returns the key of a row. */
   key(row: Row): Uint8Array;
   /** Returns the bytes that a row holds. */
@@ -31,7 +31,7 @@ export interface RowKind<Row> {
 
 /** Rows with keys and values. */
 export const ENTRY_ROWS: RowKind<Entry> = {
-  read: (engine, range, limit) => engine.range(range, limit),
+  read: (engine, range, rows, bytes) => engine.range(range, rows, bytes),
   key: (entry) => entry.key,
   bytes: ({ key, value }) => key.length + value.length,
   copy: (entry) => ({ key: new Uint8Array(entry.key), value: entry.copyValue()! }),
@@ -39,7 +39,7 @@ export const ENTRY_ROWS: RowKind<Entry> = {
 
 /** Rows of keys alone. */
 export const KEY_ROWS: RowKind<Uint8Array> = {
-  read: (engine, range, limit) => engine.keys(range, limit),
+  read: (engine, range, rows, bytes) => engine.keys(range, rows, bytes),
   key: (key) => key,
   bytes: (key) => key.length,
   copy: (entry) => new Uint8Array(entry.key),
@@ -91,7 +91,8 @@ function readOverlays(
   return undefined;
 }
 
-/** Returns the first `limit` rows of a range at a moment. Fewer rows mean that there are no more.
+/** Returns the first rows of a range at a moment. Ends with the row that makes it so many rows or so many
+ * bytes; where both are fewer, there are no more.
  *
  * @param prefix What all keys of the range begin with, as far as the caller knows.
  */
@@ -101,23 +102,26 @@ export function readPage<Row>(
   range: KeyRange,
   prefix: Uint8Array,
   limit: number,
+  bytes: number,
 ): Row[] {
   if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return [];
   const engines = enginesOf(source.router, range, prefix);
   const overlays = overlayRanges(source.overlays, range);
   if (overlays.length === 0 && engines.length === 1) {
-    return kind.read(source.engines[engines[0]!], range, limit);
+    return kind.read(source.engines[engines[0]!], range, limit, bytes);
   }
   const inputs: Input<Row>[] = [
     ...overlays.map((overlay) => new MemtableInput(overlay, range.reverse, kind)),
-    ...engines.map((name) => new EngineInput(source.engines[name], range, kind, limit)),
+    ...engines.map((name) => new EngineInput(source.engines[name], range, kind, limit, bytes)),
   ];
   const rows: Row[] = [];
+  let left = bytes;
   for (const input of merge(inputs, range.reverse)) {
     const row = input.row();
     if (row === undefined) continue;
     rows.push(row);
-    if (rows.length >= limit) break;
+    left -= kind.bytes(row);
+    if (rows.length >= limit || left <= 0) break;
   }
   return rows;
 }
@@ -200,16 +204,24 @@ class MemtableInput<Row> implements Input<Row> {
 class EngineInput<Row> implements Input<Row> {
   readonly #engine: EngineReader;
   readonly #kind: RowKind<Row>;
+  readonly #chunkBytes: number;
   #chunkRows: number;
   #range: KeyRange;
   #rows: Row[] = [];
   #index = 0;
   key: Uint8Array | undefined;
 
-  constructor(engine: EngineReader, range: KeyRange, kind: RowKind<Row>, limit: number) {
+  constructor(
+    engine: EngineReader,
+    range: KeyRange,
+    kind: RowKind<Row>,
+    limit: number,
+    bytes: number,
+  ) {
     this.#engine = engine;
     this.#range = range;
     this.#kind = kind;
+    this.#chunkBytes = bytes;
     this.#chunkRows = Math.min(limit, CHUNK_ROWS_MAX);
     this.#fill();
   }
@@ -222,7 +234,7 @@ class EngineInput<Row> implements Input<Row> {
     this.#index++;
     if (this.#index < this.#rows.length) {
       this.key = this.#kind.key(this.#rows[this.#index]!);
-    } else if (this.#rows.length < this.#chunkRows) {
+    } else if (isLast(this.#kind, this.#rows, this.#chunkRows, this.#chunkBytes)) {
       this.key = undefined;
     } else {
       this.#range = rangeBehind(this.#range, this.key!);
@@ -232,10 +244,27 @@ class EngineInput<Row> implements Input<Row> {
   }
 
   #fill(): void {
-    this.#rows = this.#kind.read(this.#engine, this.#range, this.#chunkRows);
+    this.#rows = this.#kind.read(this.#engine, this.#range, this.#chunkRows, this.#chunkBytes);
     this.#index = 0;
     this.key = this.#rows.length === 0 ? undefined : this.#kind.key(this.#rows[0]!);
   }
+}
+
+/** Returns whether rows that were read are the last: fewer than were wanted, and of fewer bytes. */
+export function isLast<Row>(
+  kind: RowKind<Row>,
+  rows: readonly Row[],
+  wanted: number,
+  bytes: number,
+): boolean {
+  return rows.length < wanted && bytesOf(kind, rows) < bytes;
+}
+
+/** Returns the bytes that rows hold. */
+export function bytesOf<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
+  let bytes = 0;
+  for (const row of rows) bytes += kind.bytes(row);
+  return bytes;
 }
 
 /** Returns what is left of a range behind a key that was read. */

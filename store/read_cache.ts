@@ -56,12 +56,12 @@ export class CachedReader implements EngineReader {
     return this.#engine.has(key);
   }
 
-  range(range: KeyRange, limit: number): Entry[] {
-    return this.#engine.range(range, limit);
+  range(range: KeyRange, rows: number, bytes?: number): Entry[] {
+    return this.#engine.range(range, rows, bytes);
   }
 
-  keys(range: KeyRange, limit: number): Uint8Array[] {
-    return this.#engine.keys(range, limit);
+  keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
+    return this.#engine.keys(range, rows, bytes);
   }
 
   /** Drops the keys of writes that the engine holds by now. */

@@ -8,14 +8,21 @@ import { compareBytes } from "../codec/bytes.ts";
 import { prefixUpperBound } from "../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import { checkBytes, describe } from "./limits.ts";
-import { rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
+import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { ScanRange } from "./types.ts";
 
-/** Rows of the first page, which is often all that is wanted, and of the largest. */
-const FIRST_PAGE_ROWS = 256;
+/** Rows of a page: of the first one, which is often all that is wanted, of the second, of the largest. */
+const FIRST_PAGE_ROWS = 4;
+const PAGE_ROWS = 256;
 const PAGE_ROWS_MAX = 2048;
-/** Pages grow towards this size and shrink to it, so that large values do not pile up in memory. */
+/** No later page is asked for fewer rows: where they are large, its bytes end it. */
+const PAGE_ROWS_MIN = 16;
+/** A page ends with the row that reaches so many bytes, so that large values do not pile up in memory. */
+const FIRST_PAGE_BYTES = 64 * 1024;
 const PAGE_BYTES = 4 * 1024 * 1024;
+/** Pages grow towards this size: few of their rows are then so much larger than the others that an engine
+ * has to read them one by one. */
+const PAGE_BYTES_AIM = PAGE_BYTES / 4;
 
 /** A checked scan: a half-open range, what its keys begin with, and how many rows are wanted. */
 export interface Scan {
@@ -89,19 +96,25 @@ function behind(key: Uint8Array): Uint8Array {
   return next;
 }
 
-/** Yields the pages of a scan. Each shows one moment; what the source is, is asked anew for each. */
+/** Yields the pages of a scan. Each shows one moment; what the source is, is asked anew for each.
+ *
+ * @param isEager Whether all rows are wanted. Where they may not be, the first page is a small one.
+ */
 export function* pages<Row>(
   source: () => ReadSource,
   kind: RowKind<Row>,
   { range, prefix, limit }: Scan,
+  isEager: boolean,
 ): Generator<Row[]> {
-  let pageRows = FIRST_PAGE_ROWS;
+  const isWhole = isEager || limit <= PAGE_ROWS;
+  let pageRows = isWhole ? PAGE_ROWS : FIRST_PAGE_ROWS;
+  let pageBytes = isWhole ? PAGE_BYTES : FIRST_PAGE_BYTES;
   let left = limit;
   let rest = range;
   while (left > 0) {
     const wanted = Math.min(pageRows, left);
-    const rows = readPage(source(), kind, rest, prefix, wanted);
-    if (rows.length < wanted) {
+    const rows = readPage(source(), kind, rest, prefix, wanted, pageBytes);
+    if (isLast(kind, rows, wanted, pageBytes)) {
       if (rows.length > 0) yield rows;
       return;
     }
@@ -109,26 +122,28 @@ export function* pages<Row>(
     // Before the page goes out: its rows belong to the caller then, who may write over them.
     rest = rangeBehind(rest, kind.key(rows.at(-1)!).slice());
     pageRows = nextPageRows(kind, rows);
+    pageBytes = PAGE_BYTES;
     yield rows;
   }
 }
 
 function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
-  let bytes = 0;
-  for (const row of rows) bytes += kind.bytes(row);
-  const rowsMax = Math.min(rows.length * 2, PAGE_ROWS_MAX);
-  return Math.max(1, Math.min(rowsMax, Math.floor(PAGE_BYTES * rows.length / bytes)));
+  const rowsMax = Math.min(Math.max(rows.length * 2, PAGE_ROWS), PAGE_ROWS_MAX);
+  const rowsInAim = Math.floor(PAGE_BYTES_AIM * rows.length / bytesOf(kind, rows));
+  return Math.max(PAGE_ROWS_MIN, Math.min(rowsMax, rowsInAim));
 }
 
 /** Returns the rows of a scan. */
 export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan: Scan): Row[] {
   let all: Row[] | undefined;
-  for (const page of pages(source, kind, scan)) {
+  for (const page of pages(source, kind, scan, true)) {
     if (all === undefined) all = page;
     else for (const row of page) all.push(row);
   }
   return all ?? [];
 }
+
+// `yield*` would hand what is thrown into a scan on to the iterator of an array, which knows no `throw`.
 
 /** Yields the rows of a scan. */
 export function* rows<Row>(
@@ -136,7 +151,9 @@ export function* rows<Row>(
   kind: RowKind<Row>,
   scan: Scan,
 ): Generator<Row, undefined> {
-  for (const page of pages(source, kind, scan)) yield* page;
+  for (const page of pages(source, kind, scan, false)) {
+    for (const row of page) yield row;
+  }
   return undefined;
 }
 
@@ -146,18 +163,25 @@ export async function* rowsAsync<Row>(
   kind: RowKind<Row>,
   scan: Scan,
 ): AsyncGenerator<Row, undefined> {
-  for await (const page of pagesAsync(source, kind, scan)) yield* page;
+  for await (const page of pagesAsync(source, kind, scan, false)) {
+    for (const row of page) yield row;
+  }
   return undefined;
 }
 
-/** Yields the pages of a scan, and lets the event loop turn while it reads. */
+/** Yields the pages of a scan as {@linkcode pages} does, and lets the event loop turn while it reads. */
 export async function* pagesAsync<Row>(
   source: () => ReadSource,
   kind: RowKind<Row>,
   scan: Scan,
+  isEager: boolean,
 ): AsyncGenerator<Row[]> {
-  for (const page of pages(source, kind, scan)) {
-    yield page;
+  const found = pages(source, kind, scan, isEager);
+  for (;;) {
+    // Before a page rather than behind it: many a scan is left in its first one.
     if (isTurnOver()) await nextTurn();
+    const { done, value } = found.next();
+    if (done) return;
+    yield value;
   }
 }

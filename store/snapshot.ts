@@ -91,7 +91,7 @@ export class Snapshot implements AsyncDisposable {
   async count(range?: ScanRange): Promise<number> {
     const scan = resolveRange("Cannot count keys of snapshot", range);
     let count = 0;
-    for await (const page of pagesAsync(this.#source, KEY_ROWS, scan)) count += page.length;
+    for await (const page of pagesAsync(this.#source, KEY_ROWS, scan, true)) count += page.length;
     return count;
   }
 

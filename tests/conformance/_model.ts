@@ -46,8 +46,9 @@ const range: fc.Arbitrary<KeyRange> = fc.record({
   end: fc.option(bound, { nil: undefined }),
   reverse: fc.boolean(),
 });
-const limit = fc.constantFrom(0, 1, 2, 5, 1000, Infinity);
-const query = fc.tuple(range, limit);
+const rows = fc.constantFrom(0, 1, 2, 5, 1000, Infinity);
+const budget = fc.constantFrom(0, 1, 10, 4000, 20_000, 40_000, Infinity);
+const query = fc.tuple(range, rows, budget);
 const step = fc.record({
   batch,
   queries: fc.array(query, { minLength: 1, maxLength: 10 }),
@@ -79,12 +80,12 @@ export function modelTests(kind: EngineKind): void {
 function compare(
   engine: EngineReader,
   model: EngineReader,
-  queries: readonly [KeyRange, number][],
+  queries: readonly [KeyRange, number, number][],
   keys: readonly Uint8Array[],
 ): void {
-  for (const [range, limit] of queries) {
-    assertEquals(engine.range(range, limit), model.range(range, limit));
-    assertEquals(engine.keys(range, limit), model.keys(range, limit));
+  for (const query of queries) {
+    assertEquals(engine.range(...query), model.range(...query));
+    assertEquals(engine.keys(...query), model.keys(...query));
   }
   for (const key of keys) {
     assertEquals(engine.get(key), model.get(key));

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { KeyRange } from "../../backends/mod.ts";
+import type { EngineReader, KeyRange } from "../../backends/mod.ts";
 import { bytes, type EngineKind, engineTest, numberedKey, pattern, put, rangeOf } from "./_kit.ts";
 
 const NONE = new Uint8Array(0);
@@ -70,6 +70,55 @@ export function rangeTests(kind: EngineKind): void {
       const backwards = [5, 4, 3, 2, 1].slice(0, count).map((n) => bytes(n));
       assertEquals(engine.keys({ ...range, reverse: true }, limit), backwards);
       assertEquals(engine.range({ ...range, reverse: true }, limit).map((e) => e.key), backwards);
+    }
+  });
+
+  engineTest(
+    kind,
+    "range() and keys() end with the row that reaches the bytes",
+    async ({ engine }) => {
+      const lengths = [10, 0, 100_000, 300, 300, 5000, 1, 70_000];
+      const writes = lengths.map((length, i) => put(bytes(i), pattern(length, i)));
+      await engine.apply(writes, 1n);
+      const check = (reader: EngineReader) => {
+        for (const reverse of [false, true]) {
+          const all = reverse ? writes.toReversed() : writes;
+          for (const rows of [1, 3, 8, 9, 1000, Infinity]) {
+            for (const budget of [0, 1, 11, 12, 13, 100_000, 100_013, 100_014, 101_000, 2 ** 30]) {
+              let sum = 0;
+              const count = all.findIndex(({ value }, i) => {
+                sum += 1 + value!.length;
+                return i + 1 === rows || sum >= budget;
+              });
+              const expected = all.slice(0, count < 0 ? all.length : count + 1);
+              assertEquals(reader.range(rangeOf({ reverse }), rows, budget), expected);
+              const keys = all.map(({ key }) => key).slice(0, Math.min(rows, Math.max(budget, 1)));
+              assertEquals(reader.keys(rangeOf({ reverse }), rows, budget), keys);
+            }
+          }
+          assertEquals(reader.range(rangeOf({ reverse }), 0, 1000), []);
+          assertEquals(reader.keys(rangeOf({ reverse }), 0, 0), []);
+        }
+      };
+      check(engine);
+      const view = engine.view();
+      check(view);
+      view.release();
+    },
+  );
+
+  engineTest(kind, "ranges that end by their bytes hold on to nothing", async ({ engine }) => {
+    const keys = Array.from({ length: 50 }, (_, i) => numberedKey(i));
+    await engine.apply(keys.map((key) => put(key, pattern(5000))), 1n);
+    // More than there are places for readers.
+    for (let i = 0; i < 3000; i++) {
+      const view = i % 3 === 0 ? engine.view() : undefined;
+      const start = keys[i % 40]!;
+      const reader = view ?? engine;
+      assertEquals(reader.range(rangeOf({ start }), 10, 12_000).length, 3);
+      assertEquals(reader.keys(rangeOf({ start }), 10, 1).length, 1);
+      view?.release();
+      if (i % 100 === 0) await engine.apply([put(keys[i % 50]!, pattern(5000, i))], 1n);
     }
   });
 

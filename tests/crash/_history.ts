@@ -45,7 +45,7 @@ function textOf(bytes: Uint8Array): string {
 /** Returns everything that a store shows. */
 export function stateOf(core: StoreCore): State {
   const state = new Map<string, string>();
-  for (const page of pages(core.source("Cannot scan"), ENTRY_ROWS, ALL)) {
+  for (const page of pages(core.source("Cannot scan"), ENTRY_ROWS, ALL, true)) {
     for (const { key, value } of page) state.set(textOf(key), textOf(value));
   }
   return state;

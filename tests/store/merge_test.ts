@@ -79,20 +79,36 @@ function expectedOf(model: Map<string, Write>, { start, end, reverse }: KeyRange
   return found.map(([, { key, value }]) => ({ key, value }));
 }
 
+/** Returns how many of some sizes it takes to reach a sum, or all of them. */
+function countUntil(sizes: number[], sum: number): number {
+  let left = sum;
+  const index = sizes.findIndex((size) => (left -= size) <= 0);
+  return index < 0 ? sizes.length : index + 1;
+}
+
+const someBytes = fc.oneof(fc.constant(Infinity), fc.integer({ min: 1, max: 120 }));
 const someLayers = fc.array(someWrites, { minLength: 1, maxLength: 4 });
 
 test("a page holds the first rows that the layers come to, in order", async () => {
   await fc.assert(
-    fc.asyncProperty(someLayers, someRange, fc.integer({ min: 1, max: 70 }), async (
+    fc.asyncProperty(someLayers, someRange, fc.integer({ min: 1, max: 70 }), someBytes, async (
       layers,
       range,
       limit,
+      bytes,
     ) => {
       const [source, model] = await sourceOf(layers);
-      const expected = expectedOf(model, range).slice(0, limit);
-      assertEquals(readPage(source, ENTRY_ROWS, range, EMPTY, limit), expected);
-      const keys = readPage(source, KEY_ROWS, range, EMPTY, limit);
-      assertEquals(keys, expected.map(({ key }) => key));
+      const all = expectedOf(model, range).slice(0, limit);
+      const sizes = all.map(({ key, value }) => key.length + value!.length);
+      assertEquals(
+        readPage(source, ENTRY_ROWS, range, EMPTY, limit, bytes),
+        all.slice(0, countUntil(sizes, bytes)),
+      );
+      const keys = all.map(({ key }) => key);
+      assertEquals(
+        readPage(source, KEY_ROWS, range, EMPTY, limit, bytes),
+        keys.slice(0, countUntil(keys.map((key) => key.length), bytes)),
+      );
     }),
     { numRuns: 300 },
   );
@@ -105,7 +121,10 @@ test("a page of a prefix holds the same, whichever engines are looked in", async
       const end = Uint8Array.from(prefix);
       end[end.length - 1]!++;
       const range = { start: prefix, end, reverse };
-      assertEquals(readPage(source, ENTRY_ROWS, range, prefix, 100), expectedOf(model, range));
+      assertEquals(
+        readPage(source, ENTRY_ROWS, range, prefix, 100, Infinity),
+        expectedOf(model, range),
+      );
     }),
     { numRuns: 200 },
   );
@@ -151,6 +170,7 @@ test("a page goes on looking where memtables hide more rows than it wants", asyn
       { start: EMPTY, end: undefined, reverse: false, ...range },
       EMPTY,
       limit,
+      Infinity,
     );
   const left = [...keys.slice(0, 3), ...keys.slice(1400)];
   for (const limit of [1, 3, 4, 50, 103, 104, 600]) {
@@ -177,7 +197,7 @@ test("a page asks only the engines in which its keys can live", async () => {
     asked.length = 0;
     const encode = (text: string) => new TextEncoder().encode(text);
     const range = { start: encode(start), end: end === undefined ? end : encode(end) };
-    readPage(source, ENTRY_ROWS, { ...range, reverse: false }, encode(prefix), 10);
+    readPage(source, ENTRY_ROWS, { ...range, reverse: false }, encode(prefix), 10, Infinity);
     return asked.join();
   };
   assertEquals(enginesAsked("", undefined), "append,btree");

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { equalBytes, HybridStore, Router } from "../../mod.ts";
-import { ENTRY_ROWS, KEY_ROWS } from "../../store/merge.ts";
+import { ENTRY_ROWS, KEY_ROWS, type RowKind } from "../../store/merge.ts";
 import { pages, resolveRange } from "../../store/scan.ts";
 import { appendKey, btreeKey, bytes, keysOf } from "./_support.ts";
 
@@ -134,12 +134,16 @@ test("pages shrink where values are large and grow again where they are small", 
     router: new Router(),
   };
   const scan = resolveRange("Cannot scan", {});
-  const sizes = [...pages(() => source, ENTRY_ROWS, scan)].map((page) => page.length);
-  assertEquals(sizes[0], 256);
-  // 41 rows of 100,000 bytes are what 4 MiB hold.
-  assertEquals(sizes.slice(1, 11), Array(10).fill(41));
-  assertEquals(sizes.reduce((sum, size) => sum + size), 3000);
-  assertLess(sizes.length, 22);
-  const keyPages = [...pages(() => source, KEY_ROWS, scan)].map((page) => page.length);
-  assertEquals(keyPages, [256, 512, 1024, 1208]);
+  const sizesOf = <Row>(kind: RowKind<Row>, isEager: boolean) =>
+    [...pages(() => source, kind, scan, isEager)].map((page) => page.length);
+  for (const isEager of [false, true]) {
+    const sizes = sizesOf(ENTRY_ROWS, isEager);
+    // The first page ends with the row that reaches its bytes: 64 KiB or 4 MiB.
+    assertEquals(sizes[0], isEager ? 42 : 1);
+    assertEquals(sizes.slice(1, 40), Array(39).fill(16));
+    assertEquals(sizes.reduce((sum, size) => sum + size), 3000);
+    assertLess(sizes.length, 80);
+  }
+  assertEquals(sizesOf(KEY_ROWS, true), [256, 512, 1024, 1208]);
+  assertEquals(sizesOf(KEY_ROWS, false), [4, 256, 512, 1024, 1204]);
 });
