@@ -242,16 +242,20 @@ export class StoreCore {
     // Whatever waits for the engines need not be looked at in two places, where they take it.
     await this.#checkpoint().catch(() => {});
     this.#requireOpen(what);
-    const { engines, journal, router } = this.#parts;
+    const { engines, journal, ownership, router } = this.#parts;
+    // Files that are open can be read when their names are gone, and look as if nothing were wrong.
+    ownership.require(what);
     const pinned = this.#pin();
     try {
-      return await new Verification({
+      const report = await new Verification({
         router,
         engines,
         views: pinned.source.engines,
         journal,
         requireOpen: () => this.#requireOpen(what),
       }, options).run();
+      ownership.require(what);
+      return report;
     } finally {
       pinned.release();
     }

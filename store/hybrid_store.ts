@@ -419,7 +419,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * everything.
    *
    * @returns What is wrong; damage is no error of this method.
-   * @throws {StoreError} `CLOSED`.
+   * @throws {StoreError} `POISONED`: a file of the store was removed, moved or replaced; `CLOSED`.
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     return traced(TRACERS.verify, NO_ROUTE, undefined, undefined, () => {

@@ -93,6 +93,26 @@ test("a store whose directory was replaced leaves the other one alone", {
   assertEquals(await store.get(btreeKey(2)), bytes("old"));
 });
 
+for (
+  const gone of ["btree/data.sqlite", "btree/data.sqlite-wal", "append/data.mdb", "journal", ""]
+) {
+  for (const isReplaced of [false, true]) {
+    const what = `${gone || "the directory"} was ${isReplaced ? "replaced by a copy" : "removed"}`;
+    test(`verify() does not pass a store when ${what}`, async () => {
+      using temp = tempDirectory();
+      const path = join(temp.path, "store");
+      const store = await openUsed(path);
+      assertEquals((await store.verify()).faults, []);
+      const away = join(temp.path, "away");
+      renameSync(join(path, gone), away);
+      if (isReplaced) cpSync(away, join(path, gone), { recursive: true });
+      const message = join(path, gone).replace(/\/$/, "");
+      await assertCode(() => store.verify(), "POISONED", "Cannot verify store", message);
+      await assertCode(() => store.close(), "POISONED");
+    });
+  }
+}
+
 test("a store whose directory was moved is POISONED, also when it is moved back", async () => {
   using temp = tempDirectory();
   const path = join(temp.path, "store");
