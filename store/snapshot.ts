@@ -6,14 +6,20 @@ import { pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
 import type { ScanRange } from "./types.ts";
 
 // A snapshot that is forgotten must not pin the engines for ever. The views do not refer to it.
-const forgotten = new FinalizationRegistry<readonly EngineView[]>((views) => {
-  for (const view of views) view.release();
-});
+const forgotten = new FinalizationRegistry<readonly EngineView[]>(letGo);
 
-/** What a snapshot takes outside the heap, roughly: a read transaction and a connection. Without being
- * told, the collector sees no reason to look for forgotten ones until the engines have run out of both.
- */
-const OUTSIDE_BYTES = 256 * 1024;
+/** Snapshots that were neither disposed of nor collected. */
+let live = 0;
+/** Where there are more of them, many may be forgotten ones. */
+const LIVE_BEFORE_PRESSURE = 256;
+/** The collector does not see what a snapshot takes: a read transaction and a connection. So it would not
+ * look for forgotten ones until the engines have run out of both; memory of this size makes it. */
+const PRESSURE_BYTES = 256 * 1024;
+
+function letGo(views: readonly EngineView[]): void {
+  live--;
+  for (const view of views) view.release();
+}
 
 /** The store as it was at one moment, over both engines, while writes go on.
  *
@@ -38,12 +44,13 @@ const OUTSIDE_BYTES = 256 * 1024;
 export class Snapshot implements AsyncDisposable {
   readonly #source: () => ReadSource;
   readonly #views: readonly EngineView[];
-  #outside: ArrayBuffer | undefined = new ArrayBuffer(OUTSIDE_BYTES);
+  #pressure: ArrayBuffer | undefined;
   #isOver = false;
 
   /** @internal */
   constructor(source: ReadSource, views: readonly EngineView[], requireOpen: () => void) {
     this.#views = views;
+    if (++live > LIVE_BEFORE_PRESSURE) this.#pressure = new ArrayBuffer(PRESSURE_BYTES);
     this.#source = () => {
       requireOpen();
       if (this.#isOver) throw new StoreError("CLOSED", "Cannot read snapshot: it was disposed of");
@@ -100,8 +107,8 @@ export class Snapshot implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#outside = undefined;
+    this.#pressure = undefined;
     forgotten.unregister(this);
-    for (const view of this.#views) view.release();
+    letGo(this.#views);
   }
 }
