@@ -48,6 +48,7 @@ class SqliteEngine extends FileEngine {
   readonly #log: SqliteLog;
   readonly #idle: Connection[] = [];
   #connection: Connection;
+  #counted: { position: bigint; keys: number } | undefined;
   /** The log being moved behind the last view, which an apply waits for. */
   #moving: Promise<unknown> | undefined;
 
@@ -80,7 +81,11 @@ class SqliteEngine extends FileEngine {
     for (const suffix of ["", "-wal"]) {
       bytes += fs.statSync(this.#path + suffix, { throwIfNoEntry: false })?.size ?? 0;
     }
-    return { keys: this.#connection.count(), bytes };
+    // A walk over all keys, which is not done again before anything changes.
+    if (this.#counted?.position !== this.position) {
+      this.#counted = { position: this.position, keys: this.#connection.count() };
+    }
+    return { keys: this.#counted!.keys, bytes };
   }
 
   /** SQLite checks all of the database in one call, and the event loop waits for it. */

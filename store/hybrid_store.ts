@@ -8,6 +8,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import type { Entry } from "../backends/engine.ts";
 import type { EngineName } from "../codec/route.ts";
+import { answer } from "../runtime/turn.ts";
 import { Batch } from "./batch.ts";
 import { ClosedStore } from "./closed_store.ts";
 import { StoreCore } from "./core.ts";
@@ -113,7 +114,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    */
   get(key: Uint8Array): Promise<Uint8Array | undefined> {
     return traced(TRACERS.get, this.#context, key, undefined, () => {
-      return Promise.resolve(this.#core.get("Cannot get key", key));
+      return answer(this.#core.get("Cannot get key", key));
     });
   }
 
@@ -127,7 +128,7 @@ export class HybridStore extends ClosedStore implements KVStore {
   /** Returns whether a key is there, without copying its value. Throws as `get` does. */
   has(key: Uint8Array): Promise<boolean> {
     return traced(TRACERS.has, this.#context, key, undefined, () => {
-      return Promise.resolve(this.#core.has("Cannot look for key", key));
+      return answer(this.#core.has("Cannot look for key", key));
     });
   }
 
@@ -148,7 +149,7 @@ export class HybridStore extends ClosedStore implements KVStore {
           `${what}: the keys are ${describe(keys)}, not an array of Uint8Arrays${advice}`,
         );
       }
-      return Promise.resolve(keys.map((key: Uint8Array) => this.#core.get(what, key)));
+      return answer(keys.map((key: Uint8Array) => this.#core.get(what, key)));
     });
   }
 
@@ -296,7 +297,7 @@ export class HybridStore extends ClosedStore implements KVStore {
       const what = "Cannot scan prefix";
       checkBytes(what, "the prefix", prefix);
       const source = this.#core.source(what);
-      return Promise.resolve(allRows(source, ENTRY_ROWS, prefixScan(prefix)));
+      return answer(allRows(source, ENTRY_ROWS, prefixScan(prefix)));
     });
   }
 
@@ -342,7 +343,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    */
   snapshot(): Promise<Snapshot> {
     return traced(TRACERS.snapshot, this.#context, undefined, undefined, () => {
-      return Promise.resolve(this.#core.snapshot("Cannot take snapshot"));
+      return answer(this.#core.snapshot("Cannot take snapshot"));
     });
   }
 

@@ -1,5 +1,6 @@
 import type { EngineView, Entry } from "../backends/engine.ts";
 import { StoreError } from "../codec/error.ts";
+import { answer } from "../runtime/turn.ts";
 import { checkKey } from "./limits.ts";
 import { ENTRY_ROWS, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import { pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
@@ -64,9 +65,8 @@ export class Snapshot implements AsyncDisposable {
    * @throws {TypeError | RangeError} The key is not valid.
    * @throws {StoreError} `CLOSED`.
    */
-  // deno-lint-ignore require-await
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return this.getSync(key);
+    return await answer(this.getSync(key));
   }
 
   /** Returns the value that a key had, at once. Throws as {@linkcode Snapshot.get} does. */

@@ -45,17 +45,13 @@ export class Tracer {
     return this.#channel.traceSync(operation, context) as T;
   }
 
-  /** Publishes the course of an iteration: `start` at the call, `asyncEnd` when it is over. */
-  iteration<T>(begin: () => T): { rows: T; end: () => void; fail: (error: unknown) => void } {
+  /** Publishes the course of an iteration that begins now, until one of what it returns is called. */
+  iteration(): { end: () => void; fail: (error: unknown) => void } {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    let rows: T;
-    this.promise({}, () => {
-      rows = begin();
-      return promise;
-    }).catch(() => {
+    this.promise({}, () => promise).catch(() => {
       // Whoever iterates has met the error.
     });
-    return { rows: rows!, end: resolve, fail: reject };
+    return { end: resolve, fail: reject };
   }
 }
 
@@ -101,14 +97,17 @@ export function tracedSync<T>(
   return tracer.sync(contextOf(routeOf, key), operation);
 }
 
-/** Begins a scan, traced where anyone listens, from the call to the end of the iteration. */
+/** Prepares a scan, traced where anyone listens, from its first row to the end of the iteration: one that
+ * is never iterated has no course. Where it cannot be prepared, that is published.
+ */
 export function tracedRows<Row>(
   tracer: Tracer,
-  begin: () => Generator<Row, undefined>,
+  prepare: () => Generator<Row, undefined>,
 ): Generator<Row, undefined> {
-  if (!tracer.isActive) return begin();
-  const { rows, end, fail } = tracer.iteration(begin);
+  if (!tracer.isActive) return prepare();
+  const rows = prepared(tracer, prepare);
   return (function* () {
+    const { end, fail } = tracer.iteration();
     try {
       return yield* rows;
     } catch (error) {
@@ -120,14 +119,15 @@ export function tracedRows<Row>(
   })();
 }
 
-/** Begins an asynchronous scan, traced as {@linkcode tracedRows} does. */
+/** Prepares an asynchronous scan, traced as {@linkcode tracedRows} does. */
 export function tracedRowsAsync<Row>(
   tracer: Tracer,
-  begin: () => AsyncGenerator<Row, undefined>,
+  prepare: () => AsyncGenerator<Row, undefined>,
 ): AsyncGenerator<Row, undefined> {
-  if (!tracer.isActive) return begin();
-  const { rows, end, fail } = tracer.iteration(begin);
+  if (!tracer.isActive) return prepare();
+  const rows = prepared(tracer, prepare);
   return (async function* () {
+    const { end, fail } = tracer.iteration();
     try {
       return yield* rows;
     } catch (error) {
@@ -137,4 +137,14 @@ export function tracedRowsAsync<Row>(
       end();
     }
   })();
+}
+
+function prepared<T>(tracer: Tracer, prepare: () => T): T {
+  try {
+    return prepare();
+  } catch (error) {
+    return tracer.sync({}, () => {
+      throw error;
+    });
+  }
 }

@@ -18,7 +18,7 @@ import {
   setTimeout,
   type Timer,
 } from "../runtime/timers.ts";
-import { isTurnOver } from "../runtime/turn.ts";
+import { answer, isTurnOver } from "../runtime/turn.ts";
 import type { Applier } from "./applier.ts";
 import type { MemtableEntry } from "./memtable.ts";
 import type { MemtableStack } from "./memtable_stack.ts";
@@ -117,7 +117,7 @@ export class WritePath {
    * @param bytes What they take in a payload.
    */
   writeAll(writes: readonly MemtableEntry[], bytes: number): Promise<void> {
-    if (bytes === 0) return Promise.resolve();
+    if (bytes === 0) return answer(undefined);
     this.#reserve(bytes);
     let touchesBtree = false;
     for (const { key, value, lookup, engine } of writes) {

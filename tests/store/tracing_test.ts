@@ -104,7 +104,7 @@ test("open and openTemp publish as open, also where they fail", async () => {
 });
 
 test("no operation is without a tracer, and no tracer without an operation", () => {
-  const silent = ["constructor", "backup", "restore", "verify"];
+  const silent = ["constructor", "backup", "repair", "restore", "verify"];
   const methods = Object.getOwnPropertyNames(HybridStore.prototype)
     .filter((name) => !silent.includes(name));
   const tracers = Object.keys(TRACERS).filter((name) => !silent.includes(name));
@@ -160,6 +160,18 @@ test("a scan publishes its end when it is abandoned, and its error when it fails
   for (const { events } of [heard, heardSync]) {
     assertEquals(events().slice(4), ["start", "end", "error", "asyncStart", "asyncEnd"]);
   }
+});
+
+test("a scan that is never iterated publishes nothing", async () => {
+  await using store = await HybridStore.openTemp();
+  using heard = listen("scan");
+  using heardSync = listen("scanSync");
+  const [scan, scanSync] = [store.scan(), store.scanSync()];
+  await scan.return!(undefined);
+  scanSync.return!(undefined);
+  store.scan();
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals([heard.events(), heardSync.events()], [[], []]);
 });
 
 test("a subscriber to one of the events alone hears of it", async () => {

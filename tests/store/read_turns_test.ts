@@ -1,0 +1,41 @@
+import { test } from "node:test";
+import { assert } from "@std/assert";
+import { HybridStore } from "../../mod.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+
+// A loop that never lets a timer fire would run until the test's own limit, which then cannot fire either.
+const LOOPS_MAX = 10_000_000;
+const TIMEOUT = { timeout: 600_000 };
+
+const READS: Record<string, (store: HybridStore) => Promise<unknown>> = {
+  get: (store) => store.get(btreeKey(1)),
+  "get of a memtable": (store) => store.get(appendKey(1)),
+  has: (store) => store.has(btreeKey(2)),
+  getMany: (store) => store.getMany([btreeKey(1), appendKey(1)]),
+  scanPrefix: (store) => store.scanPrefix(btreeKey(1)),
+  "a transact that only reads": (store) => store.transact((tx) => tx.get(btreeKey(1))),
+  "a short scan": async (store) => {
+    for await (const _ of store.scan({ limit: 1 }));
+  },
+  count: (store) => store.count({ prefix: btreeKey(1) }),
+  snapshots: async (store) => {
+    await using snapshot = await store.snapshot();
+    await snapshot.get(btreeKey(1));
+  },
+};
+
+for (const [name, read] of Object.entries(READS)) {
+  test(`a loop of awaited reads lets timers fire: ${name}`, TIMEOUT, async () => {
+    await using store = await HybridStore.openTemp();
+    await store.put(btreeKey(1), bytes("1"));
+    await store.checkpoint();
+    await store.put(appendKey(1), bytes("1"));
+    let fired = 0;
+    const timer = setInterval(() => fired++, 1);
+    for (let loops = 0; fired < 3; loops++) {
+      assert(loops < LOOPS_MAX, "no timer fired");
+      await read(store);
+    }
+    clearInterval(timer);
+  });
+}
