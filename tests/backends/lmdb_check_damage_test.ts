@@ -3,7 +3,7 @@ import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { Random } from "../model/_random.ts";
 import { assertFound, HEADER_BYTES, type Image, PAGE_BYTES, withSmall } from "./_lmdb_image.ts";
 
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 /** Where a record has levels, branch pages, leaf pages, overflow pages, entries. */
 const COUNTS = [6, 8, 16, 24, 32];
 

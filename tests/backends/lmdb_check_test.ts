@@ -11,7 +11,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { Random } from "../model/_random.ts";
 import { assertFound, longKey, PAGE_BYTES, withEngine } from "./_lmdb_image.ts";
 
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** Checks a file that has nothing wrong with it, and as many keys as its engine says. */
 async function assertHealthy(engine: Engine, path: string): Promise<LmdbCheck> {

@@ -5,7 +5,7 @@ import { bytes, numberedKey, put, remove, withEngine } from "../conformance/_kit
 import { runChild } from "./_child.ts";
 
 const LMDB = { name: "LMDB engine:", isPersistent: true, open: openLmdbEngine };
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 test(
   "LMDB engine: a key that LMDB cannot hold is a RangeError and harms nothing",

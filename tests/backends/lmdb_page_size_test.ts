@@ -9,7 +9,7 @@ import { contentOf, numberedWrites } from "./_engines.ts";
 import { longKey, PAGE_BYTES } from "./_lmdb_image.ts";
 import { createWithPages, pageBytesOf } from "./_lmdb_pages.ts";
 
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 test("LMDB engine: a new file has the pages that it is to have", async () => {
   using temp = tempDirectory();

@@ -8,7 +8,7 @@ import { runChild } from "./_child.ts";
 
 const SQLITE = { name: "SQLite engine:", isPersistent: true, open: openSqliteEngine };
 const MEBIBYTE = 2 ** 20;
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** Applies about 10 MB. */
 async function applyMuch(engine: Engine, seed: number): Promise<void> {

@@ -88,16 +88,20 @@ export function closeTests(kind: EngineKind): void {
     await theirs.close();
   });
 
-  test(`${kind.name} opens and closes many times in one process`, { timeout: 60_000 }, async () => {
-    using temp = tempDirectory();
-    for (let i = 0; i < 50; i++) {
-      const engine = await kind.open(temp.path, { identity: IDENTITY, create: i === 0 });
-      assertEquals(engine.position, BigInt(i));
-      assertEquals(engine.get(numberedKey(i - 1)), i === 0 ? undefined : bytes(i - 1));
-      await engine.apply([put(numberedKey(i), bytes(i))], BigInt(i + 1));
-      await engine.close();
-    }
-  });
+  test(
+    `${kind.name} opens and closes many times in one process`,
+    { timeout: 600_000 },
+    async () => {
+      using temp = tempDirectory();
+      for (let i = 0; i < 50; i++) {
+        const engine = await kind.open(temp.path, { identity: IDENTITY, create: i === 0 });
+        assertEquals(engine.position, BigInt(i));
+        assertEquals(engine.get(numberedKey(i - 1)), i === 0 ? undefined : bytes(i - 1));
+        await engine.apply([put(numberedKey(i), bytes(i))], BigInt(i + 1));
+        await engine.close();
+      }
+    },
+  );
 }
 
 async function assertClosed(engine: Engine): Promise<void> {

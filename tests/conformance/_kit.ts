@@ -33,7 +33,7 @@ export interface Subject {
 }
 
 export const IDENTITY = "the identity of a store";
-const TIMEOUT_MS = 60_000;
+const TIMEOUT_MS = 600_000;
 
 /** Registers a test that gets a new engine, which is closed and removed after it. */
 export function engineTest(

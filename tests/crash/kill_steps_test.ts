@@ -126,7 +126,7 @@ test("a process that dies at a step of opening what another left loses nothing",
 });
 
 test("a process that dies at a step of opening a copy of what another left loses nothing", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   const left = { name: "half of segment write", passes: 10 };
   const change = (directory: string) => {
@@ -144,7 +144,7 @@ test("a process that dies at a step of a creation leaves what can be created", {
 });
 
 for (const [name, change] of Object.entries(CREATED_IN_PART)) {
-  test(`a creation that is cut off ${name} is begun again`, { timeout: 60_000 }, async () => {
+  test(`a creation that is cut off ${name} is begun again`, { timeout: 600_000 }, async () => {
     const step = { name: "before journal directory creation", passes: 0 };
     await dieAt([step], { isCreated: false, change });
   });

@@ -103,7 +103,7 @@ async function fillWithStops(directory: string, stops: readonly number[]): Promi
 }
 
 test("a job that is stopped between any two transactions goes on from there", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const undisturbed = await fillWithStops(`${temp.path}/undisturbed`, []);

@@ -6,7 +6,7 @@ import { assertionCountKey, cursorKey, decodeU64, extractTag, HybridStore } from
 import { tempDirectory } from "../helpers/temp.ts";
 import { digestDirectory, runExample } from "./_wordnet.ts";
 
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** The first 500 subjects of WordNet 3.1, counted with awk. */
 const LIMIT = ["--limit", "500"];

@@ -9,7 +9,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { crc32cBitwise } from "./_format.ts";
 import { payloadOf, readAll } from "./_journals.ts";
 
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 const text = new TextEncoder();
 
 await loadDigests();

@@ -166,7 +166,7 @@ const FAULTS: Record<string, (fileSystem: FaultyFileSystem, nth: number) => void
 for (const [kind, open] of Object.entries(KINDS)) {
   for (const [name, prepare] of Object.entries(FAULTS)) {
     test(`whichever ${name}, a ${kind} keeps what was acknowledged`, {
-      timeout: 60_000,
+      timeout: 600_000,
     }, async () => {
       for (let nth = 1;; nth++) {
         const files = new VolatileFileSystem();

@@ -123,7 +123,7 @@ const command = fc.oneof(
 );
 
 test("a journal does what an array of records does, whatever the order of calls", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   const property = fc.asyncProperty(
     fc.array(command, { maxLength: 40 }),
@@ -145,7 +145,7 @@ test("a journal does what an array of records does, whatever the order of calls"
 });
 
 test("appends that nobody waits for take effect in the order of the calls", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   const property = fc.asyncProperty(
     fc.array(fc.oneof(append, sync), { maxLength: 30 }),

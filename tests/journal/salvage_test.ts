@@ -60,7 +60,7 @@ async function assertSalvages(
 
 for (const [index, base] of BASES.entries()) {
   test(`a flipped bit in any byte of segment ${index} of 3 is found and can be salvaged`, {
-    timeout: 60_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     const whole = join(temp.path, "whole");

@@ -21,7 +21,7 @@ class SlowDisk extends FaultyFileSystem {
   }
 }
 
-test("on a slow disk nothing holds the event loop for a sync", { timeout: 60_000 }, async () => {
+test("on a slow disk nothing holds the event loop for a sync", { timeout: 600_000 }, async () => {
   using temp = tempDirectory();
   const fileSystem = new SlowDisk();
   const options = { fileSystem, segmentBytes: 300 };

@@ -51,7 +51,7 @@ const WRITERS = {
 
 for (const [mode, what] of Object.entries(WRITERS)) {
   test(`a reader follows a writer in another process that ${what}`, {
-    timeout: 60_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     using child = new Child(mode, temp.path, `${SEGMENT_BYTES}`, `${RECORDS}`);
@@ -74,7 +74,7 @@ for (const [mode, what] of Object.entries(WRITERS)) {
 }
 
 test("a writer rotates and removes while a reader in another process follows", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   await using journal = await Journal.open(temp.path, { segmentBytes: SEGMENT_BYTES });
@@ -102,7 +102,7 @@ test("a writer rotates and removes while a reader in another process follows", {
 });
 
 test("what a killed writer had acknowledged is there, in order and once", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   for (let round = 1; round <= 5; round++) {

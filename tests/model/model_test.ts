@@ -50,7 +50,7 @@ for (const [index, seed] of SEEDS.entries()) {
   // The name of a test stays the same, however it is drawn.
   const title = index < 5 ? `seed ${seed}` : "a random seed";
   test(`the store agrees with a map, whatever is done to both, ${title}`, {
-    timeout: 60_000 + STEPS * 20,
+    timeout: 600_000 + STEPS * 20,
   }, async () => {
     using temp = tempDirectory();
     const session = new Session(new Random(seed), temp.path);

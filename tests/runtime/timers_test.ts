@@ -8,7 +8,7 @@ import { Child, RUNTIMES } from "../store/_child.ts";
 const [name, command] = RUNTIMES[0]!;
 
 test(`a store works while the timers of a test runner stand still, in ${name}`, {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   const path = mkdtempSync(join(tmpdir(), "hybridstore-timers-"));
   try {

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../../scripts/_run.ts";
 
-const TIMEOUT = { timeout: 60_000, skip: process.platform === "win32" };
+const TIMEOUT = { timeout: 600_000, skip: process.platform === "win32" };
 
 test("run() stops what hangs, children that keep its output open included", TIMEOUT, async () => {
   // The shell waits for a child, which outlives it and holds the pipe.

@@ -55,7 +55,7 @@ for (const side of ["append", "btree"] as const) {
   });
 }
 
-test("an apply that failed is tried again without being asked", { timeout: 20_000 }, async () => {
+test("an apply that failed is tried again without being asked", { timeout: 600_000 }, async () => {
   using temp = tempDirectory();
   const { core, btree } = await openFake(temp.path, { memtableBytes: 1 });
   btree.before = () => {

@@ -9,7 +9,7 @@ import { appendKey, btreeKey, bytes } from "./_support.ts";
 const WHAT = "Cannot do";
 
 test("a burst that nobody awaits, far past the memtable's size, is all there in the end", {
-  timeout: 30_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const options = { memtableBytes: 20_000, segmentBytes: 50_000 };
@@ -35,7 +35,7 @@ test("a burst that nobody awaits, far past the memtable's size, is all there in 
   }
 });
 
-test("awaited writes of many callers keep memory bounded", { timeout: 30_000 }, async () => {
+test("awaited writes of many callers keep memory bounded", { timeout: 600_000 }, async () => {
   const memtableBytes = 20_000;
   await using store = await HybridStore.openTemp({ memtableBytes, segmentBytes: 50_000 });
   const callers = 16;

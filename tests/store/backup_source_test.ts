@@ -27,7 +27,7 @@ for (const rowsMax of [0, 2]) {
   for (const side of [0, 1]) {
     const name = ["append", "B-tree"][side];
     test(`backup() reports no success where the ${name} side shows ${rowsMax} of 5 keys`, {
-      timeout: 60_000,
+      timeout: 600_000,
     }, async () => {
       using temp = tempDirectory();
       const engines = { append: new ShortSighted(), btree: new ShortSighted() };

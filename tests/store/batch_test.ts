@@ -97,7 +97,7 @@ test("batches in the same turn are whole, each with its own writes", async () =>
   assertEquals(await store.count(), 20);
 });
 
-test("a batch of many keys is written and read back", { timeout: 60_000 }, async () => {
+test("a batch of many keys is written and read back", { timeout: 600_000 }, async () => {
   await using store = await HybridStore.openTemp({ memtableBytes: 100_000, segmentBytes: 100_000 });
   const batch = store.batch();
   for (let i = 0; i < 30_000; i++) batch.put(appendKey(i * 7919 % 30_000), bytes(`${i}`));
@@ -109,7 +109,7 @@ test("a batch of many keys is written and read back", { timeout: 60_000 }, async
   }
 });
 
-test("a batch may take 512 MiB and no more", { timeout: 60_000 }, async () => {
+test("a batch may take 512 MiB and no more", { timeout: 600_000 }, async () => {
   await using store = await HybridStore.openTemp();
   const value = new Uint8Array(MAX_VALUE_BYTES);
   const batch = store.batch();

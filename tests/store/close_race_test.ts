@@ -21,7 +21,7 @@ for (const durability of ["hybrid", "always", "flush"] as const) {
   test(
     `a store that is closed amid all kinds of calls keeps what it acknowledged, "${durability}"`,
     {
-      timeout: 60_000,
+      timeout: 600_000,
     },
     async () => {
       for (let turns = 0; turns < 24; turns++) {

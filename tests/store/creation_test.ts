@@ -78,7 +78,7 @@ for (const part of ["append", "btree", "journal"]) {
 }
 
 test("a process that is killed while it creates stores leaves none that does not open", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const [[, command]] = RUNTIMES as [[string, string[]]];

@@ -8,7 +8,7 @@ import { type FakeStore, FlakyEngine, openFake } from "./_fakes.ts";
 import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
 
 const WHAT = "Cannot do";
-const TIMEOUT = { timeout: 60_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** Lets an engine fail at its next apply, and from then on. */
 function breakEngine(fake: FakeStore, side: "append" | "btree"): StoreError {

@@ -13,7 +13,7 @@ function largeValue(length: number, seed: number): Uint8Array {
 }
 
 test("values of megabytes pass through journal, memtable and engines", {
-  timeout: 60_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const [one, other] = [largeValue(5_000_001, 1), largeValue(3_333_333, 2)];
@@ -43,7 +43,7 @@ test("values of megabytes pass through journal, memtable and engines", {
   }
 });
 
-test("a scan over large values finds each of them", { timeout: 60_000 }, async () => {
+test("a scan over large values finds each of them", { timeout: 600_000 }, async () => {
   await using store = await HybridStore.openTemp();
   const keys = Array.from({ length: 40 }, (_, i) => i < 20 ? appendKey(i) : btreeKey(i));
   for (const [i, key] of keys.entries()) await store.put(key, largeValue(300_000, i));

@@ -67,7 +67,7 @@ test("a copy of an open store is not LOCKED", async () => {
   assertEquals(await copy.count(), 0);
 });
 
-test("the lock outlives a collection of garbage", { timeout: 30_000 }, async () => {
+test("the lock outlives a collection of garbage", { timeout: 600_000 }, async () => {
   using temp = tempDirectory();
   await using _store = await HybridStore.open(temp.path);
   const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
@@ -83,7 +83,7 @@ test("the lock outlives a collection of garbage", { timeout: 30_000 }, async () 
 
 for (const [runtime, command] of RUNTIMES) {
   test(`a store that a ${runtime} process has open is LOCKED with its pid`, {
-    timeout: 30_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store");
@@ -96,7 +96,7 @@ for (const [runtime, command] of RUNTIMES) {
   });
 
   test(`a ${runtime} process that is killed frees the lock, and its writes are there`, {
-    timeout: 30_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     await using child = new Child(command, "_lock_child.ts", [temp.path]);
@@ -107,7 +107,7 @@ for (const [runtime, command] of RUNTIMES) {
   });
 
   test(`a ${runtime} process is refused what this process has open`, {
-    timeout: 30_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     await using store = await HybridStore.open(temp.path);

@@ -30,7 +30,7 @@ function filesIn(path: string) {
 
 for (const [runtime, command] of RUNTIMES) {
   test(`a ${runtime} process is refused a store whose owner has read its own directory`, {
-    timeout: 60_000,
+    timeout: 600_000,
     skip,
   }, async () => {
     using temp = tempDirectory();
@@ -62,7 +62,7 @@ test("a store whose owner has read its own directory is not taken for a backup",
 });
 
 test("the lock of an owner that was killed is free, whatever it has read", {
-  timeout: 30_000,
+  timeout: 600_000,
   skip,
 }, async () => {
   using temp = tempDirectory();
@@ -123,7 +123,7 @@ const WITHOUT_LIBC = [
 
 for (const [name, lose] of Object.entries(LOSSES)) {
   test(`an owner that ${name} and loses it to another process stops`, {
-    timeout: 60_000,
+    timeout: 600_000,
     skip: deno === undefined && "there is no Deno here",
   }, async () => {
     using temp = tempDirectory();

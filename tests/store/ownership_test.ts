@@ -60,7 +60,7 @@ test("a store keeps to the directory it opened when a symbolic link to it is swi
 });
 
 test("a store whose directory was replaced leaves the other one alone", {
-  timeout: 30_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const path = join(temp.path, "store");
@@ -168,7 +168,7 @@ for (const [name, [change, message]] of Object.entries(NOTE_CHANGES)) {
 }
 
 test("a store that only writes to its journal notices a lost lock as well", {
-  timeout: 30_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const store = await openUsed(temp.path);

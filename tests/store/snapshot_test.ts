@@ -137,7 +137,7 @@ test("what a snapshot hides and shows is right for keys deleted before and after
   assertEquals([...store.scanSync()].length, 3);
 });
 
-test("a burst of snapshots of a quiet store costs nothing", { timeout: 60_000 }, async () => {
+test("a burst of snapshots of a quiet store costs nothing", { timeout: 600_000 }, async () => {
   await using store = await HybridStore.openTemp();
   await store.put(appendKey(1), bytes("1"));
   const snapshots: Snapshot[] = [];

@@ -220,7 +220,7 @@ test("a store that cannot be closed gives back its lock all the same", async () 
 });
 
 test("a write that fails is reported once, also where nobody waits for it", {
-  timeout: 30_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const [[, command]] = RUNTIMES as [[string, string[]]];
