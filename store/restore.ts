@@ -15,12 +15,18 @@ import { StoreCore } from "./core.ts";
 import { PART_DIRECTORIES, UNFINISHED_INFIX } from "./layout.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import { resolveOptions } from "./options.ts";
+import { NOTE_FILE } from "./owner_note.ts";
 import { requireEmptyTarget, requireOutside, requireStore } from "./paths.ts";
+import { PLACE_FILE } from "./place.ts";
 import { ReadLock } from "./read_lock.ts";
 
 /** What the libraries keep for those that have a file open: LMDB's readers, SQLite's index of its log.
  * Both are made anew, and are of no use to a copy. */
 const TRANSIENT = /^lock\.mdb$|-shm$/;
+
+/** What tells about a store beside its manifest: whether its directory is itself a copy, and whether
+ * somebody had it open then. Such a copy is checked before it is trusted. */
+const TELLING = [PLACE_FILE, NOTE_FILE];
 
 /** Makes a store out of a backup.
  *
@@ -55,6 +61,9 @@ async function copyFiles(what: string, from: string, to: string): Promise<void> 
   try {
     fs.mkdirSync(to, { mode: 0o700 });
     await copyFile(join(from, MANIFEST_FILE), join(to, MANIFEST_FILE));
+    for (const name of TELLING) {
+      if (fs.existsSync(join(from, name))) await copyFile(join(from, name), join(to, name));
+    }
     for (const part of PART_DIRECTORIES) {
       // What is missing is found out when the copy is opened.
       if (!fs.existsSync(join(from, part))) continue;

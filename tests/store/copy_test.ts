@@ -146,6 +146,13 @@ for (const [name, change] of Object.entries(TORN)) {
     const copy = await crashImage(store, join(temp.path, "copy"));
     change(copy);
     const identity = identityOf(copy);
+    const restored = join(temp.path, "restored");
+    await assertCode(
+      () => HybridStore.restore(copy, restored),
+      "CORRUPT",
+      `store ${copy}: it is a`,
+    );
+    assertEquals(existsSync(restored), false);
     for (let i = 0; i < 3; i++) {
       await assertCode(
         () => HybridStore.open(copy),

@@ -14,7 +14,7 @@ test("HybridStore.open() creates the directory, and those above it", async () =>
   await using store = await HybridStore.open(path);
   assertEquals(store.path, path);
   const names = readdirSync(path).filter((name) => !name.startsWith("lock"));
-  assertEquals(names.sort(), ["append", "btree", "journal", "manifest.json"]);
+  assertEquals(names.sort(), ["append", "btree", "journal", "manifest.json", "place"]);
 });
 
 test("HybridStore.open() finds again what was stored", async () => {
