@@ -16,6 +16,7 @@ import { createWithPages } from "../backends/_lmdb_pages.ts";
 import { bytes, pattern, put } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { copies, outcomesOf } from "./_outcomes.ts";
+import { noReadOnlyMount, ReadOnlyMount, stateOf } from "./_read_only.ts";
 import {
   crashImage,
   digest,
@@ -70,9 +71,64 @@ for (const [name, write] of Object.entries(SHAPES)) {
       assertEquals({ ok, faults, faultCount }, { ok: true, faults: [], faultCount: 0 });
       const { append, btree } = store.stats();
       assertEquals(keys, { append: append.keys, btree: btree.keys });
+      await rejects(() => HybridStore.verify(store.path), "LOCKED");
+    }
+    for (const directory of [join(temp.path, "store"), join(temp.path, "image")]) {
+      await using store = await HybridStore.open(join(temp.path, "store"));
+      if (basename(directory) === "image") await crashImage(store, directory);
+      const { append, btree } = store.stats();
+      await store.close();
+      const before = stateOf(directory);
+      const report = await HybridStore.verify(directory);
+      assertEquals([report.ok, report.faults], [true, []], directory);
+      assertEquals(report.keys, { append: append.keys, btree: btree.keys });
+      assertEquals(stateOf(directory), before);
     }
   });
 }
+
+const MOUNTED = { ...TIMEOUT, skip: noReadOnlyMount() };
+
+test("a closed store on a disk that can only be read is verified", MOUNTED, async () => {
+  using temp = tempDirectory();
+  const store = await HybridStore.open(join(temp.path, "store"));
+  await putMany(store, 0, 100, 30);
+  const image = await crashImage(store, join(temp.path, "image"));
+  await store.close();
+  for (const path of [store.path, image]) {
+    const before = stateOf(path);
+    using mount = new ReadOnlyMount(path);
+    assertEquals((await HybridStore.verify(mount.path)).faults, []);
+    assertEquals(stateOf(path), before);
+  }
+});
+
+test(
+  "the progress of a closed verification is told, and what it throws ends it",
+  TIMEOUT,
+  async () => {
+    using temp = tempDirectory();
+    const store = await HybridStore.open(join(temp.path, "store"));
+    await putMany(store, 0, 3000, 20);
+    await store.checkpoint();
+    await putMany(store, 0, 300, 20);
+    const image = await crashImage(store, join(temp.path, "image"));
+    await store.close();
+    const told = new Set<string>();
+    await HybridStore.verify(image, {
+      onProgress: ({ part, step }) => told.add(`${part} ${step}`),
+    });
+    const all = ["append check", "append walk", "btree check", "btree walk", "journal check"];
+    assertEquals([...told].sort(), all);
+    for (const wanted of all) {
+      const onProgress: VerifyOptions["onProgress"] = ({ part, step }) => {
+        if (`${part} ${step}` === wanted) throw new RangeError(wanted);
+      };
+      const error = await HybridStore.verify(image, { onProgress }).catch((error) => error);
+      assert(error instanceof RangeError, `${error}`);
+    }
+  },
+);
 
 test("a store is verified while it is written to", TIMEOUT, async () => {
   using temp = tempDirectory();
