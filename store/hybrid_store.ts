@@ -42,7 +42,8 @@ import type {
  * directory.
  *
  * Promises of writes reject with a `StoreError`: `NO_SPACE` or `IO` where the write failed and left
- * nothing behind, `POISONED` where a sync failed, `CLOSED` after `close`.
+ * nothing behind, `POISONED` where a sync failed or the directory is no longer the store's own, `CLOSED`
+ * after `close`.
  *
  * @example
  * ```ts

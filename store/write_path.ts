@@ -45,7 +45,7 @@ class Acknowledgement {
 
 /** Takes the writes of a store and acknowledges them as its durability says. */
 export class WritePath {
-  readonly #ownership: Pick<Ownership, "requireLately" | "requireUnlost">;
+  readonly #ownership: Pick<Ownership, "require" | "requireLately" | "requireUnlost">;
   readonly #journal: JournalWriter;
   readonly #memtables: MemtableStack;
   readonly #applier: Applier;
@@ -66,7 +66,7 @@ export class WritePath {
   #syncTimer: Timer | undefined;
 
   constructor(parts: {
-    ownership: Pick<Ownership, "requireLately" | "requireUnlost">;
+    ownership: Pick<Ownership, "require" | "requireLately" | "requireUnlost">;
     journal: JournalWriter;
     memtables: MemtableStack;
     applier: Applier;
@@ -176,10 +176,13 @@ export class WritePath {
    * since the last call, it rejects with the first one's failure: which of them were waited for, so that
    * somebody knows, cannot be found out.
    *
-   * @throws {StoreError} `NO_SPACE` or `IO`: a write failed; `POISONED`: a sync did.
+   * @throws {StoreError} `NO_SPACE` or `IO`: a write failed; `POISONED`: a sync did, or the directory is not the
+   * store's any more.
    */
   async flush(what: string): Promise<void> {
     this.commit();
+    // What is on disk elsewhere is not in the store.
+    this.#ownership.require(what);
     const failure = this.#unreported;
     this.#unreported = undefined;
     // What did not fail is to be on disk all the same.

@@ -203,6 +203,7 @@ for (const [name, canOpen] of Object.entries(UNLINKED)) {
     await store.put(btreeKey(2), bytes("2"));
     rmSync(join(temp.path, name), { recursive: true });
     const message = `${join(temp.path, name)} was moved or removed`;
+    await assertCode(() => store.flush(), "POISONED", message);
     await assertCode(() => store.checkpoint(), "POISONED", message);
     await assertCode(() => store.put(btreeKey(3), bytes("3")), "POISONED", message);
     await assertCode(() => store.close(), "POISONED", message);
