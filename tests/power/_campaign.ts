@@ -40,6 +40,7 @@ export interface CampaignOptions {
 
 const PARALLEL = 2;
 const MESSAGES_MAX = 12;
+const PROBE_IMAGES = 2;
 
 /** Makes a campaign. Its report has all scenarios, in order. */
 export async function powerLossCampaign(options: CampaignOptions): Promise<ScenarioReport[]> {
@@ -82,7 +83,9 @@ async function runScenario(
   while (report.images < images) {
     const injection = injections.pop();
     const plan = scenario.plan(random, injection);
-    const count = Math.min(images - report.images, scenario.images);
+    // Without an injection it is a run to count the calls of, and others have such images.
+    const isProbe = scenario.injects !== undefined && injection === undefined;
+    const count = Math.min(images - report.images, isProbe ? PROBE_IMAGES : scenario.images);
     const name = `${bench.runtime}-${scenario.name}-${plan.seed}`.replaceAll(/[^\w-]+/g, "_");
     const run = await makeRun(bench, plan, count, name);
     if (injections.length === 0) injections.push(...injectionsFor(scenario, run.calls, random));

@@ -117,8 +117,8 @@ function control(name: string, ignores: RegExp): Scenario {
   return {
     name: `control: ${name}`,
     share: 10,
-    least: 16,
-    images: 16,
+    least: 10,
+    images: 10,
     isControl: true,
     plan: (random) => {
       const options = { durability: "always", memtableBytes: 3000, segmentBytes: 8000 } as const;
@@ -144,20 +144,11 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: "create",
     share: 110,
-    images: 40,
+    images: 30,
     plan: (random) => {
       const durability = random.pick(["always", "hybrid", "flush"] as const);
       const options = random.once(2) ? { durability } : smallOptions(random, durability);
-      return planOf(random, { count: random.below(30) }, { options, base: "none", known: 0 });
-    },
-  },
-  {
-    name: "create in a new directory",
-    share: 20,
-    images: 20,
-    plan: (random) => {
-      const options = smallOptions(random, "always");
-      const life = { makes: true, count: 1 + random.below(20) };
+      const life = { makes: random.once(2), count: random.below(30) };
       return planOf(random, life, { options, base: "none", known: 0 });
     },
   },

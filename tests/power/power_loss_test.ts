@@ -13,14 +13,14 @@ const { HYBRIDSTORE_POWER_SEED } = process.env;
 const SEED = HYBRIDSTORE_POWER_SEED === undefined
   ? Math.floor(Math.random() * 2 ** 31)
   : Number(HYBRIDSTORE_POWER_SEED);
-const IMAGES = 100;
+const IMAGES = 80;
 
 const NAMES = [
   ..."always hybrid flush create replay backup restore close".split(" "),
   "failed call",
 ];
 
-const options = { timeout: 300_000, skip: whyNoTrace() ?? false };
+const options = { timeout: 900_000, skip: whyNoTrace() ?? false };
 
 async function campaign(names: readonly string[], images: number) {
   using temp = tempDirectory();
