@@ -62,7 +62,7 @@ function isReadable(path: string): boolean {
 export function requireFinished(what: string, directory: string): void {
   const store = nameBefore(REPAIRED_INFIX, directory);
   const reason = nameBefore(UNFINISHED_INFIX, directory) !== undefined
-    ? "is a backup that was not finished; remove it"
+    ? "is a backup or a repair that was not finished; remove it"
     : store !== undefined
     ? `is a repaired store that has not got its place yet; open ${join(dirname(directory), store)}`
     : undefined;

@@ -272,7 +272,7 @@ test("a kill during a backup leaves the store, and nothing that opens", TIMEOUT,
         await assertCopy(target, contents);
       } else {
         unfinished++;
-        const advice = /is a backup that was not finished; remove it/;
+        const advice = /is a backup or a repair that was not finished; remove it/;
         await rejects(() => HybridStore.open(left), "CORRUPT", advice);
         const restored = join(temp.path, "restored");
         await rejects(() => HybridStore.restore(left, restored), "CORRUPT");
