@@ -13,21 +13,25 @@ export const DENO = "deno" in process.versions ? process.execPath : "deno";
 export interface Finished {
   /** Whether it ended by itself and with status 0. */
   ok: boolean;
-  /** Whether it was stopped because its time was up. */
-  timedOut: boolean;
+  /** Whether it was stopped because it hung. */
+  hung: boolean;
   /** All that it printed, on both streams, in order. */
   output: string;
 }
 
+/** What prints nothing for this long hangs, however busy the machine is. */
+export const SILENCE_MS_MAX = 30 * 60_000;
+
 /** Runs a command in a directory, with the installed runtimes on the path, and waits for its end.
- * It gets no input, and is killed when the time is up. */
+ * It gets no input, and is killed when it prints nothing for a long time: how long a run takes depends on
+ * what else the machine does. */
 export function run(
   command: readonly string[],
-  options: { cwd?: string; timeoutMs?: number } = {},
+  options: { cwd?: string; silenceMs?: number } = {},
 ): Promise<Finished> {
   const [file, ...args] = command;
   if (file === undefined) throw new TypeError("Cannot run command: it is empty");
-  const timeoutMs = options.timeoutMs ?? 60_000;
+  const silenceMs = options.silenceMs ?? SILENCE_MS_MAX;
 
   return new Promise((resolve) => {
     const child = spawn(file, args, {
@@ -42,29 +46,31 @@ export function run(
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";
-    const keep = (text: string) => {
-      output += text;
-    };
-    child.stdout.setEncoding("utf8").on("data", keep);
-    child.stderr.setEncoding("utf8").on("data", keep);
-
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      output += `\nStopped: it ran longer than ${timeoutMs / 1000} s\n`;
+    let hung = false;
+    const stop = () => {
+      hung = true;
+      output += `\nStopped: it printed nothing for ${silenceMs / 1000} s\n`;
       child.kill("SIGKILL");
       // Its own children may hold these open, and nobody waits for those.
       child.stdout.destroy();
       child.stderr.destroy();
-    }, timeoutMs);
+    };
+    let timer = setTimeout(stop, silenceMs);
+    const keep = (text: string) => {
+      output += text;
+      clearTimeout(timer);
+      timer = setTimeout(stop, silenceMs);
+    };
+    child.stdout.setEncoding("utf8").on("data", keep);
+    child.stderr.setEncoding("utf8").on("data", keep);
     child.on("error", (error) => {
       clearTimeout(timer);
       output += `\nCannot run ${file}: ${error.message}\n`;
-      resolve({ ok: false, timedOut, output });
+      resolve({ ok: false, hung, output });
     });
     child.on("close", (status) => {
       clearTimeout(timer);
-      resolve({ ok: status === 0, timedOut, output });
+      resolve({ ok: status === 0, hung, output });
     });
   });
 }
@@ -72,7 +78,7 @@ export function run(
 /** Runs a command and throws its output where it fails. */
 export async function runOrThrow(
   command: readonly string[],
-  options: { cwd?: string; timeoutMs?: number } = {},
+  options: { cwd?: string } = {},
 ): Promise<string> {
   const { ok, output } = await run(command, options);
   if (!ok) throw new Error(`Failed: ${command.join(" ")}\n${output}`);
