@@ -257,9 +257,10 @@ export class HybridStore extends ClosedStore implements KVStore {
 
   /** Yields the entries of a range, over both engines, in byte order or against it.
    *
-   * Reads in pages of 256 to 2048 rows, so that memory stays constant and the event loop gets its
-   * turns. Each page shows one moment, and never half a batch; between pages, writes may be seen. For
-   * one moment over all of it, scan a `snapshot()`.
+   * Reads in pages of up to 2048 rows, which end with the row that reaches 4 MiB, so that memory stays
+   * constant whatever the values are, and the event loop gets its turns; the first page is small. Each
+   * page shows one moment, and never half a batch; between pages, writes may be seen. For one moment
+   * over all of it, scan a `snapshot()`.
    *
    * @throws {TypeError | RangeError} The range is not valid.
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
@@ -288,7 +289,7 @@ export class HybridStore extends ClosedStore implements KVStore {
   }
 
   /** Returns all entries whose key begins with a prefix, over both engines, as of one moment. The empty
-   * prefix matches every key. Costs memory for all of them, and the event loop waits.
+   * prefix matches every key. Costs memory for all of them, and the event loop waits; `scan` does not.
    *
    * @throws {TypeError} The prefix is not a `Uint8Array`, or its buffer is detached.
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
@@ -316,12 +317,14 @@ export class HybridStore extends ClosedStore implements KVStore {
   }
 
   /** Deletes the keys of a range together: all of them or none. It takes effect at the call, and the
-   * event loop waits while the keys are read.
+   * event loop waits while the keys are read. Costs memory for all of the keys, a few hundred bytes
+   * each, and none for their values: delete a larger range in parts.
    *
    * @param range The keys; `{}` stands for all of them.
    * @returns How many there were, once that is acknowledged.
    * @throws {TypeError} The range is missing, or a bound in it is `undefined`; nothing is deleted.
-   * @throws {RangeError} The range is not valid, or its keys exceed 512 MiB; nothing is deleted.
+   * @throws {RangeError} The range is not valid, or its keys, 7 bytes for each included, exceed the 512 MiB of a
+   * batch; nothing is deleted.
    * @throws {StoreError} As `put` does.
    */
   deleteRange(range: ScanRange): Promise<number> {

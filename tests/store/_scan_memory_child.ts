@@ -7,7 +7,7 @@ import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 const [step, path, side] = process.argv.slice(2) as [string, string, string];
 const SMALL_ROWS = 3000;
-const LARGE_ROWS = 24;
+const LARGE_ROWS = 16;
 const LARGE_BYTES = 10 * 2 ** 20;
 const keyOf = side === "append" ? appendKey : btreeKey;
 

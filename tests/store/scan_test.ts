@@ -1,5 +1,6 @@
+import { Readable } from "node:stream";
 import { test } from "node:test";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { HybridStore, type ScanRange } from "../../mod.ts";
 import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes, keysOf } from "./_support.ts";
 
@@ -193,4 +194,30 @@ test("a scan is CLOSED when the store is closed while it goes on", async () => {
   assertThrowsCode(() => [...scanSync], "CLOSED");
   assertEquals(await scan.next(), { done: true, value: undefined });
   await closing;
+});
+
+test("what is thrown into a scan comes out of it, and ends it", async () => {
+  await using store = await openLayered();
+  await using snapshot = await store.snapshot();
+  const thrown = new Error("injected");
+  for (const rows of [store.scan(), store.keys(), snapshot.scan(), store.scan({ limit: 2 })]) {
+    await rows.next();
+    assertStrictEquals(await assertRejects(() => rows.throw!(thrown)), thrown);
+    assertEquals(await rows.next(), { done: true, value: undefined });
+  }
+  for (const rows of [store.scanSync(), snapshot.scanSync()]) {
+    rows.next();
+    assertStrictEquals(assertThrows(() => rows.throw!(thrown)), thrown);
+    assertEquals(rows.next(), { done: true, value: undefined });
+  }
+});
+
+test("a stream over a scan that is destroyed keeps its error", async () => {
+  await using store = await openLayered();
+  const stream = Readable.from(store.scan());
+  const failed = new Promise((resolve) => stream.once("error", resolve));
+  await new Promise((resolve) => stream.once("data", resolve));
+  const thrown = new Error("injected");
+  stream.destroy(thrown);
+  assertStrictEquals(await failed, thrown);
 });
