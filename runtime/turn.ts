@@ -38,16 +38,25 @@ export function isTurnOver(): boolean {
   return false;
 }
 
-/** Reads that are answered between two looks at the clock, which costs a good part of a short one. */
+/** Short reads that are answered between two looks at the clock, which costs a good part of one. */
 const ANSWERS_PER_LOOK = 16;
-let answers = 0;
+/** The longest value whose reading is short. */
+const SHORT_BYTES_MAX = 16 * 1024;
+let shortAnswers = 0;
 
 /** Resolves with what was read: at once, or in the next turn where this one is over, so that a loop of
  * awaited reads lets timers fire.
+ *
+ * @param isShort Whether the read took no longer than that of one short value.
  */
-export function answer<T>(value: T): Promise<T> {
-  if (++answers % ANSWERS_PER_LOOK !== 0 || !isTurnOver()) return Promise.resolve(value);
-  return nextTurn().then(() => value);
+export function answer<T>(value: T, isShort = false): Promise<T> {
+  const mayLook = !isShort || ++shortAnswers % ANSWERS_PER_LOOK === 0;
+  return mayLook && isTurnOver() ? nextTurn().then(() => value) : Promise.resolve(value);
+}
+
+/** Resolves with a value that was read, as {@linkcode answer} does. */
+export function answerBytes(value: Uint8Array | undefined): Promise<Uint8Array | undefined> {
+  return answer(value, value === undefined || value.length <= SHORT_BYTES_MAX);
 }
 
 function endTurn(): void {

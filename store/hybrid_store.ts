@@ -8,7 +8,7 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import type { Entry } from "../backends/engine.ts";
 import type { EngineName } from "../codec/route.ts";
-import { answer } from "../runtime/turn.ts";
+import { answer, answerBytes } from "../runtime/turn.ts";
 import { Batch } from "./batch.ts";
 import { ClosedStore } from "./closed_store.ts";
 import { StoreCore } from "./core.ts";
@@ -115,7 +115,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    */
   get(key: Uint8Array): Promise<Uint8Array | undefined> {
     return traced(TRACERS.get, this.#context, key, undefined, () => {
-      return answer(this.#core.get("Cannot get key", key));
+      return answerBytes(this.#core.get("Cannot get key", key));
     });
   }
 
@@ -129,7 +129,7 @@ export class HybridStore extends ClosedStore implements KVStore {
   /** Returns whether a key is there, without copying its value. Throws as `get` does. */
   has(key: Uint8Array): Promise<boolean> {
     return traced(TRACERS.has, this.#context, key, undefined, () => {
-      return answer(this.#core.has("Cannot look for key", key));
+      return answer(this.#core.has("Cannot look for key", key), true);
     });
   }
 

@@ -1,6 +1,6 @@
 import type { EngineView, Entry } from "../backends/engine.ts";
 import { StoreError } from "../codec/error.ts";
-import { answer } from "../runtime/turn.ts";
+import { answerBytes } from "../runtime/turn.ts";
 import { checkKey } from "./limits.ts";
 import { ENTRY_ROWS, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import { pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
@@ -66,7 +66,7 @@ export class Snapshot implements AsyncDisposable {
    * @throws {StoreError} `CLOSED`.
    */
   async get(key: Uint8Array): Promise<Uint8Array | undefined> {
-    return await answer(this.getSync(key));
+    return await answerBytes(this.getSync(key));
   }
 
   /** Returns the value that a key had, at once. Throws as {@linkcode Snapshot.get} does. */

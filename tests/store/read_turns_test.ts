@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import { assert } from "@std/assert";
 import { HybridStore } from "../../mod.ts";
+import { withLazyClock } from "../helpers/clock.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 // A loop that never lets a timer fire would run until the test's own limit, which then cannot fire either.
@@ -37,5 +38,27 @@ for (const [name, read] of Object.entries(READS)) {
       await read(store);
     }
     clearInterval(timer);
+  });
+}
+
+/** Reads that can take milliseconds each: a few of them are a turn. */
+const LONG_READS: Record<string, (store: HybridStore) => Promise<unknown>> = {
+  "get of a large value": (store) => store.get(btreeKey(3)),
+  getMany: READS.getMany!,
+  scanPrefix: READS.scanPrefix!,
+  transact: READS["a transact that only reads"]!,
+  scan: READS["a short scan"]!,
+};
+
+for (const [name, read] of Object.entries(LONG_READS)) {
+  test(`a few reads that may take long let the event loop turn: ${name}`, async () => {
+    await using store = await HybridStore.openTemp();
+    await store.put(btreeKey(3), new Uint8Array(100_000));
+    await withLazyClock(async () => {
+      let hasTurned = false;
+      setImmediate(() => hasTurned = true);
+      for (let i = 0; i < 12; i++) await read(store);
+      assert(hasTurned);
+    });
   });
 }
