@@ -14,7 +14,7 @@ export function countBun(output: string): Count | undefined {
 /** Does the same with what `deno test` printed. */
 export function countDeno(output: string): Count | undefined {
   return lastPair(output, /^\w+ \| (\d+) passed/gm, /^\w+ \| .*?(\d+) failed/gm) ??
-    countLines(output, /^.+ \.\.\. ok \(/gm, /^.+ \.\.\. FAILED \(/gm);
+    countLines(output, /(^| \.\.\.) ok \([^)]+\)$/gm, /(^| \.\.\.) FAILED \([^)]+\)$/gm);
 }
 
 /** The last ones: a test may run a runner itself and print what that says. */

@@ -104,6 +104,15 @@ test("no file holds an unfinished mark or a test that runs alone", () => {
   assertEquals(findAll(sources, marks), []);
 });
 
+test("no test has a limit that a busy machine reaches", () => {
+  const short = sources.filter((file) => file.startsWith("tests/")).flatMap((file) =>
+    [...read(file).matchAll(/\btimeout: ([\d_]+)/g)]
+      .filter(([, limit]) => Number(limit!.replaceAll("_", "")) < 600_000)
+      .map(([text]) => `${file}: ${text}`)
+  );
+  assertEquals(short, []);
+});
+
 test("every test file uses node:test, itself or through a suite", () => {
   const usesNodeTest = (file: string) =>
     importsOf(file).some((name) => name === "node:test" || name.endsWith("/conformance/suite.ts"));

@@ -14,7 +14,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
 
 const BROKEN = {
-  timeout: 120_000,
+  timeout: 600_000,
   skip: canBreakDescriptors ? false : "descriptors can be broken in Bun and Deno on Linux alone",
 };
 const CREATE = { identity: IDENTITY, create: true };

@@ -45,7 +45,7 @@ function skipReason(): string | false {
   return disk.isMounted ? false : "a file system cannot be mounted here";
 }
 
-const options = { skip: skipReason(), timeout: 120_000 };
+const options = { skip: skipReason(), timeout: 600_000 };
 
 for (const [kind, { open, file }] of Object.entries(ENGINES)) {
   for (const mode of ["stay", "close"]) {

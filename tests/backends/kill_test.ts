@@ -9,7 +9,7 @@ const KILLS = 10;
 
 for (const [kind, { open }] of Object.entries(ENGINES)) {
   test(`a killed process leaves in ${kind} everything up to the position`, {
-    timeout: 180_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     await (await open(temp.path, { identity: IDENTITY, create: true })).close();

@@ -12,7 +12,7 @@ import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
 import { PAGE_BYTES } from "./_lmdb_image.ts";
 
 const FILE = "data.mdb";
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** Creates an engine with pages of every kind, some of them free, and returns its content. */
 async function createEngine(directory: string): Promise<string> {

@@ -12,7 +12,7 @@ import {
 import { all, bytes, put, withEngine } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 for (const [side, open] of [["append", openLmdbEngine], ["B-tree", openSqliteEngine]] as const) {
   test(

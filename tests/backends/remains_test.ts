@@ -12,7 +12,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { noise } from "./_damage.ts";
 import { ENGINES, IDENTITY, numberedWrites } from "./_engines.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 const examine = {
   lmdb: (path: string, _: string) => examineLmdb(path, () => {}),

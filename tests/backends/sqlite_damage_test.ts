@@ -12,7 +12,7 @@ import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
 
 const FILE = "data.sqlite";
 const PAGE_BYTES = 4096;
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 async function createEngine(directory: string): Promise<string> {
   const engine = await openSqliteEngine(directory, { identity: IDENTITY, create: true });

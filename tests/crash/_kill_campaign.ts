@@ -1,6 +1,6 @@
 /** The kill campaign: one directory, many lives, each ended by SIGKILL and followed by a check. */
 
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, existsSync, rmSync } from "node:fs";
 import { join } from "@std/path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { OpenOptions } from "../../mod.ts";
@@ -49,7 +49,8 @@ export async function killCampaign(
       // Its runtime starts while the last one's store is checked.
       next = new Mortal();
       // A check in the directory itself leaves nothing to replay, which is to be interrupted too.
-      const copy = random.once(2) ? join(directory, "copy") : undefined;
+      // A process that was slow to begin has left nothing to copy.
+      const copy = random.once(2) && existsSync(store) ? join(directory, "copy") : undefined;
       if (copy !== undefined) cpSync(store, copy, { recursive: true });
       const finding = await checkStore(copy ?? store, entries, life, testimony);
       if (copy !== undefined) rmSync(copy, { recursive: true });

@@ -16,7 +16,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { randomOf } from "../journal/_volatile_file_system.ts";
 import { dump, keysOf, putMany, rejects } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 const SMALL = { memtableBytes: 30_000, segmentBytes: 50_000 };
 
 function identityOf(directory: string): string {
@@ -254,7 +254,8 @@ test("a kill during a backup leaves the store, and nothing that opens", TIMEOUT,
   const contents = dump(store);
   await store.close();
   let unfinished = 0;
-  for (let round = 0; round < 6; round++) {
+  // On a busy machine few kills find a backup under way.
+  for (let round = 0; round < 6 || unfinished < 3; round++) {
     const target = join(temp.path, "target");
     using child = new Child("../crash/_backup_child.ts", path, target);
     while (child.lines.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -281,7 +282,6 @@ test("a kill during a backup leaves the store, and nothing that opens", TIMEOUT,
       fs.rmSync(left, { recursive: true });
     }
   }
-  assertGreater(unfinished, 2);
 });
 
 test("a restored store equals the backup, which stays as it is", TIMEOUT, async () => {

@@ -8,7 +8,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { copies } from "./_outcomes.ts";
 import { crashImage, dump, mvKeyOf, rejects, segmentsOf } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** A killed store with records that both engines have, in some segments, and records that they lack. */
 async function createImage(temp: string, segmentBytes?: number): Promise<{

@@ -23,7 +23,7 @@ import {
   SQLITE_FILE,
 } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 const DIRECTORY = "/journal";
 
 /** The journal of a store whose process died before anything of it was applied, and what the store showed

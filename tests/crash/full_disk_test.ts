@@ -4,7 +4,7 @@ import { runChild } from "../backends/_child.ts";
 import { noSmallDisk, SmallDisk } from "./_small_disk.ts";
 
 const CHILD = "../crash/_full_disk_child.ts";
-const OPTIONS = { skip: noSmallDisk(), timeout: 120_000 };
+const OPTIONS = { skip: noSmallDisk(), timeout: 600_000 };
 
 for (const mode of ["stay", "close"]) {
   test(`a full disk is NO_SPACE, and over with space (${mode})`, OPTIONS, async () => {

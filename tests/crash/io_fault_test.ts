@@ -8,7 +8,7 @@ import { History, stateOf } from "./_history.ts";
 import { type Disks, mapDisks, newDisks, openStore } from "./_place.ts";
 
 const DIRECTORY = "/journal";
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 /** Each life of the store takes a few hundred operations of the journal, whatever the seed. */
 const SEED = 5;
 const OPTIONS = { durability: "hybrid", segmentBytes: 400, memtableBytes: 500 } as const;

@@ -111,13 +111,13 @@ const OPENING_A_COPY: StepChoice[] = [
   ...aroundEach(["journal directory sync"]).map((name) => ({ name, passes: 0 })),
 ];
 
-test("a process that dies at a step of its work loses nothing", { timeout: 180_000 }, async () => {
+test("a process that dies at a step of its work loses nothing", { timeout: 600_000 }, async () => {
   const steps = WORKING.flatMap(([names, passes]) => names.map((name) => ({ name, passes })));
   await forEach(steps, (step) => dieAt([step], { isCreated: true }));
 });
 
 test("a process that dies at a step of opening what another left loses nothing", {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async () => {
   const steps = OPENING.flatMap(([left, names]) =>
     names.map((name) => [left, { name, passes: 0 }])
@@ -138,7 +138,7 @@ test("a process that dies at a step of opening a copy of what another left loses
 });
 
 test("a process that dies at a step of a creation leaves what can be created", {
-  timeout: 180_000,
+  timeout: 600_000,
 }, async () => {
   await forEach(CREATING, (step) => dieAt([step], { isCreated: false }));
 });

@@ -15,7 +15,7 @@ const SEEDS = HYBRIDSTORE_KILL_SEED === undefined
 for (const [index, seed] of SEEDS.entries()) {
   const title = index === 0 ? `seed ${seed}` : "a random seed";
   test(`killed processes lose nothing that was acknowledged, ${title}`, {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     const report = await killCampaign(temp.path, seed, KILLS);

@@ -84,7 +84,7 @@ class Subject {
 
 for (const durability of ["always", "hybrid", "flush"] as const) {
   test(`whenever power or process go, a store keeps what "${durability}" promises`, {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     let acknowledged = 0;
     const property = fc.asyncProperty(fc.integer(), async (seed) => {

@@ -18,7 +18,7 @@ import {
   SQLITE_FILE,
 } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 240_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** A store that needs a repair and loses nothing by it. */
 async function createDamaged(path: string): Promise<string[]> {

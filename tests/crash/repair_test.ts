@@ -17,7 +17,7 @@ import {
   SQLITE_FILE,
 } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 /** Files that may change although nothing is repaired. */
 const LOCK_FILES = /(^|\/)lock/;
 

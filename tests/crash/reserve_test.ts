@@ -10,7 +10,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { decodeJournal } from "../journal/_format.ts";
 import { crashImage, digest, keysOf, rejects, segmentsOf } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** Resolves once a child has said so many lines, or has ended. */
 async function waitForLines(child: Child, count: number): Promise<void> {

@@ -12,7 +12,7 @@ import { crashImage } from "../store/_support.ts";
 import { noModes, noReadOnlyMount, ReadOnlyMount, stateOf, withoutWriting } from "./_read_only.ts";
 import { dump, putMany, rejects } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 const SMALL = { memtableBytes: 30_000, segmentBytes: 50_000 };
 
 /** Fails unless a directory opens as a sound store with these contents. */

@@ -29,7 +29,7 @@ import {
   SQLITE_FILE,
 } from "./_stores.ts";
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 
 /** Stores of several shapes. */
 const SHAPES: Record<string, (store: HybridStore) => Promise<unknown>> = {

@@ -58,7 +58,7 @@ async function runAndKill(
 }
 
 test("a job that is killed again and again ends with the store of one that is not", {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const undisturbed = `${temp.path}/undisturbed`;

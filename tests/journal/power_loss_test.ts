@@ -160,7 +160,7 @@ const KINDS: Record<string, Open> = {
 
 for (const [kind, open] of Object.entries(KINDS)) {
   test(`whenever power or process go, a ${kind} keeps what was acknowledged and opens`, {
-    timeout: 120_000,
+    timeout: 600_000,
   }, async () => {
     const property = fc.asyncProperty(fc.integer(), async (seed) => {
       const subject = new Subject(seed, open);

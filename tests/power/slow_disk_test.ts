@@ -20,7 +20,7 @@ function callsBetweenMarks(trace: string): { main: string; calls: string[] } {
 
 test(
   "on a disk with slow syncs, none holds the event loop: groups, rotations, applies, logs, removals",
-  { timeout: 300_000, skip: whyNoTrace() ?? false },
+  { timeout: 600_000, skip: whyNoTrace() ?? false },
   () => {
     using temp = tempDirectory();
     const trace = join(temp.path, "trace");

@@ -29,7 +29,8 @@ Ran 3 tests across 1 file. [512.00ms]
 
 const DENO_PASSED = `running 2 tests from ./tests/tidy_test.ts
 one ... ok (2ms)
-two ... ok (1m29s)
+two ...'two' has been running for over (1m0s)
+ ok (1m29s)
 running 1 test from ./tests/b_test.ts
 three ... ignored (0ms)
 

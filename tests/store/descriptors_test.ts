@@ -7,7 +7,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 import { RUNTIMES } from "./_child.ts";
 
 test("a store whose process is out of descriptors for a while refuses writes, and loses nothing", {
-  timeout: 120_000,
+  timeout: 600_000,
   skip: process.platform === "win32" && "there is no ulimit",
 }, () => {
   using temp = tempDirectory();

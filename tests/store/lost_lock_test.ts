@@ -77,7 +77,7 @@ test("the lock of an owner that was killed is free, whatever it has read", {
 });
 
 test("of processes of both runtimes that open a store at once, one at a time gets it", {
-  timeout: 120_000,
+  timeout: 600_000,
 }, async () => {
   using temp = tempDirectory();
   const path = join(temp.path, "store");

@@ -7,7 +7,7 @@ import { tempDirectory } from "../helpers/temp.ts";
 
 // What README says of Deno's permissions, taken from there word by word.
 
-const TIMEOUT = { timeout: 120_000 };
+const TIMEOUT = { timeout: 600_000 };
 const CHILD = join(dirname(fromFileUrl(import.meta.url)), "_permissions_child.ts");
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
 

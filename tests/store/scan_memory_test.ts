@@ -19,7 +19,7 @@ const skip = existsSync("/proc/self/status")
 for (const side of ["append", "btree"]) {
   test(`reads of large values on the ${side} side stay in constant memory, in ${name}`, {
     skip,
-    timeout: 300_000,
+    timeout: 600_000,
   }, async () => {
     using temp = tempDirectory();
     const path = join(temp.path, "store");

@@ -148,7 +148,7 @@ test("a burst of snapshots of a quiet store costs nothing", { timeout: 600_000 }
 });
 
 test("ten thousand snapshots between writes are let go when they are forgotten", {
-  timeout: 300_000,
+  timeout: 600_000,
 }, async () => {
   const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
   await using store = await HybridStore.openTemp({ memtableBytes: 2000 });
