@@ -46,14 +46,13 @@ export function run(
       stdio: ["ignore", "pipe", "pipe"],
     });
     let output = "";
-    let hung = false;
     const stop = () => {
-      hung = true;
       output += `\nStopped: it printed nothing for ${silenceMs / 1000} s\n`;
       child.kill("SIGKILL");
       // Its own children may hold these open, and nobody waits for those.
       child.stdout.destroy();
       child.stderr.destroy();
+      resolve({ ok: false, hung: true, output });
     };
     let timer = setTimeout(stop, silenceMs);
     const keep = (text: string) => {
@@ -66,11 +65,11 @@ export function run(
     child.on("error", (error) => {
       clearTimeout(timer);
       output += `\nCannot run ${file}: ${error.message}\n`;
-      resolve({ ok: false, hung, output });
+      resolve({ ok: false, hung: false, output });
     });
     child.on("close", (status) => {
       clearTimeout(timer);
-      resolve({ ok: status === 0, hung, output });
+      resolve({ ok: status === 0, hung: false, output });
     });
   });
 }
