@@ -138,7 +138,7 @@ async function recordLives(bench: Bench, plan: Plan, directory: string): Promise
     calls: new Map(),
   };
   const { events, faults } = recording;
-  const testimony = new Testimony(plan.known);
+  const testimony = new Testimony(plan.known, plan.base === "copy");
   const disk = new Disk(root, base);
   for (const [index, { injection, ...planned }] of plan.lives.entries()) {
     const trace = join(directory, `trace-${index}`);
@@ -224,7 +224,7 @@ async function replay(
     loses: () => losesAll || pages.once(2),
     ...(plan.ignores !== undefined && { ignores: plan.ignores }),
   });
-  const testimony = new Testimony(plan.known);
+  const testimony = new Testimony(plan.known, plan.base === "copy");
   let next = 0;
   for (let moment = 0; moment <= events.length; moment++) {
     while (choices[next]?.moment === moment) await onImage(disk, testimony, choices[next++]!);

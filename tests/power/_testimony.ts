@@ -25,12 +25,16 @@ export class Testimony {
   copy: { readonly isSource: boolean; readonly count: number; isWhole: boolean } | undefined;
   readonly faults: string[] = [];
 
-  /** @param known How many operations are in the store from the start. */
-  constructor(known: number) {
+  /**
+   * @param known How many operations are there from the start.
+   * @param isCopy Whether they are in a copy, which the store is yet to be made of.
+   */
+  constructor(known: number, isCopy = false) {
     this.numbers = Array.from({ length: known }, (_, n) => n);
     this.promised = known;
     this.next = known;
     this.hasOpened = known > 0;
+    if (isCopy) this.copy = { isSource: true, count: known, isWhole: false };
   }
 
   /** Takes a mark. */
