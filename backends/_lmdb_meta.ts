@@ -44,6 +44,8 @@ const PAGE_BYTES_MIN = 512;
 const PAGE_BYTES_MAX = 65536;
 /** More address space than a process has. */
 const MAP_BYTES_MAX = 2n ** 47n;
+/** The library enlarges the map as it needs. */
+const MAP_BYTES_NEW = 131_072n;
 const FREE_LIST_FLAGS = 8;
 /** Options of whoever created the file that stand beside the flags and mean nothing to the file. */
 const OPTION_FLAGS = 0x4c00;
@@ -73,6 +75,24 @@ export function readTreeRecord(view: DataView, at: number): TreeRecord {
     entries: readNumber(view, at + 32),
     root: view.getBigUint64(at + 40, true) === NO_PAGE ? undefined : readNumber(view, at + 40),
   };
+}
+
+/** Returns the two meta pages that a file without entries consists of, as the library writes them. */
+export function emptyDatabase(pageBytes: number): Uint8Array {
+  const bytes = new Uint8Array(2 * pageBytes);
+  for (const page of [0, 1]) {
+    const view = new DataView(bytes.buffer, page * pageBytes, pageBytes);
+    view.setBigUint64(0, BigInt(page), true);
+    view.setUint16(18, META, true);
+    view.setUint32(24, MAGIC, true);
+    view.setUint32(28, VERSION, true);
+    view.setBigUint64(40, MAP_BYTES_NEW, true);
+    view.setUint32(48, pageBytes, true);
+    view.setUint16(52, FREE_LIST_FLAGS, true);
+    for (const tree of [48, 96]) view.setBigUint64(tree + 40, NO_PAGE, true);
+    view.setBigUint64(144, 1n, true);
+  }
+  return bytes;
 }
 
 /** What a meta page says. */

@@ -14,17 +14,30 @@ const PROBE_BYTES = 2 ** 20;
 /** What one connection to a database opens at the most: the database, its log, its shared memory. */
 const DESCRIPTORS_NEEDED = 4;
 
-/** Creates an empty file for its owner alone, and its directory. Both libraries take an empty file
- * for an empty database, and keep its mode.
+/** Creates a file for its owner alone, and its directory. Both libraries keep the mode of a file that they
+ * find.
  *
- * @throws {StoreError} `NOT_EMPTY`: the file is there already; `NO_SPACE`, `IO`.
+ * @param content What is in it, durably.
+ * @throws {StoreError} `NOT_EMPTY`: the file is there already; `NO_SPACE`, `IO`: it is not there.
  */
-export function createFile(path: string): void {
+export async function createFile(path: string, content: Uint8Array): Promise<void> {
+  let descriptor: number | undefined;
   try {
     fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-    fs.closeSync(fs.openSync(path, "wx", 0o600));
+    descriptor = fs.openSync(path, "wx", 0o600);
+    writeAll(descriptor, content, 0);
+    await syncDescriptor(descriptor);
   } catch (error) {
+    if (descriptor !== undefined) fs.rmSync(path, { force: true });
     throw fileError(`Cannot create ${path}`, error);
+  } finally {
+    if (descriptor !== undefined) fs.closeSync(descriptor);
+  }
+}
+
+function writeAll(descriptor: number, bytes: Uint8Array, position: number): void {
+  for (let at = 0; at < bytes.length;) {
+    at += fs.writeSync(descriptor, bytes, at, bytes.length - at, position + at);
   }
 }
 
@@ -120,9 +133,7 @@ export async function rewriteDurably(path: string, bytesMax = Infinity): Promise
       const bytes = buffer.subarray(0, Math.min(buffer.length, size - at));
       const read = fs.readSync(descriptor, bytes, 0, bytes.length, at);
       if (read === 0) break;
-      for (let written = 0; written < read;) {
-        written += fs.writeSync(descriptor, bytes, written, read - written, at + written);
-      }
+      writeAll(descriptor, bytes.subarray(0, read), at);
       at += read;
     }
     await syncDescriptor(descriptor);

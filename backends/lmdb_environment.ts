@@ -11,6 +11,7 @@ import { StoreError } from "../codec/error.ts";
 import type { EngineOptions } from "./engine.ts";
 import { createFile, fileError, rewriteDurably } from "./files.ts";
 import { commitBatch } from "./lmdb_commit.ts";
+import { emptyDatabase } from "./_lmdb_meta.ts";
 import { checkLmdbFile, LMDB_FILE } from "./lmdb_file.ts";
 import { encoding } from "./lmdb_reader.ts";
 import { closedToChildren } from "../runtime/inheritance.ts";
@@ -57,7 +58,8 @@ export class LmdbEnvironment {
   static async open(directory: string, options: EngineOptions): Promise<LmdbEnvironment> {
     const path = join(directory, LMDB_FILE);
     if (options.create) {
-      createFile(path);
+      // Where the library cannot write these itself, it ends the process.
+      await createFile(path, emptyDatabase(PAGE_BYTES));
     } else {
       await checkLmdbFile(path);
       try {

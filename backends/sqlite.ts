@@ -251,7 +251,8 @@ class SqliteEngine extends FileEngine {
 export async function openSqliteEngine(directory: string, options: EngineOptions): Promise<Engine> {
   const path = join(directory, SQLITE_FILE);
   if (options.create) {
-    createFile(path);
+    // It takes an empty file for an empty database.
+    await createFile(path, new Uint8Array(0));
   } else if (!fs.existsSync(path)) {
     throw new StoreError("CORRUPT", `Cannot open ${path}: the file is missing; ${REPAIR}`);
   }

@@ -1,6 +1,9 @@
+import { open } from "lmdb";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { join } from "@std/path";
+import { emptyDatabase } from "../../backends/_lmdb_meta.ts";
 import { checkLmdbPages } from "../../backends/lmdb_check.ts";
 import { openLmdbEngine } from "../../backends/mod.ts";
 import { all, IDENTITY, pattern, put, rangeOf, remove, sorted } from "../conformance/_kit.ts";
@@ -18,6 +21,16 @@ test("LMDB engine: a new file has the pages that it is to have", async () => {
   await engine.close();
   assertEquals(pageBytesOf(temp.path), PAGE_BYTES);
 });
+
+for (const pageBytes of [512, 4096, 8192, 65_536]) {
+  test(`an empty file with pages of ${pageBytes} bytes is what the library makes`, async () => {
+    using temp = tempDirectory();
+    const environment = open({ path: temp.path, pageSize: pageBytes, overlappingSync: false });
+    const made = readFileSync(join(temp.path, "data.mdb"));
+    await environment.close();
+    assertEquals(new Uint8Array(made), emptyDatabase(pageBytes));
+  });
+}
 
 for (const pageBytes of [4096, 8192, 16_384]) {
   test(`LMDB engine: a file with pages of ${pageBytes} bytes keeps them`, TIMEOUT, async () => {

@@ -13,11 +13,12 @@ const { HYBRIDSTORE_POWER_SEED } = process.env;
 const SEED = HYBRIDSTORE_POWER_SEED === undefined
   ? Math.floor(Math.random() * 2 ** 31)
   : Number(HYBRIDSTORE_POWER_SEED);
-const IMAGES = 80;
+const IMAGES = 90;
 
 const NAMES = [
   ..."always hybrid flush create replay backup restore close".split(" "),
   "failed call",
+  "failed call in creation",
 ];
 
 const options = { timeout: 900_000, skip: whyNoTrace() ?? false };
