@@ -108,7 +108,7 @@ export interface Engine extends EngineReader {
    * under way, a view may hold any part of it.
    */
   view(): EngineView;
-  /** Returns the size; the count of keys may take a walk over all of them. */
+  /** Returns the size, which is known: nothing is counted. */
   stats(): EngineStats;
   /** Looks for damage in the engine's own structures, without going through what damage could crash.
    *

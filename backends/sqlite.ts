@@ -8,7 +8,6 @@ import * as fs from "node:fs";
 import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { nextTurn } from "../runtime/turn.ts";
-import { now } from "../runtime/timers.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
 import { areDescriptorsScarce, createFile, fileError, rewriteDurably, syncNames } from "./files.ts";
@@ -16,52 +15,44 @@ import { type Moment, tooManyMoments } from "./shared_view.ts";
 import { Connection } from "./sqlite_connection.ts";
 import { isSqliteTransient, sqliteError } from "./sqlite_driver.ts";
 import { SqliteLog } from "./sqlite_log.ts";
+import {
+  COUNTS,
+  createTables,
+  findMiscount,
+  putMeta,
+  readMeta,
+  type SqliteMeta,
+} from "./sqlite_schema.ts";
+import { SqliteWriter } from "./sqlite_writer.ts";
 
 /** The database file inside the engine's directory. */
 export const SQLITE_FILE = "data.sqlite";
 
-/** A slice of an apply takes writes for this long; its commit takes another 2 ms or so. */
-const SLICE_MS_MAX = 3;
-/** Looking at the clock costs as much as a tenth of a row. */
-const ROWS_PER_CLOCK_READ = 32;
-const BYTES_PER_CLOCK_READ = 64 * 1024;
 /** Connections that are kept for the next view. */
 const IDLE_VIEW_CONNECTIONS_MAX = 2;
-
-/** What a database of this package is created with; SQLite keeps the words. */
-export const SCHEMA: readonly string[] = [
-  "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
-  "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-];
-// REPLACE would delete and insert where this overwrites. A value that is empty arrives as NULL in some
-// versions of Node.
-const PUT =
-  "INSERT INTO entries VALUES (?, ifnull(?, x'')) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
-const DELETE = "DELETE FROM entries WHERE key = ?";
-const PUT_META =
-  "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
 /** An engine over the runtime's own SQLite. {@linkcode openSqliteEngine} opens it. */
 class SqliteEngine extends FileEngine {
   readonly #path: string;
   readonly #guard: ((what: string) => void) | undefined;
   readonly #log: SqliteLog;
+  readonly #writer: SqliteWriter;
   readonly #idle: Connection[] = [];
   #connection: Connection;
-  #counted: { position: bigint; keys: number } | undefined;
   /** The log being moved behind the last view, which an apply waits for. */
   #moving: Promise<unknown> | undefined;
 
   constructor(
     path: string,
     connection: Connection,
-    position: bigint,
+    { position, keys }: SqliteMeta,
     guard: ((what: string) => void) | undefined,
   ) {
     super("B-tree side", connection, position, guard);
     this.#path = path;
     this.#guard = guard;
     this.#log = new SqliteLog(path);
+    this.#writer = new SqliteWriter(keys);
     this.#connection = connection;
   }
 
@@ -81,11 +72,7 @@ class SqliteEngine extends FileEngine {
     for (const suffix of ["", "-wal"]) {
       bytes += fs.statSync(this.#path + suffix, { throwIfNoEntry: false })?.size ?? 0;
     }
-    // A walk over all keys, which is not done again before anything changes.
-    if (this.#counted?.position !== this.position) {
-      this.#counted = { position: this.position, keys: this.#connection.count() };
-    }
-    return { keys: this.#counted!.keys, bytes };
+    return { keys: this.#writer.keys, bytes };
   }
 
   /** SQLite checks all of the database in one call, and the event loop waits for it. */
@@ -94,9 +81,9 @@ class SqliteEngine extends FileEngine {
     try {
       const rows = this.#connection.rows("PRAGMA integrity_check");
       const found = rows.map(([message]) => String(message));
-      return found.length === 1 && found[0] === "ok"
-        ? []
-        : found.map((message) => `${this.#path}: ${message}`);
+      if (found.join() !== "ok") return found.map((message) => `${this.#path}: ${message}`);
+      const miscount = findMiscount(this.#path, this.#connection.rows(COUNTS)[0]!);
+      return miscount === undefined ? [] : [miscount];
     } catch (error) {
       return [`${this.#path}: ${error instanceof Error ? error.message : error}`];
     }
@@ -153,7 +140,7 @@ class SqliteEngine extends FileEngine {
       }
       const first = next;
       next = this.#connection.withoutSyncs(() =>
-        this.#connection.transact(() => this.#applySlice(writes, first, position))
+        this.#writer.writeSlice(this.#connection, writes, first, position)
       );
       if (writes.length === 0) break;
       await nextTurn();
@@ -161,26 +148,6 @@ class SqliteEngine extends FileEngine {
     }
     // One sync of the log makes all its transactions durable, in their order.
     await this.#ofDisk(this.#log.sync());
-  }
-
-  /** Applies writes from an index on until the time of a slice is over, and behind the last one notes the
-   * position; returns the next index. */
-  #applySlice(writes: readonly Write[], first: number, position: bigint): number {
-    const deadline = now() + SLICE_MS_MAX;
-    let next = first;
-    let rows = 0;
-    let bytes = 0;
-    while (next < writes.length) {
-      const { key, value } = writes[next++]!;
-      if (value === undefined) this.#connection.write(DELETE, key);
-      else this.#connection.write(PUT, key, value);
-      bytes += value?.length ?? 0;
-      if (++rows < ROWS_PER_CLOCK_READ && bytes < BYTES_PER_CLOCK_READ) continue;
-      if (now() > deadline) break;
-      rows = bytes = 0;
-    }
-    if (next === writes.length) this.#connection.write(PUT_META, "position", String(position));
-    return next;
   }
 
   /** Waits for work that syncs. Where a sync fails, what is on disk is unknown, also if the disk is merely
@@ -268,13 +235,15 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
     connection = new Connection(path, "write");
     // Before anything is set: a database that is not ours stays as it is.
     const { identity } = options;
-    const found = options.create ? { identity, position: 0n } : readMeta(connection, path, options);
+    const found = options.create ? undefined : readMeta(connection, path, options);
     setUp(connection);
-    if (options.create) create(connection, identity);
-    else if (found.identity !== identity) rename(connection, identity);
+    const meta = found ?? createTables(connection, identity);
+    if (meta.identity !== identity) {
+      connection.transact(() => putMeta(connection!, { identity }));
+    }
     // The first read creates the log's file.
     connection.pin();
-    engine = new SqliteEngine(path, connection, found.position, options.guard);
+    engine = new SqliteEngine(path, connection, meta, options.guard);
     await engine.start();
     return engine;
   } catch (error) {
@@ -314,39 +283,4 @@ function setUp(connection: Connection): void {
   connection.pragma("fullfsync = ON");
   connection.pragma("checkpoint_fullfsync = ON");
   connection.pragma("wal_autocheckpoint = 0");
-}
-
-function create(connection: Connection, identity: string): void {
-  connection.transact(() => {
-    for (const sql of SCHEMA) connection.write(sql);
-    connection.write(PUT_META, "identity", identity);
-    connection.write(PUT_META, "position", "0");
-  });
-}
-
-function rename(connection: Connection, identity: string): void {
-  connection.transact(() => connection.write(PUT_META, "identity", identity));
-}
-
-function readMeta(
-  connection: Connection,
-  path: string,
-  { identity, previous = [] }: EngineOptions,
-): { identity: string; position: bigint } {
-  const refusal = (reason: string) => new StoreError("CORRUPT", `Cannot open ${path}: ${reason}`);
-  const tables = connection.rows(
-    "SELECT sql FROM sqlite_schema WHERE name IN ('entries', 'meta') ORDER BY name",
-  );
-  // SQLite keeps the words of a CREATE.
-  const isOurs = tables.map(([sql]) => sql).join() === SCHEMA.join();
-  const found = isOurs ? connection.meta("identity") : undefined;
-  if (found === undefined) throw refusal(`it is not part of a store; ${REPAIR}`);
-  if (found !== identity && !previous.includes(found)) {
-    throw refusal(`it belongs to another store; ${REPAIR}`);
-  }
-  const position = connection.meta("position");
-  if (position === undefined || !/^\d{1,20}$/.test(position)) {
-    throw refusal(`its journal position is not readable; ${REPAIR}`);
-  }
-  return { identity: found, position: BigInt(position) };
 }

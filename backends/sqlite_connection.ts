@@ -112,16 +112,6 @@ export class Connection implements Moment {
     });
   }
 
-  /** Returns the number of keys. */
-  count(): number {
-    try {
-      this.#beginReading();
-      return this.#statement("SELECT count(*) FROM entries").value() as number;
-    } catch (error) {
-      throw sqliteError("Cannot count keys on the B-tree side", error);
-    }
-  }
-
   /** Returns a value of the table `meta`. */
   meta(name: string): string | undefined {
     return this.#statement(GET_META).value(name) as string | undefined;
@@ -160,13 +150,13 @@ export class Connection implements Moment {
     }
   }
 
-  /** Runs a statement that changes the database.
+  /** Runs a statement that changes the database, and returns how many rows.
    *
    * @throws {StoreError} `NO_SPACE`, `CORRUPT`, `IO`.
    */
-  write(sql: string, ...parameters: SqliteValue[]): void {
+  write(sql: string, ...parameters: SqliteValue[]): number {
     try {
-      this.#statement(sql).run(...parameters);
+      return this.#statement(sql).run(...parameters);
     } catch (error) {
       throw sqliteError("Cannot write to the B-tree side", error, this.#path);
     }
@@ -205,7 +195,7 @@ export class Connection implements Moment {
     return this.#checkpoint("TRUNCATE")[0] === 0;
   }
 
-  /** Returns all rows of a statement that reads no entries. */
+  /** Returns all rows of a statement, which begins no transaction. */
   rows(sql: string): SqliteValue[][] {
     return this.#statement(sql).rows();
   }

@@ -15,8 +15,8 @@ import { isFileSystemFull } from "./files.ts";
  * to be numbered without gaps, and an empty `Uint8Array` may arrive as NULL.
  */
 export interface SqliteStatement {
-  /** Runs the statement for its effect. */
-  run(...parameters: SqliteValue[]): void;
+  /** Runs the statement for its effect, and returns how many rows that changed. */
+  run(...parameters: SqliteValue[]): number;
   /** Returns the first column of the first row, `undefined` where there is no row. */
   value(...parameters: SqliteValue[]): SqliteValue | undefined;
   /** Returns all rows. */
@@ -137,7 +137,7 @@ class BunConnection implements SqliteDatabase {
     const statement = requireOpen(this.#database).prepare(sql);
     this.#statements.add(statement);
     return {
-      run: (...parameters) => void statement.run(...parameters),
+      run: (...parameters) => changesOf(statement.run(...parameters)),
       value: (...parameters) => statement.values(...parameters)[0]?.[0],
       rows: (...parameters) => statement.values(...parameters),
       // As fast as `values`, so that nothing has to be made of arrays.
@@ -179,7 +179,7 @@ class NodeConnection implements SqliteDatabase {
     const columns = (row: unknown) =>
       hasArrays ? row as SqliteValue[] : Object.values(row as Record<string, SqliteValue>);
     return {
-      run: (...parameters) => void statement.run(...parameters),
+      run: (...parameters) => changesOf(statement.run(...parameters)),
       value: (...parameters) => {
         const row = statement.get(...parameters);
         return row === undefined ? undefined : columns(row)[0];
@@ -214,6 +214,10 @@ class NodeConnection implements SqliteDatabase {
     this.#database = undefined;
     database?.close();
   }
+}
+
+function changesOf(outcome: unknown): number {
+  return Number((outcome as { changes: number | bigint }).changes);
 }
 
 function requireOpen<T>(database: T | undefined): T {

@@ -20,8 +20,8 @@ import {
   PAGE_BYTES_MAX,
   PAGE_ENTRIES_MAX,
 } from "./remains.ts";
-import { SCHEMA } from "./sqlite.ts";
 import { openSqlite, openSqliteImmutable, type SqliteDatabase } from "./sqlite_driver.ts";
+import { COUNTS, findMiscount, SCHEMA } from "./sqlite_schema.ts";
 
 /** The root pages of a database that this package created. */
 const ROOTS = { entries: 2, meta: 3 };
@@ -107,8 +107,12 @@ class Findings {
     const found = database.prepare("PRAGMA integrity_check").rows().map(([message]) =>
       `${message}`
     );
-    if (found.join() === "ok") return;
-    this.faults.push(...found.map((message) => `${this.#path}: ${message}`));
+    if (found.join() === "ok") {
+      const miscount = findMiscount(this.#path, database.prepare(COUNTS).rows()[0]!);
+      if (miscount !== undefined) this.faults.push(miscount);
+    } else {
+      this.faults.push(...found.map((message) => `${this.#path}: ${message}`));
+    }
   }
 }
 

@@ -434,7 +434,7 @@ export class HybridStore extends ClosedStore implements KVStore {
     });
   }
 
-  /** Returns the state of the store. Costs a walk over the B-tree side's keys, to count them.
+  /** Returns the state of the store, which is known: nothing is counted.
    *
    * @throws {StoreError} `CLOSED`.
    */

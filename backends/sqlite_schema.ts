@@ -1,0 +1,86 @@
+/** What a database of the B-tree side consists of: two tables, and what the store notes in one of them.
+ *
+ * | `meta.name` | `meta.value` |
+ * |---|---|
+ * | `identity` | the store's name |
+ * | `position` | the journal position that the entries were written up to |
+ * | `keys` | how many entries there are; a database that was never written since this is noted lacks it |
+ *
+ * @module
+ */
+
+import { REPAIR } from "../codec/_advice.ts";
+import { StoreError } from "../codec/error.ts";
+import type { EngineOptions } from "./engine.ts";
+import type { Connection } from "./sqlite_connection.ts";
+import type { SqliteValue } from "./sqlite_driver.ts";
+
+/** What a database of this package is created with; SQLite keeps the words. */
+export const SCHEMA: readonly string[] = [
+  "CREATE TABLE entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT ROWID",
+  "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+];
+const PUT_META =
+  "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/** What the database says of itself. */
+export interface SqliteMeta {
+  readonly identity: string;
+  readonly position: bigint;
+  readonly keys: number;
+}
+
+/** Notes something about the database, within a transaction. */
+export function putMeta(connection: Connection, noted: Partial<SqliteMeta>): void {
+  for (const [name, value] of Object.entries(noted)) {
+    connection.write(PUT_META, name, String(value));
+  }
+}
+
+/** Creates the tables of an empty engine. */
+export function createTables(connection: Connection, identity: string): SqliteMeta {
+  const meta: SqliteMeta = { identity, position: 0n, keys: 0 };
+  connection.transact(() => {
+    for (const sql of SCHEMA) connection.write(sql);
+    putMeta(connection, meta);
+  });
+  return meta;
+}
+
+/** Reads what a database says of itself.
+ *
+ * @throws {StoreError} `CORRUPT`: it is no engine's, or another store's.
+ */
+export function readMeta(
+  connection: Connection,
+  path: string,
+  { identity, previous = [] }: EngineOptions,
+): SqliteMeta {
+  const refusal = (reason: string) => new StoreError("CORRUPT", `Cannot open ${path}: ${reason}`);
+  const tables = connection.rows(
+    "SELECT sql FROM sqlite_schema WHERE name IN ('entries', 'meta') ORDER BY name",
+  );
+  const isOurs = tables.map(([sql]) => sql).join() === SCHEMA.join();
+  const found = isOurs ? connection.meta("identity") : undefined;
+  if (found === undefined) throw refusal(`it is not part of a store; ${REPAIR}`);
+  if (found !== identity && !previous.includes(found)) {
+    throw refusal(`it belongs to another store; ${REPAIR}`);
+  }
+  const position = connection.meta("position");
+  if (position === undefined || !/^\d{1,20}$/.test(position)) {
+    throw refusal(`its journal position is not readable; ${REPAIR}`);
+  }
+  const keys = connection.meta("keys") ?? connection.rows(COUNTS)[0]![1];
+  return { identity: found, position: BigInt(position), keys: Number(keys) };
+}
+
+/** Selects how many entries the database says there are, and how many there are. */
+export const COUNTS =
+  "SELECT (SELECT value FROM meta WHERE name = 'keys'), (SELECT count(*) FROM entries)";
+
+/** Returns what is wrong with a row of {@linkcode COUNTS}, `undefined` where nothing is. */
+export function findMiscount(path: string, row: readonly SqliteValue[]): string | undefined {
+  const [noted, counted] = row;
+  if (noted === null || Number(noted) === counted) return undefined;
+  return `${path}: it says that it has ${noted} keys, and has ${counted}`;
+}
