@@ -23,9 +23,16 @@ export function tooManyMoments(side: string, reason: string): StoreError {
   );
 }
 
+/** The collector does not see what a moment takes: a read transaction, a connection. Where there are more of
+ * them than these, many may belong to views that were forgotten, … */
+const MOMENTS_BEFORE_PRESSURE = 256;
+/** … and memory of this size, which nobody touches, makes it look for them. */
+const PRESSURE_BYTES = 256 * 1024;
+
 interface Shared {
   readonly moment: Moment;
   users: number;
+  readonly pressure: ArrayBuffer | undefined;
 }
 
 /** Hands out views of an engine. Those taken between two changes of the engine share one
@@ -49,7 +56,9 @@ export class SharedViews {
   /** Returns a view of the engine as it is. */
   take(): EngineView {
     if (this.#current === undefined) {
-      this.#current = { moment: this.#begin(), users: 0 };
+      const isMany = this.#live.size >= MOMENTS_BEFORE_PRESSURE;
+      const pressure = isMany ? new ArrayBuffer(PRESSURE_BYTES) : undefined;
+      this.#current = { moment: this.#begin(), users: 0, pressure };
       this.#live.add(this.#current);
     }
     this.#current.users++;

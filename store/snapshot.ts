@@ -9,16 +9,7 @@ import type { ScanRange } from "./types.ts";
 // A snapshot that is forgotten must not pin the engines for ever. The views do not refer to it.
 const forgotten = new FinalizationRegistry<readonly EngineView[]>(letGo);
 
-/** Snapshots that were neither disposed of nor collected. */
-let live = 0;
-/** Where there are more of them, many may be forgotten ones. */
-const LIVE_BEFORE_PRESSURE = 256;
-/** The collector does not see what a snapshot takes: a read transaction and a connection. So it would not
- * look for forgotten ones until the engines have run out of both; memory of this size makes it. */
-const PRESSURE_BYTES = 256 * 1024;
-
 function letGo(views: readonly EngineView[]): void {
-  live--;
   for (const view of views) view.release();
 }
 
@@ -45,13 +36,11 @@ function letGo(views: readonly EngineView[]): void {
 export class Snapshot implements AsyncDisposable {
   readonly #source: () => ReadSource;
   readonly #views: readonly EngineView[];
-  #pressure: ArrayBuffer | undefined;
   #isOver = false;
 
   /** @internal */
   constructor(source: ReadSource, views: readonly EngineView[], requireOpen: () => void) {
     this.#views = views;
-    if (++live > LIVE_BEFORE_PRESSURE) this.#pressure = new ArrayBuffer(PRESSURE_BYTES);
     this.#source = () => {
       requireOpen();
       if (this.#isOver) throw new StoreError("CLOSED", "Cannot read snapshot: it was disposed of");
@@ -107,7 +96,6 @@ export class Snapshot implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#pressure = undefined;
     forgotten.unregister(this);
     letGo(this.#views);
   }

@@ -1,6 +1,7 @@
+import process from "node:process";
 import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLess } from "@std/assert";
 import { HybridStore, type Snapshot } from "../../mod.ts";
 import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes, idle } from "./_support.ts";
 
@@ -150,17 +151,22 @@ test("a burst of snapshots of a quiet store costs nothing", { timeout: 600_000 }
 test("ten thousand snapshots between writes are let go when they are forgotten", {
   timeout: 600_000,
 }, async () => {
-  const { Bun } = globalThis as { Bun?: { gc(force: boolean): void } };
   await using store = await HybridStore.openTemp({ memtableBytes: 2000 });
   for (let i = 0; i < 10_000; i++) {
     await store.put(appendKey(i % 10), bytes(`${i}`));
     await store.snapshot();
-    if (i % 200 !== 0) continue;
-    // Deno collects by itself when it hears of so much memory, Bun when it sees fit.
-    Bun?.gc(true);
-    await nextTurn();
+    if (i % 200 === 0) await nextTurn();
   }
   await using snapshot = await store.snapshot();
   assertEquals(valuesOf(snapshot), Array.from({ length: 10 }, (_, i) => `${9990 + i}`));
   assertEquals(await store.count(), 10);
+});
+
+test("snapshots of one moment take next to no memory", async () => {
+  await using store = await HybridStore.openTemp();
+  await store.put(btreeKey(1), bytes("1"));
+  const before = process.memoryUsage().external;
+  const snapshots = await Promise.all(Array.from({ length: 1024 }, () => store.snapshot()));
+  assertLess(process.memoryUsage().external - before, 32 * 2 ** 20);
+  for (const snapshot of snapshots) await snapshot[Symbol.asyncDispose]();
 });
