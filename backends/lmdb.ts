@@ -26,8 +26,12 @@ import type { Moment } from "./shared_view.ts";
 const SLICE_WRITES = 8192;
 /** Bytes of one transaction: it is in memory until it is committed. */
 const SLICE_BYTES = 8 * 2 ** 20;
-/** A commit that takes longer is given up: a disk that has not taken 8 MiB by then does not answer. */
-const COMMIT_MS_MAX = 120_000;
+/** A commit that takes longer is given up: a disk that has not taken 8 MiB by then does not answer. Tests put
+ * a limit of their own here.
+ *
+ * @internal
+ */
+export const commitLimit: { ms: number } = { ms: 120_000 };
 
 /** An engine over LMDB. {@linkcode openLmdbEngine} opens it. */
 class LmdbEngine extends FileEngine {
@@ -105,10 +109,10 @@ class LmdbEngine extends FileEngine {
       const { end, committed } = this.#queue(writes, next, position);
       // It may fail before anyone waits for it, and an unhandled rejection ends the process.
       committed.catch(() => {});
-      if (!await settleWithin([committed], COMMIT_MS_MAX)) {
+      if (!await settleWithin([committed], commitLimit.ms)) {
         this.#isStuck = true;
         throw this.fail(
-          new Error(`Cannot write to ${this.#path}: no answer within ${COMMIT_MS_MAX / 1000} s`),
+          new Error(`Cannot write to ${this.#path}: no answer within ${commitLimit.ms / 1000} s`),
         );
       }
       try {

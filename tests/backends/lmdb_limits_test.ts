@@ -122,3 +122,15 @@ test(
     assertEquals([code, signal, lines], [0, null, ["applied"]], errors);
   },
 );
+
+test("LMDB engine: a commit that never ends is given up, and reads go on", TIMEOUT, async () => {
+  const { code, signal, lines, errors } = await runChild("_stuck_child.ts");
+  assertEquals([code, signal], [0, null], errors);
+  const [failed, state, found, again, closed] = lines;
+  assertMatch(
+    failed!,
+    /^IO: Cannot write to .*data\.mdb: no answer within 0\.2 s; the append side/,
+  );
+  assertEquals([state, found, again], ["true true 1", "1 undefined 1", "true"]);
+  assertMatch(closed!, /^IO: Cannot close .*: a write to it has not come to an end/);
+});
