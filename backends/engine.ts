@@ -73,8 +73,9 @@ export interface EngineOptions {
   readonly previous?: readonly string[];
   /** Whether the engine is to be created. Without it, missing files are damage. */
   readonly create: boolean;
-  /** Called before each apply and before each new connection to the files, with what is to be done as
-   * the beginning of a message. It throws where the files are no longer those of the store. */
+  /** Called before the files are created or opened, before each apply and before each new connection, with
+   * what is to be done as the beginning of a message. It throws where the files are no longer those of the
+   * store. */
   readonly guard?: (what: string) => void;
 }
 

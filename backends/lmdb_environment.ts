@@ -68,6 +68,8 @@ export class LmdbEnvironment {
         throw fileError(`Cannot open ${path}`, error);
       }
     }
+    // The directory may have become another store's while a sync was waited for.
+    options.guard?.(`Cannot open ${path}`);
     writeLockFile(join(directory, LMDB_LOCK_FILE));
     let root: Root | undefined;
     try {

@@ -217,6 +217,7 @@ class SqliteEngine extends FileEngine {
  */
 export async function openSqliteEngine(directory: string, options: EngineOptions): Promise<Engine> {
   const path = join(directory, SQLITE_FILE);
+  options.guard?.(`Cannot open ${path}`);
   if (options.create) {
     // It takes an empty file for an empty database.
     await createFile(path, new Uint8Array(0));
@@ -232,6 +233,8 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
   let connection: Connection | undefined;
   let engine: SqliteEngine | undefined;
   try {
+    // The directory may have become another store's while a sync was waited for.
+    options.guard?.(`Cannot open ${path}`);
     connection = new Connection(path, "write");
     // Before anything is set: a database that is not ours stays as it is.
     const { identity } = options;
