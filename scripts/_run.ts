@@ -27,7 +27,7 @@ export const SILENCE_MS_MAX = 30 * 60_000;
  * what else the machine does. */
 export function run(
   command: readonly string[],
-  options: { cwd?: string; silenceMs?: number } = {},
+  options: { cwd?: string; silenceMs?: number; env?: Record<string, string> } = {},
 ): Promise<Finished> {
   const [file, ...args] = command;
   if (file === undefined) throw new TypeError("Cannot run command: it is empty");
@@ -42,6 +42,7 @@ export function run(
         PATH: join(ROOT, "node_modules", ".bin") + delimiter + (process.env.PATH ?? ""),
         NO_COLOR: "1",
         DENO_NO_UPDATE_CHECK: "1",
+        ...options.env,
       },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -9,8 +9,8 @@ const [name, runtime] = RUNTIMES[0]!;
 const command = name === "deno"
   ? [...runtime.slice(0, 2), "--v8-flags=--expose-gc", ...runtime.slice(2)]
   : runtime;
-// All large values together take 160 MiB; one takes 10, and is in memory two or three times when it is read.
-const MEMORY_MIB_MAX = 90;
+// All large values together take 72 MiB; one takes 6, and is in memory two or three times when it is read.
+const MEMORY_MIB_MAX = 50;
 // Where Linux shows what memory a process has.
 const skip = existsSync("/proc/self/status")
   ? false
