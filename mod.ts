@@ -26,12 +26,12 @@ export {
   type JournalRecovery,
   type JournalStats,
 } from "./journal/mod.ts";
-export { Batch } from "./store/batch.ts";
+export { Batch } from "./store/write/batch.ts";
 export { ClosedStore } from "./store/closed_store.ts";
 export { HybridStore } from "./store/hybrid_store.ts";
 export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
-export { Snapshot } from "./store/snapshot.ts";
-export { type Synchronous, Transaction } from "./store/transaction.ts";
+export { Snapshot } from "./store/read/snapshot.ts";
+export { type Synchronous, Transaction } from "./store/write/transaction.ts";
 export type {
   BackupOptions,
   BackupReport,

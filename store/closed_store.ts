@@ -3,13 +3,13 @@
  * @module
  */
 
-import { resolveDirectory } from "./layout.ts";
-import { repairStore } from "./repair.ts";
-import { restoreStore } from "./restore.ts";
+import { resolveDirectory } from "./directory/layout.ts";
+import { repairStore } from "./maintenance/repair.ts";
+import { restoreStore } from "./maintenance/restore.ts";
 import { TRACERS } from "./tracers.ts";
 import { NO_ROUTE, traced } from "./tracing.ts";
 import type { RepairOptions, RepairReport, VerifyOptions, VerifyReport } from "./types.ts";
-import { verifyClosed } from "./verify_closed.ts";
+import { verifyClosed } from "./maintenance/verify_closed.ts";
 
 /** The operations on a store's directory while nobody has the store open: `HybridStore.restore`,
  * `HybridStore.verify` and `HybridStore.repair`. */

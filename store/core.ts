@@ -6,22 +6,22 @@
 import type { EngineReader, EngineView } from "../backends/engine.ts";
 import { StoreError } from "../codec/error.ts";
 import type { EngineName } from "../codec/route.ts";
-import { Applier } from "./applier.ts";
-import { writeBackup } from "./backup.ts";
-import { addU64, updateF32 } from "./counter.ts";
-import { closeParts, openParts, type Parts } from "./lifecycle.ts";
+import { Applier } from "./write/applier.ts";
+import { writeBackup } from "./maintenance/backup.ts";
+import { addU64, updateF32 } from "./write/counter.ts";
+import { closeParts, openParts, type Parts } from "./directory/lifecycle.ts";
 import { checkBytes, checkKey, checkValue, describe } from "./limits.ts";
-import { lookupKey } from "./memtable.ts";
-import { MemtableStack } from "./memtable_stack.ts";
-import { hasKey, KEY_ROWS, type ReadSource, readValue, viewValue } from "./merge.ts";
+import { lookupKey } from "./memtable/memtable.ts";
+import { MemtableStack } from "./memtable/memtable_stack.ts";
+import { hasKey, KEY_ROWS, type ReadSource, readValue, viewValue } from "./read/merge.ts";
 import type { Settings } from "./options.ts";
-import { requireEmptyTarget } from "./paths.ts";
-import { CachedReader } from "./read_cache.ts";
-import { replay } from "./replay.ts";
-import { RunningFunction } from "./running_function.ts";
-import { pages, type Scan } from "./scan.ts";
-import { Snapshot } from "./snapshot.ts";
-import { Transaction } from "./transaction.ts";
+import { requireEmptyTarget } from "./directory/paths.ts";
+import { CachedReader } from "./read/read_cache.ts";
+import { replay } from "./write/replay.ts";
+import { RunningFunction } from "./write/running_function.ts";
+import { pages, type Scan } from "./read/scan.ts";
+import { Snapshot } from "./read/snapshot.ts";
+import { Transaction } from "./write/transaction.ts";
 import type {
   BackupOptions,
   BackupReport,
@@ -29,9 +29,9 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "./types.ts";
-import { Verification } from "./verify.ts";
-import { WritePath } from "./write_path.ts";
-import { WriteSet } from "./write_set.ts";
+import { Verification } from "./maintenance/verify.ts";
+import { WritePath } from "./write/write_path.ts";
+import { WriteSet } from "./write/write_set.ts";
 
 /** One moment of a store, held until it is released. */
 interface Pinned {

@@ -9,19 +9,19 @@ import { tmpdir } from "node:os";
 import type { Entry } from "../backends/engine.ts";
 import type { EngineName } from "../codec/route.ts";
 import { answer, answerBytes } from "../runtime/turn.ts";
-import { Batch } from "./batch.ts";
+import { Batch } from "./write/batch.ts";
 import { ClosedStore } from "./closed_store.ts";
 import { StoreCore } from "./core.ts";
-import { resolveDirectory } from "./layout.ts";
+import { resolveDirectory } from "./directory/layout.ts";
 import { checkBytes, checkOptions, describe } from "./limits.ts";
-import { ENTRY_ROWS, KEY_ROWS } from "./merge.ts";
+import { ENTRY_ROWS, KEY_ROWS } from "./read/merge.ts";
 import { resolveOptions } from "./options.ts";
-import { requireOutside } from "./paths.ts";
-import { allRows, pagesAsync, prefixScan, resolveRange, rows, rowsAsync } from "./scan.ts";
-import type { Snapshot } from "./snapshot.ts";
+import { requireOutside } from "./directory/paths.ts";
+import { allRows, pagesAsync, prefixScan, resolveRange, rows, rowsAsync } from "./read/scan.ts";
+import type { Snapshot } from "./read/snapshot.ts";
 import { TRACERS } from "./tracers.ts";
 import { NO_ROUTE, traced, tracedRows, tracedRowsAsync, tracedSync } from "./tracing.ts";
-import type { Synchronous, Transaction } from "./transaction.ts";
+import type { Synchronous, Transaction } from "./write/transaction.ts";
 import type {
   BackupOptions,
   BackupReport,

@@ -4,8 +4,8 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
 import { assertionKey, type Durability, mvKey, StoreError } from "../../mod.ts";
 import type { StoreCore } from "../../store/core.ts";
-import { ENTRY_ROWS } from "../../store/merge.ts";
-import { pages } from "../../store/scan.ts";
+import { ENTRY_ROWS } from "../../store/read/merge.ts";
+import { pages } from "../../store/read/scan.ts";
 
 /** The contents of a store: keys and values as text, a character for each byte. */
 export type State = ReadonlyMap<string, string>;

@@ -1,7 +1,7 @@
 /** Opens what a killed process left, and compares it with what the process said. */
 
 import { HybridStore, Router } from "../../mod.ts";
-import { closeParts, openParts } from "../../store/lifecycle.ts";
+import { closeParts, openParts } from "../../store/directory/lifecycle.ts";
 import { resolveOptions } from "../../store/options.ts";
 import type { Testimony } from "./_kill_life.ts";
 import { Model, operationAt, text } from "./_kill_operations.ts";

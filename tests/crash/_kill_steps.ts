@@ -16,7 +16,7 @@ import {
 } from "../../journal/file_system.ts";
 import { SEGMENT_HEADER_BYTES } from "../../journal/segment.ts";
 import { StoreCore } from "../../store/core.ts";
-import { openParts } from "../../store/lifecycle.ts";
+import { openParts } from "../../store/directory/lifecycle.ts";
 import { resolveOptions } from "../../store/options.ts";
 
 /** A step, and how many times it is passed before it kills. */

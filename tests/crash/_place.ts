@@ -4,7 +4,7 @@ import { Router } from "../../codec/route.ts";
 import type { JournalFileSystem } from "../../journal/mod.ts";
 import { openWriter } from "../../journal/journal.ts";
 import { StoreCore } from "../../store/core.ts";
-import { requirePosition } from "../../store/lifecycle.ts";
+import { requirePosition } from "../../store/directory/lifecycle.ts";
 import { resolveOptions } from "../../store/options.ts";
 import type { OpenOptions } from "../../store/types.ts";
 import { UNWATCHED } from "../store/_fakes.ts";

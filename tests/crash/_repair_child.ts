@@ -5,7 +5,7 @@
 
 import process from "node:process";
 import { HybridStore } from "../../mod.ts";
-import { swapSteps } from "../../store/repair_swap.ts";
+import { swapSteps } from "../../store/directory/repair_swap.ts";
 
 const [path, step] = process.argv.slice(2);
 let left = Number(step);

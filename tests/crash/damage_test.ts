@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { assert, assertEquals, assertGreater } from "@std/assert";
 import { basename, join } from "@std/path";
 import { HybridStore, StoreError } from "../../mod.ts";
-import { readManifest } from "../../store/manifest.ts";
+import { readManifest } from "../../store/directory/manifest.ts";
 import { noise } from "../backends/_damage.ts";
 import { bytes, pattern } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";

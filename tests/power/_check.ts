@@ -3,7 +3,7 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "@std/path";
 import { HybridStore, StoreError } from "../../mod.ts";
-import { UNFINISHED_INFIX } from "../../store/layout.ts";
+import { UNFINISHED_INFIX } from "../../store/directory/layout.ts";
 import { entriesOf, fit, type Load } from "./_load.ts";
 import type { Claim } from "./_testimony.ts";
 

@@ -5,7 +5,7 @@ import { join } from "@std/path";
 import type { Entry, KeyRange } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { Router, StoreError } from "../../mod.ts";
-import { writeBackup } from "../../store/backup.ts";
+import { writeBackup } from "../../store/maintenance/backup.ts";
 import { pattern, put } from "../conformance/_kit.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { keysOf } from "../crash/_stores.ts";

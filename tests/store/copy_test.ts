@@ -4,7 +4,7 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { join } from "@std/path";
 import { crc32c } from "../../journal/digest.ts";
 import { HybridStore } from "../../mod.ts";
-import { readManifest, writeManifest } from "../../store/manifest.ts";
+import { readManifest, writeManifest } from "../../store/directory/manifest.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { appendKey, assertCode, btreeKey, bytes, crashImage } from "./_support.ts";
 

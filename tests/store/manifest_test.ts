@@ -11,7 +11,7 @@ import { test } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore, StoreError } from "../../mod.ts";
-import { readManifest } from "../../store/manifest.ts";
+import { readManifest } from "../../store/directory/manifest.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { appendKey, assertCode, btreeKey, bytes, crashImage } from "./_support.ts";
 

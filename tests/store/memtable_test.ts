@@ -7,8 +7,8 @@ import {
   Memtable,
   type MemtableEntry,
   type MemtableRange,
-} from "../../store/memtable.ts";
-import { MemtableStack } from "../../store/memtable_stack.ts";
+} from "../../store/memtable/memtable.ts";
+import { MemtableStack } from "../../store/memtable/memtable_stack.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 const router = new Router();

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import type { KeyRange } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { type EngineName, Router } from "../../mod.ts";
-import { latestWrites, lookupKey, Memtable } from "../../store/memtable.ts";
+import { latestWrites, lookupKey, Memtable } from "../../store/memtable/memtable.ts";
 import {
   ENTRY_ROWS,
   hasKey,
@@ -12,7 +12,7 @@ import {
   readPage,
   type ReadSource,
   readValue,
-} from "../../store/merge.ts";
+} from "../../store/read/merge.ts";
 
 interface Write {
   key: Uint8Array;

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
-import { decodeWrites, encodeWrite, writeBytes } from "../../store/payload.ts";
+import { decodeWrites, encodeWrite, writeBytes } from "../../store/write/payload.ts";
 import { assertThrowsCode, bytes } from "./_support.ts";
 
 const someWrite = fc.record({

@@ -2,8 +2,8 @@ import { test } from "node:test";
 import { assertEquals, assertLess } from "@std/assert";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { Router } from "../../mod.ts";
-import { lookupKey, Memtable } from "../../store/memtable.ts";
-import { CachedReader } from "../../store/read_cache.ts";
+import { lookupKey, Memtable } from "../../store/memtable/memtable.ts";
+import { CachedReader } from "../../store/read/read_cache.ts";
 import { btreeKey, bytes } from "./_support.ts";
 
 /** An engine that counts how often it is asked for a value. */

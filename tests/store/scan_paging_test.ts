@@ -2,8 +2,8 @@ import { test } from "node:test";
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { equalBytes, HybridStore, Router } from "../../mod.ts";
-import { ENTRY_ROWS, KEY_ROWS, type RowKind } from "../../store/merge.ts";
-import { pages, resolveRange } from "../../store/scan.ts";
+import { ENTRY_ROWS, KEY_ROWS, type RowKind } from "../../store/read/merge.ts";
+import { pages, resolveRange } from "../../store/read/scan.ts";
 import { appendKey, btreeKey, bytes, keysOf } from "./_support.ts";
 
 /** Keys around the sizes of pages and of the chunks that are read from an engine. */

@@ -1,0 +1,213 @@
+/** Backups: a copy of a store as it was at one moment, which is a store itself.
+ *
+ * The copy is written into a directory beside the target and takes the target's name when it is whole
+ * and on disk. Until then its own name keeps it from being opened, so that a kill leaves no half backup
+ * behind that anybody could take for a whole one.
+ *
+ * @module
+ */
+
+import { basename, dirname, join, resolve } from "@std/path";
+import * as fs from "node:fs";
+import type { Engine, Entry } from "../../backends/engine.ts";
+import { openLmdbEngine } from "../../backends/lmdb.ts";
+import { openSqliteEngine } from "../../backends/sqlite.ts";
+import { compareBytes } from "../../codec/bytes.ts";
+import type { EngineName, Route } from "../../codec/route.ts";
+import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
+import { JournalWriter } from "../../journal/writer.ts";
+import { writeJournalOwner } from "../directory/journal_owner.ts";
+import {
+  APPEND_DIRECTORY,
+  BTREE_DIRECTORY,
+  JOURNAL_DIRECTORY,
+  PART_DIRECTORIES,
+  UNFINISHED_INFIX,
+} from "../directory/layout.ts";
+import { STORE_FORMAT, writeManifest } from "../directory/manifest.ts";
+import { hasKey, KEY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
+import { requireEmptyTarget, syncNamesAbove } from "../directory/paths.ts";
+import { writePlace } from "../directory/place.ts";
+import { pagesAsync } from "../read/scan.ts";
+import type { BackupReport } from "../types.ts";
+
+const ALL_KEYS = {
+  range: { start: new Uint8Array(0), end: undefined, reverse: false },
+  prefix: new Uint8Array(0),
+  limit: Infinity,
+};
+/** No key is below it. */
+const LEAST_KEY = new Uint8Array(1);
+/** What the engines of the copy get at a time; each time costs syncs. */
+const BATCH_BYTES = 16 * 2 ** 20;
+/** What an entry takes in memory besides its bytes, roughly. */
+const ENTRY_BYTES = 256;
+
+/** Writes everything that a source shows into a new store.
+ *
+ * @param what What was asked, as the beginning of messages.
+ * @param source One moment of a store.
+ * @param position The journal position of that moment, at which the copy's own journal begins.
+ * @param target The directory of the copy; absent or empty.
+ * @param onProgress Told how many keys are copied, from time to time; what it throws ends the copying
+ * and is passed on.
+ * @throws {StoreError} `NOT_EMPTY`, `NO_SPACE`, `IO`; nothing is left behind.
+ */
+export async function writeBackup(
+  what: string,
+  source: ReadSource,
+  position: bigint,
+  target: string,
+  onProgress: (keys: number) => void,
+): Promise<BackupReport> {
+  const path = resolve(target);
+  requireEmptyTarget(what, path);
+  const parent = dirname(path);
+  let written: string | undefined;
+  let thrown: { readonly error: unknown } | undefined;
+  const tell = (keys: number) => {
+    try {
+      onProgress(keys);
+    } catch (error) {
+      thrown = { error };
+      throw error;
+    }
+  };
+  try {
+    nodeFileSystem.makeDirectory(parent);
+    written = fs.mkdtempSync(join(parent, basename(path) + UNFINISHED_INFIX));
+    const { routes } = source.router;
+    const counts = await writeStore(written, routes, position, (engines) => {
+      return copyEntries(source, engines, position, tell);
+    });
+    // Somebody may have put something into it since, which stays.
+    requireEmptyTarget(what, path);
+    if (fs.existsSync(path)) fs.rmdirSync(path);
+    fs.renameSync(written, path);
+    written = path;
+    syncNamesAbove(path);
+    return { path, position, ...counts };
+  } catch (error) {
+    if (written !== undefined) fs.rmSync(written, { recursive: true, force: true });
+    // What the caller's own function threw is for the caller, and says nothing about files.
+    if (thrown !== undefined) throw thrown.error;
+    throw fileError(what, error);
+  }
+}
+
+/** Writes a new store, whose journal is empty and begins at a position.
+ *
+ * @param directory An empty directory.
+ * @param routes The routes of its keys.
+ * @param fill Writes the entries into the engines, the position last.
+ * @returns What `fill` returned, once all of it is on disk but the directory's own name.
+ */
+export async function writeStore<T>(
+  directory: string,
+  routes: readonly Route[],
+  position: bigint,
+  fill: (engines: Readonly<Record<EngineName, Engine>>) => Promise<T>,
+): Promise<T> {
+  const identity = crypto.randomUUID();
+  const filled = await writeEngines(directory, identity, fill);
+  await createJournal(join(directory, JOURNAL_DIRECTORY), position);
+  writeJournalOwner(join(directory, JOURNAL_DIRECTORY), identity);
+  for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
+  writePlace(directory);
+  const created = new Date().toISOString();
+  writeManifest(directory, { format: STORE_FORMAT, identity, created, routes });
+  return filled;
+}
+
+async function writeEngines<T>(
+  directory: string,
+  identity: string,
+  fill: (engines: Readonly<Record<EngineName, Engine>>) => Promise<T>,
+): Promise<T> {
+  const options = { identity, create: true };
+  const append = await openLmdbEngine(join(directory, APPEND_DIRECTORY), options);
+  try {
+    const btree = await openSqliteEngine(join(directory, BTREE_DIRECTORY), options);
+    try {
+      return await fill({ append, btree });
+    } finally {
+      await btree.close();
+    }
+  } finally {
+    await append.close();
+  }
+}
+
+async function copyEntries(
+  source: ReadSource,
+  engines: Readonly<Record<EngineName, Engine>>,
+  position: bigint,
+  onProgress: (keys: number) => void,
+): Promise<{ keys: number; bytes: number }> {
+  const waiting: Record<EngineName, Entry[]> = { append: [], btree: [] };
+  let waitingBytes = 0;
+  const lastKeys: Partial<Record<EngineName, Uint8Array>> = {};
+  let keys = 0;
+  let bytes = 0;
+  const apply = async (at: bigint) => {
+    const { append, btree } = waiting;
+    waiting.append = [];
+    waiting.btree = [];
+    waitingBytes = 0;
+    await Promise.all([engines.append.apply(append, at), engines.btree.apply(btree, at)]);
+  };
+  // Value by value: a page of them can be larger than memory.
+  for await (const page of pagesAsync(() => source, KEY_ROWS, ALL_KEYS, true)) {
+    for (const key of page) {
+      const value = readValue(source, key)!;
+      const side = source.router.routeOf(key);
+      waiting[side].push({ key, value });
+      lastKeys[side] = key;
+      bytes += key.length + value.length;
+      waitingBytes += key.length + value.length + ENTRY_BYTES;
+      if (waitingBytes >= BATCH_BYTES) await apply(0n);
+    }
+    keys += page.length;
+    onProgress(keys);
+  }
+  await apply(position);
+  for (const name of ["append", "btree"] as const) requireLastKey(source, name, lastKeys[name]);
+  return { keys, bytes };
+}
+
+/** Fails where a side has a key behind the last one that was copied. The key is asked for from the
+ * other end and with other bounds, so that a library that shows too little cannot make a copy that
+ * lacks it.
+ */
+function requireLastKey(
+  source: ReadSource,
+  name: EngineName,
+  copied: Uint8Array | undefined,
+): void {
+  const range = { start: LEAST_KEY, end: undefined, reverse: true };
+  const [last] = source.engines[name].keys(range, 1);
+  const isCopied = last === undefined || !hasKey(source, last) ||
+    (copied !== undefined && compareBytes(last, copied) <= 0);
+  if (isCopied) return;
+  throw new Error(
+    `the copy lacks keys of the ${name} side; verify the store, and try another version of the runtime`,
+  );
+}
+
+/** Creates a journal that is empty and begins at a position. */
+async function createJournal(directory: string, position: bigint): Promise<void> {
+  nodeFileSystem.makeDirectory(directory);
+  const recovered = {
+    segments: [],
+    end: position,
+    provenEnd: position,
+    report: { records: 0, truncatedBytes: 0 },
+  };
+  const writer = await JournalWriter.open(
+    nodeFileSystem,
+    directory,
+    { segmentBytes: Infinity },
+    recovered,
+  );
+  await writer.close();
+}

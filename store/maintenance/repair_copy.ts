@@ -1,0 +1,140 @@
+/** Copying what a repair keeps into new engines.
+ *
+ * @module
+ */
+
+import type { Engine, Write } from "../../backends/engine.ts";
+import { compareBytes } from "../../codec/bytes.ts";
+import type { EngineName, Router } from "../../codec/route.ts";
+import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
+import { type Examination, SIDES } from "./examine.ts";
+import { lookupKey } from "../memtable/memtable.ts";
+import { decodeWrites } from "../write/payload.ts";
+import type { RepairPlan } from "./repair_plan.ts";
+import type { RepairOptions } from "../types.ts";
+
+/** What an engine gets at a time; each time costs syncs. */
+const BATCH_BYTES = 16 * 2 ** 20;
+/** What a write takes in memory besides its bytes, roughly. */
+const WRITE_BYTES = 256;
+
+/** What was copied. */
+export interface Copied {
+  readonly keys: Record<EngineName, number>;
+  readonly records: number;
+  /** Keys that were found on the side they do not belong to, where nothing ever read them. */
+  readonly misplaced: Record<EngineName, Uint8Array[]>;
+}
+
+/** Writes the entries of the old engines into new ones, then the records, then the position.
+ *
+ * @param onProgress Told how much is copied; what it throws ends the copying.
+ */
+export async function copyKept(
+  examination: Examination,
+  plan: RepairPlan,
+  router: Router,
+  engines: Readonly<Record<EngineName, Engine>>,
+  onProgress: NonNullable<RepairOptions["onProgress"]>,
+): Promise<Copied> {
+  const misplaced: Copied["misplaced"] = { append: [], btree: [] };
+  for (const name of SIDES) {
+    if (!plan.sides[name].takesEntries) continue;
+    const waiting = new Waiting(engines[name]);
+    let done = 0;
+    await examination.engines[name].read("entries", async (entries) => {
+      for (const { key, value } of entries) {
+        if (router.routeOf(key) === name) waiting.add(key, value);
+        else misplaced[name].push(key);
+      }
+      done += entries.length;
+      if (waiting.isFull) await waiting.apply();
+      onProgress({ part: name, step: "copy", done });
+    });
+    await waiting.apply();
+  }
+  const records = await applyRecords(examination, plan, router, engines, onProgress);
+  for (const name of SIDES) await engines[name].apply([], plan.position);
+  const keys = { append: engines.append.stats().keys, btree: engines.btree.stats().keys };
+  return { keys, records, misplaced };
+}
+
+/** Applies to each side the records that it lacks, and returns how many there are. */
+async function applyRecords(
+  { journal }: Examination,
+  { sides }: RepairPlan,
+  router: Router,
+  engines: Readonly<Record<EngineName, Engine>>,
+  onProgress: NonNullable<RepairOptions["onProgress"]>,
+): Promise<number> {
+  const waiting = { append: new Waiting(engines.append), btree: new Waiting(engines.btree) };
+  let records = 0;
+  for (const { from, to } of joinedRanges(SIDES.map((name) => sides[name]))) {
+    for (const { offset, next, payload } of journal.records(from)) {
+      if (offset >= to) break;
+      const bytes = payload.slice();
+      for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes)) {
+        const keyEnd = keyStart + keyLength;
+        const key = bytes.subarray(keyStart, keyEnd);
+        const name = router.routeOf(key);
+        if (offset < sides[name].from || offset >= sides[name].to) continue;
+        const value = valueLength < 0 ? undefined : bytes.subarray(keyEnd, keyEnd + valueLength);
+        waiting[name].add(key, value);
+      }
+      records++;
+      for (const name of SIDES) if (waiting[name].isFull) await waiting[name].apply();
+      if (!isTurnOver()) continue;
+      await nextTurn();
+      onProgress({
+        part: "journal",
+        step: "copy",
+        done: Number(next - from),
+        total: Number(to - from),
+      });
+    }
+  }
+  for (const name of SIDES) await waiting[name].apply();
+  return records;
+}
+
+/** Joins ranges that overlap, so that no record is read twice. */
+function joinedRanges(
+  ranges: readonly { readonly from: bigint; readonly to: bigint }[],
+): { from: bigint; to: bigint }[] {
+  const joined: { from: bigint; to: bigint }[] = [];
+  for (const { from, to } of ranges.toSorted((a, b) => a.from < b.from ? -1 : 1)) {
+    const last = joined.at(-1);
+    if (from >= to) continue;
+    if (last !== undefined && from <= last.to) last.to = to > last.to ? to : last.to;
+    else joined.push({ from, to });
+  }
+  return joined;
+}
+
+/** Writes that wait for an engine, the latest one of each key. */
+class Waiting {
+  readonly #engine: Engine;
+  #writes = new Map<string, Write>();
+  #bytes = 0;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get isFull(): boolean {
+    return this.#bytes >= BATCH_BYTES;
+  }
+
+  add(key: Uint8Array, value: Uint8Array | undefined): void {
+    this.#writes.set(lookupKey(key), { key, value });
+    this.#bytes += key.length + (value?.length ?? 0) + WRITE_BYTES;
+  }
+
+  async apply(): Promise<void> {
+    if (this.#writes.size === 0) return;
+    const writes = [...this.#writes.values()].sort((a, b) => compareBytes(a.key, b.key));
+    this.#writes = new Map();
+    this.#bytes = 0;
+    await this.#engine.apply(writes, 0n);
+  }
+}

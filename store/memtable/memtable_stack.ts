@@ -1,0 +1,66 @@
+import type { Router } from "../../codec/route.ts";
+import { Memtable } from "./memtable.ts";
+
+/** A memtable that takes no more writes, and the journal position at which it ends. */
+export interface SealedMemtable {
+  readonly memtable: Memtable;
+  readonly end: bigint;
+}
+
+/** The memtables of a store: the active one, which takes writes, over the sealed ones, which wait for
+ * the applier. What is higher up is newer and hides what is below.
+ */
+export class MemtableStack {
+  readonly #router: Router;
+  #active: Memtable;
+  #sealed: readonly SealedMemtable[] = [];
+  #overlays: readonly Memtable[];
+
+  constructor(router: Router) {
+    this.#router = router;
+    this.#active = new Memtable(router);
+    this.#overlays = [this.#active];
+  }
+
+  /** The memtable that takes writes. */
+  get active(): Memtable {
+    return this.#active;
+  }
+
+  /** The sealed memtables, oldest first. The array is replaced, never changed. */
+  get sealed(): readonly SealedMemtable[] {
+    return this.#sealed;
+  }
+
+  /** All memtables, newest first, for reads. The array is replaced, never changed. */
+  get overlays(): readonly Memtable[] {
+    return this.#overlays;
+  }
+
+  /** Bytes of the journal that all memtables hold. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const memtable of this.#overlays) bytes += memtable.bytes;
+    return bytes;
+  }
+
+  /** Seals the active memtable, unless nothing of the journal went into it, and starts another.
+   *
+   * One without keys is sealed too: a record that is replayed may hold nothing that is still wanted,
+   * and the engines have to be told all the same that they are past it.
+   *
+   * @param end The journal position behind its last write.
+   */
+  seal(end: bigint): void {
+    if (this.#active.bytes === 0) return;
+    this.#sealed = [...this.#sealed, { memtable: this.#active, end }];
+    this.#active = new Memtable(this.#router);
+    this.#overlays = [this.#active, ...this.#overlays];
+  }
+
+  /** Drops the oldest sealed memtables, which the engines hold by now. */
+  drop(count: number): void {
+    this.#sealed = this.#sealed.slice(count);
+    this.#overlays = this.#overlays.slice(0, this.#sealed.length + 1);
+  }
+}

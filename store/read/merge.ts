@@ -1,0 +1,282 @@
+/** The merge of memtables and engines into one ordered sequence.
+ *
+ * @module
+ */
+
+import type { EngineReader, Entry, KeyRange } from "../../backends/engine.ts";
+import { compareBytes } from "../../codec/bytes.ts";
+import { commonPrefix } from "../../codec/prefix.ts";
+import type { EngineName, Router } from "../../codec/route.ts";
+import {
+  lookupKey,
+  type Memtable,
+  type MemtableEntry,
+  type MemtableRange,
+} from "../memtable/memtable.ts";
+
+/** One moment of the store, or what is there now: memtables over engines. */
+export interface ReadSource {
+  /** Newest first. */
+  readonly overlays: readonly Memtable[];
+  readonly engines: Readonly<Record<EngineName, EngineReader>>;
+  readonly router: Router;
+}
+
+/** What a scan yields for a key: an entry, or the key alone. */
+export interface RowKind<Row> {
+  /** Reads rows from an engine, as its `range` does. */
+  read(engine: EngineReader, range: KeyRange, rows: number, bytes: number): Row[];
+  /** Returns the key of a row. */
+  key(row: Row): Uint8Array;
+  /** Returns the bytes that a row holds. */
+  bytes(row: Row): number;
+  /** Makes a row, as a copy, of a memtable's entry that is no deletion. */
+  copy(entry: MemtableEntry): Row;
+}
+
+/** Rows with keys and values. */
+export const ENTRY_ROWS: RowKind<Entry> = {
+  read: (engine, range, rows, bytes) => engine.range(range, rows, bytes),
+  key: (entry) => entry.key,
+  bytes: ({ key, value }) => key.length + value.length,
+  copy: (entry) => ({ key: new Uint8Array(entry.key), value: entry.copyValue()! }),
+};
+
+/** Rows of keys alone. */
+export const KEY_ROWS: RowKind<Uint8Array> = {
+  read: (engine, range, rows, bytes) => engine.keys(range, rows, bytes),
+  key: (key) => key,
+  bytes: (key) => key.length,
+  copy: (entry) => new Uint8Array(entry.key),
+};
+
+/** Rows that a merge takes from an engine at a time: as many as are wanted, up to so many, … */
+const CHUNK_ROWS_MAX = 512;
+/** … and at least so many once the first were not enough, because memtables hide rows. */
+const NEXT_CHUNK_ROWS_MIN = 32;
+
+/** Returns the value of a key at a moment, as a copy. */
+export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | undefined {
+  const entry = readOverlays(source.overlays, key);
+  if (entry !== undefined) return entry.copyValue();
+  return source.engines[source.router.routeOf(key)].get(key);
+}
+
+/** Returns the value of a key at a moment, to be read at once: it may be a view of a memtable.
+ *
+ * @param lookup The key as it is looked up.
+ */
+export function viewValue(
+  source: ReadSource,
+  key: Uint8Array,
+  lookup: string,
+): Uint8Array | undefined {
+  const entry = readOverlays(source.overlays, key, lookup);
+  if (entry !== undefined) return entry.value;
+  return source.engines[source.router.routeOf(key)].get(key);
+}
+
+/** Returns whether a key is there at a moment. */
+export function hasKey(source: ReadSource, key: Uint8Array): boolean {
+  const entry = readOverlays(source.overlays, key);
+  if (entry !== undefined) return !entry.isDeleted;
+  return source.engines[source.router.routeOf(key)].has(key);
+}
+
+function readOverlays(
+  overlays: readonly Memtable[],
+  key: Uint8Array,
+  lookup?: string,
+): MemtableEntry | undefined {
+  for (const memtable of overlays) {
+    if (memtable.size === 0) continue;
+    const entry = memtable.get(lookup ??= lookupKey(key));
+    if (entry !== undefined) return entry;
+  }
+  return undefined;
+}
+
+/** Returns the first rows of a range at a moment. Ends with the row that makes it so many rows or so many
+ * bytes; where both are fewer, there are no more.
+ *
+ * @param prefix What all keys of the range begin with, as far as the caller knows.
+ */
+export function readPage<Row>(
+  source: ReadSource,
+  kind: RowKind<Row>,
+  range: KeyRange,
+  prefix: Uint8Array,
+  limit: number,
+  bytes: number,
+): Row[] {
+  if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return [];
+  const engines = enginesOf(source.router, range, prefix);
+  const overlays = overlayRanges(source.overlays, range);
+  if (overlays.length === 0 && engines.length === 1) {
+    return kind.read(source.engines[engines[0]!], range, limit, bytes);
+  }
+  const inputs: Input<Row>[] = [
+    ...overlays.map((overlay) => new MemtableInput(overlay, range.reverse, kind)),
+    ...engines.map((name) => new EngineInput(source.engines[name], range, kind, limit, bytes)),
+  ];
+  const rows: Row[] = [];
+  let left = bytes;
+  for (const input of merge(inputs, range.reverse)) {
+    const row = input.row();
+    if (row === undefined) continue;
+    rows.push(row);
+    left -= kind.bytes(row);
+    if (rows.length >= limit || left <= 0) break;
+  }
+  return rows;
+}
+
+/** Returns what the overlays hold of a range, without those that hold nothing. */
+function overlayRanges(overlays: readonly Memtable[], range: KeyRange): MemtableRange[] {
+  if (overlays.every(({ size }) => size === 0)) return [];
+  const start = lookupKey(range.start);
+  const end = range.end && lookupKey(range.end);
+  return overlays.flatMap((memtable) => memtable.ranges(start, end));
+}
+
+function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {
+  const { start, end } = range;
+  if (end === undefined || start.length <= prefix.length) return router.enginesForPrefix(prefix);
+  // Whatever lies between two bounds begins with what they have in common.
+  const shared = commonPrefix(start, end);
+  return router.enginesForPrefix(shared.length > prefix.length ? shared : prefix);
+}
+
+/** A sorted input of a merge, standing at one key. */
+interface Input<Row> {
+  /** The key it stands at, `undefined` behind the last. */
+  readonly key: Uint8Array | undefined;
+  /** The row it stands at, `undefined` for a deletion. */
+  row(): Row | undefined;
+  advance(): void;
+}
+
+/** Yields, for each key in order, the first of the inputs that stand at it. */
+function* merge<T extends Input<unknown>>(inputs: readonly T[], reverse: boolean): Generator<T> {
+  for (;;) {
+    let winner: T | undefined;
+    for (const input of inputs) {
+      if (input.key === undefined) continue;
+      const order = winner === undefined ? -1 : compareBytes(input.key, winner.key!);
+      if (order !== 0 && (winner === undefined || (order < 0) !== reverse)) winner = input;
+    }
+    if (winner === undefined) return;
+    yield winner;
+    const { key } = winner;
+    for (const input of inputs) {
+      if (input !== winner && input.key !== undefined && compareBytes(input.key, key!) === 0) {
+        input.advance();
+      }
+    }
+    winner.advance();
+  }
+}
+
+class MemtableInput<Row> implements Input<Row> {
+  readonly #entries: readonly MemtableEntry[];
+  readonly #kind: RowKind<Row>;
+  readonly #step: 1 | -1;
+  #index: number;
+  #left: number;
+  #entry: MemtableEntry | undefined;
+  key: Uint8Array | undefined;
+
+  constructor({ entries, from, to }: MemtableRange, reverse: boolean, kind: RowKind<Row>) {
+    this.#entries = entries;
+    this.#kind = kind;
+    this.#step = reverse ? -1 : 1;
+    this.#index = reverse ? to : from - 1;
+    this.#left = to - from;
+    this.advance();
+  }
+
+  row(): Row | undefined {
+    return this.#entry!.isDeleted ? undefined : this.#kind.copy(this.#entry!);
+  }
+
+  advance(): void {
+    this.#index += this.#step;
+    this.#entry = this.#left-- > 0 ? this.#entries[this.#index] : undefined;
+    this.key = this.#entry?.key;
+  }
+}
+
+class EngineInput<Row> implements Input<Row> {
+  readonly #engine: EngineReader;
+  readonly #kind: RowKind<Row>;
+  readonly #chunkBytes: number;
+  #chunkRows: number;
+  #range: KeyRange;
+  #rows: Row[] = [];
+  #index = 0;
+  key: Uint8Array | undefined;
+
+  constructor(
+    engine: EngineReader,
+    range: KeyRange,
+    kind: RowKind<Row>,
+    limit: number,
+    bytes: number,
+  ) {
+    this.#engine = engine;
+    this.#range = range;
+    this.#kind = kind;
+    this.#chunkBytes = bytes;
+    this.#chunkRows = Math.min(limit, CHUNK_ROWS_MAX);
+    this.#fill();
+  }
+
+  row(): Row | undefined {
+    return this.#rows[this.#index];
+  }
+
+  advance(): void {
+    this.#index++;
+    if (this.#index < this.#rows.length) {
+      this.key = this.#kind.key(this.#rows[this.#index]!);
+    } else if (isLast(this.#kind, this.#rows, this.#chunkRows, this.#chunkBytes)) {
+      this.key = undefined;
+    } else {
+      this.#range = rangeBehind(this.#range, this.key!);
+      this.#chunkRows = Math.max(this.#chunkRows, NEXT_CHUNK_ROWS_MIN);
+      this.#fill();
+    }
+  }
+
+  #fill(): void {
+    this.#rows = this.#kind.read(this.#engine, this.#range, this.#chunkRows, this.#chunkBytes);
+    this.#index = 0;
+    this.key = this.#rows.length === 0 ? undefined : this.#kind.key(this.#rows[0]!);
+  }
+}
+
+/** Returns whether rows that were read are the last: fewer than were wanted, and of fewer bytes. */
+export function isLast<Row>(
+  kind: RowKind<Row>,
+  rows: readonly Row[],
+  wanted: number,
+  bytes: number,
+): boolean {
+  return rows.length < wanted && bytesOf(kind, rows) < bytes;
+}
+
+/** Returns the bytes that rows hold. */
+export function bytesOf<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
+  let bytes = 0;
+  for (const row of rows) bytes += kind.bytes(row);
+  return bytes;
+}
+
+/** Returns what is left of a range behind a key that was read. */
+export function rangeBehind(range: KeyRange, key: Uint8Array): KeyRange {
+  if (range.reverse) return { ...range, end: key };
+  // The least key above another is that key with a zero behind it.
+  const start = new Uint8Array(key.length + 1);
+  start.set(key);
+  return { ...range, start };
+}

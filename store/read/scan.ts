@@ -1,0 +1,187 @@
+/** Scans: from the bounds that a caller gives to pages of rows.
+ *
+ * @module
+ */
+
+import type { KeyRange } from "../../backends/engine.ts";
+import { compareBytes } from "../../codec/bytes.ts";
+import { prefixUpperBound } from "../../codec/prefix.ts";
+import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
+import { checkBytes, describe } from "../limits.ts";
+import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
+import type { ScanRange } from "../types.ts";
+
+/** Rows of a page: of the first one, which is often all that is wanted, of the second, of the largest. */
+const FIRST_PAGE_ROWS = 4;
+const PAGE_ROWS = 256;
+const PAGE_ROWS_MAX = 2048;
+/** No later page is asked for fewer rows: where they are large, its bytes end it. */
+const PAGE_ROWS_MIN = 16;
+/** A page ends with the row that reaches so many bytes, so that large values do not pile up in memory. */
+const FIRST_PAGE_BYTES = 64 * 1024;
+const PAGE_BYTES = 4 * 1024 * 1024;
+/** Pages grow towards this size: few of their rows are then so much larger than the others that an engine
+ * has to read them one by one. */
+const PAGE_BYTES_AIM = PAGE_BYTES / 4;
+
+/** A checked scan: a half-open range, what its keys begin with, and how many rows are wanted. */
+export interface Scan {
+  readonly range: KeyRange;
+  readonly prefix: Uint8Array;
+  readonly limit: number;
+}
+
+const EMPTY = new Uint8Array(0);
+const KNOWN: ReadonlySet<string> = new Set([
+  "prefix",
+  "gt",
+  "gte",
+  "lt",
+  "lte",
+  "reverse",
+  "limit",
+]);
+
+/** Checks the bounds of a scan, copies them, and intersects them into one range.
+ *
+ * @throws {TypeError} The range is no object, or is bytes or a list, which would pass for a range of
+ * all keys; a bound is no `Uint8Array`, `reverse` no boolean, or a property is unknown.
+ * @throws {RangeError} `limit` is no integer from 0 on, nor `Infinity`.
+ */
+export function resolveRange(what: string, range: ScanRange = {}): Scan {
+  if (typeof range !== "object" || range === null || Symbol.iterator in range) {
+    throw new TypeError(`${what}: the range is ${describe(range)}; {} stands for all keys`);
+  }
+  for (const [name, value] of Object.entries(range)) {
+    if (!KNOWN.has(name)) {
+      throw new TypeError(
+        `${what}: a range has no property ${name}, only ${[...KNOWN].join(", ")}`,
+      );
+    }
+    const isBound = name !== "reverse" && name !== "limit";
+    if (isBound && value !== undefined) checkBytes(what, name, value);
+  }
+  const { gt, gte, lt, lte, reverse = false, limit = Infinity } = range;
+  if (typeof reverse !== "boolean") {
+    throw new TypeError(`${what}: reverse is ${describe(reverse)}, not a boolean`);
+  }
+  if (typeof limit !== "number") {
+    throw new TypeError(`${what}: limit is ${describe(limit)}, not a number`);
+  }
+  if (limit < 0 || (limit !== Infinity && !Number.isInteger(limit))) {
+    throw new RangeError(`${what}: limit is ${limit}, not an integer from 0 on`);
+  }
+  const prefix = range.prefix === undefined ? EMPTY : new Uint8Array(range.prefix);
+  let start: Uint8Array = prefix;
+  for (const bound of [gte && new Uint8Array(gte), gt && behind(gt)]) {
+    if (bound !== undefined && compareBytes(bound, start) > 0) start = bound;
+  }
+  let end = prefixUpperBound(prefix);
+  for (const bound of [lt && new Uint8Array(lt), lte && behind(lte)]) {
+    if (bound !== undefined && (end === undefined || compareBytes(bound, end) < 0)) end = bound;
+  }
+  return { range: { start, end, reverse }, prefix, limit };
+}
+
+/** Returns the scan of all keys that begin with a prefix. */
+export function prefixScan(prefix: Uint8Array): Scan {
+  const range = { start: prefix, end: prefixUpperBound(prefix), reverse: false };
+  return { range, prefix, limit: Infinity };
+}
+
+/** Returns the least byte string above another: that one with a zero behind it. */
+function behind(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
+}
+
+/** Yields the pages of a scan. Each shows one moment; what the source is, is asked anew for each.
+ *
+ * @param isEager Whether all rows are wanted. Where they may not be, the first page is a small one.
+ */
+export function* pages<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  { range, prefix, limit }: Scan,
+  isEager: boolean,
+): Generator<Row[]> {
+  const isWhole = isEager || limit <= PAGE_ROWS;
+  let pageRows = isWhole ? PAGE_ROWS : FIRST_PAGE_ROWS;
+  let pageBytes = isWhole ? PAGE_BYTES : FIRST_PAGE_BYTES;
+  let left = limit;
+  let rest = range;
+  while (left > 0) {
+    const wanted = Math.min(pageRows, left);
+    const rows = readPage(source(), kind, rest, prefix, wanted, pageBytes);
+    if (isLast(kind, rows, wanted, pageBytes)) {
+      if (rows.length > 0) yield rows;
+      return;
+    }
+    left -= rows.length;
+    // Before the page goes out: its rows belong to the caller then, who may write over them.
+    rest = rangeBehind(rest, kind.key(rows.at(-1)!).slice());
+    pageRows = nextPageRows(kind, rows);
+    pageBytes = PAGE_BYTES;
+    yield rows;
+  }
+}
+
+function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
+  const rowsMax = Math.min(Math.max(rows.length * 2, PAGE_ROWS), PAGE_ROWS_MAX);
+  const rowsInAim = Math.floor(PAGE_BYTES_AIM * rows.length / bytesOf(kind, rows));
+  return Math.max(PAGE_ROWS_MIN, Math.min(rowsMax, rowsInAim));
+}
+
+/** Returns the rows of a scan. */
+export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan: Scan): Row[] {
+  let all: Row[] | undefined;
+  for (const page of pages(source, kind, scan, true)) {
+    if (all === undefined) all = page;
+    else for (const row of page) all.push(row);
+  }
+  return all ?? [];
+}
+
+// `yield*` would hand what is thrown into a scan on to the iterator of an array, which knows no `throw`.
+
+/** Yields the rows of a scan. */
+export function* rows<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  scan: Scan,
+): Generator<Row, undefined> {
+  for (const page of pages(source, kind, scan, false)) {
+    for (const row of page) yield row;
+  }
+  return undefined;
+}
+
+/** Yields the rows of a scan, and lets the event loop turn while it reads. */
+export async function* rowsAsync<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  scan: Scan,
+): AsyncGenerator<Row, undefined> {
+  for await (const page of pagesAsync(source, kind, scan, false)) {
+    for (const row of page) yield row;
+  }
+  return undefined;
+}
+
+/** Yields the pages of a scan as {@linkcode pages} does, and lets the event loop turn while it reads. */
+export async function* pagesAsync<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  scan: Scan,
+  isEager: boolean,
+): AsyncGenerator<Row[]> {
+  const found = pages(source, kind, scan, isEager);
+  for (;;) {
+    // Before a page rather than behind it: many a scan is left in its first one.
+    if (isTurnOver()) await nextTurn();
+    const { done, value } = found.next();
+    if (done) return;
+    yield value;
+  }
+}

@@ -1,0 +1,283 @@
+/** The applier: moves sealed memtables into the engines, in the background.
+ *
+ * @module
+ */
+
+import type { Engine } from "../../backends/engine.ts";
+import { StoreError } from "../../codec/error.ts";
+import type { EngineName } from "../../codec/route.ts";
+import type { JournalWriter } from "../../journal/writer.ts";
+import { clearTimeout, setTimeout, type Timer } from "../../runtime/timers.ts";
+import { nextTurn } from "../../runtime/turn.ts";
+import { latestWrites, type Memtable, type MemtableEntry } from "../memtable/memtable.ts";
+import type { MemtableStack, SealedMemtable } from "../memtable/memtable_stack.ts";
+import type { CachedReader } from "../read/read_cache.ts";
+
+/** Writes are acknowledged late once the memtables hold this many times their limit, … */
+const BYTES_BEFORE_WAITING = 2;
+/** … or once this many are sealed: each is one more place to look for every read. */
+const SEALED_BEFORE_WAITING = 8;
+/** While the engines take nothing, writes are refused once this many times the limit is held. */
+const BYTES_BEFORE_REFUSING = 4;
+/** Memtables are applied together as long as they are no larger than this, nor than a full one: they are
+ * put in order in one go. */
+const TOGETHER_BYTES_MAX = 2 * 1024 * 1024;
+/** Entries are handed out to the engines so many in a turn of the event loop. */
+const ENTRIES_PER_TURN = 16384;
+const RETRY_MS = 1000;
+
+/** Applies what is sealed, oldest first, and lets go of what the journal no longer needs.
+ *
+ * A failed apply changes nothing for readers: the memtables stay. After a full disk it is tried again,
+ * when more is sealed, every second, and when someone asks for it. After any other failure nobody knows
+ * what is on disk: nothing more is applied, and nothing of the journal removed, until the store is
+ * reopened.
+ *
+ * The journal keeps what one apply has brought to the engines until the next one is durable in both, so
+ * that a replay repairs an engine that lost the latest.
+ */
+export class Applier {
+  readonly #journal: JournalWriter;
+  readonly #memtables: MemtableStack;
+  readonly #engines: Readonly<Record<EngineName, Engine>>;
+  readonly #cache: CachedReader;
+  readonly #memtableBytes: number;
+  #running: Promise<void> | undefined;
+  #failure: StoreError | undefined;
+  #retryTimer: Timer | undefined;
+  #applies = 0;
+  /** Up to where the apply before the latest one has brought both engines. */
+  #confirmedEnd: bigint;
+
+  constructor(parts: {
+    journal: JournalWriter;
+    memtables: MemtableStack;
+    engines: Readonly<Record<EngineName, Engine>>;
+    cache: CachedReader;
+    memtableBytes: number;
+  }) {
+    this.#journal = parts.journal;
+    this.#memtables = parts.memtables;
+    this.#engines = parts.engines;
+    this.#cache = parts.cache;
+    this.#memtableBytes = parts.memtableBytes;
+    this.#confirmedEnd = this.#appliedEnd;
+  }
+
+  /** Why nothing is applied until the store is reopened, if so. */
+  get stopped(): StoreError | undefined {
+    const { append, btree } = this.#engines;
+    return append.failure ?? btree.failure;
+  }
+
+  /** Times that sealed memtables were applied. */
+  get applies(): number {
+    return this.#applies;
+  }
+
+  /** Starts applying, unless that is under way. */
+  wake(): void {
+    this.#run().catch(() => {});
+  }
+
+  /** Resolves once everything that is sealed is in both engines, durably.
+   *
+   * @throws {StoreError} Why an engine or the journal did not take it.
+   */
+  async drain(): Promise<void> {
+    const last = this.#memtables.sealed.at(-1);
+    this.#requireRunning();
+    while (last !== undefined && this.#memtables.sealed.includes(last)) await this.#run();
+  }
+
+  /** Removes the journal's segments that both engines hold all of. They are asked to confirm it first by
+   * one more commit, where the latest apply is all there is.
+   *
+   * @throws {StoreError} Why an engine or the journal did not do it.
+   */
+  async trim(): Promise<void> {
+    const { segments } = this.#journal;
+    if (segments.length < 2 || segments[1]!.base > this.#appliedEnd) return;
+    if (this.#confirmedEnd < this.#appliedEnd) {
+      while (this.#running !== undefined) await this.#running.catch(() => {});
+      this.#requireRunning();
+      await this.#start(() => this.#applyToBoth({ append: [], btree: [] }, this.#appliedEnd));
+    }
+    await this.#journal.removeBefore(this.#confirmedEnd);
+  }
+
+  /** Returns a promise for when the memtables are small enough again, `undefined` if they are. */
+  room(): Promise<void> | undefined {
+    if (this.#failure !== undefined || !this.#isCrowded(BYTES_BEFORE_WAITING)) return undefined;
+    return this.#waitForRoom();
+  }
+
+  /** Throws where the engines take nothing and the memtables are full.
+   *
+   * @throws {StoreError} What keeps the engines from it.
+   */
+  requireRoom(what: string): void {
+    const failure = this.#failure;
+    if (failure === undefined) return;
+    if (this.#memtables.bytes < BYTES_BEFORE_REFUSING * this.#memtableBytes) return;
+    throw new StoreError(
+      failure.code,
+      `${what}: memory is full, and stays so until what waits can be applied (${failure.message})`,
+      {
+        cause: failure,
+      },
+    );
+  }
+
+  /** Stops trying again, and waits for what is under way. */
+  async close(): Promise<void> {
+    clearTimeout(this.#retryTimer);
+    await this.#running?.catch(() => {});
+    clearTimeout(this.#retryTimer);
+  }
+
+  #isCrowded(factor: number): boolean {
+    const { sealed, bytes } = this.#memtables;
+    return sealed.length > SEALED_BEFORE_WAITING || bytes > factor * this.#memtableBytes;
+  }
+
+  async #waitForRoom(): Promise<void> {
+    while (this.#isCrowded(BYTES_BEFORE_WAITING) && this.#memtables.sealed.length > 0) {
+      try {
+        await this.#run();
+      } catch {
+        // What waits here is in the journal: it is kept, and may be acknowledged.
+        return;
+      }
+    }
+  }
+
+  get #appliedEnd(): bigint {
+    const { append, btree } = this.#engines;
+    return append.position < btree.position ? append.position : btree.position;
+  }
+
+  #requireRunning(): void {
+    if (this.stopped !== undefined) throw this.stopped;
+  }
+
+  /** Applies the oldest of what is sealed, if anything is; what is sealed behind it follows by itself. */
+  #run(): Promise<void> {
+    return this.#running ?? this.#start(async () => {
+      if (this.#memtables.sealed.length > 0) await this.#applySealed();
+    });
+  }
+
+  #start(apply: () => Promise<void>): Promise<void> {
+    return this.#running = this.#attempt(apply);
+  }
+
+  async #attempt(apply: () => Promise<void>): Promise<void> {
+    // Never within the turn that sealed: a burst of writes goes first.
+    await nextTurn();
+    try {
+      this.#requireRunning();
+      await apply();
+      this.#failure = undefined;
+    } catch (error) {
+      this.#failure = error instanceof StoreError
+        ? error
+        : new StoreError("IO", `Cannot apply memtable: ${error}`, { cause: error });
+      if (this.stopped === undefined && this.#failure.code !== "POISONED") this.#retryLater();
+      throw this.#failure;
+    } finally {
+      // In one go with the last look at what is sealed: what is sealed after it starts anew.
+      this.#running = undefined;
+      if (this.#failure === undefined && this.#memtables.sealed.length > 0) this.wake();
+    }
+  }
+
+  async #applySealed(): Promise<void> {
+    const oldest = this.#oldestSealed();
+    const { end } = oldest.at(-1)!;
+    // The engines must never hold what the journal can lose.
+    const synced = this.#journal.sync();
+    // It may fail before anyone waits for it.
+    synced.catch(() => {});
+    const newestFirst = oldest.map(({ memtable }) => memtable).reverse();
+    for (const memtable of newestFirst) await putInOrder(memtable);
+    const writes = await writesByEngine(latestWrites(newestFirst));
+    await synced;
+    // While the engines write, the memtable that follows is put in order.
+    const following = this.#memtables.sealed[oldest.length]?.memtable;
+    const isFollowingOrdered = following && putInOrder(following);
+    try {
+      await this.#applyToBoth(writes, end);
+    } finally {
+      await isFollowingOrdered;
+    }
+    this.#applies++;
+    this.#cache.forget(writes.btree);
+    this.#memtables.drop(oldest.length);
+    await this.#removeConfirmed();
+  }
+
+  /** Writes to both engines, and notes that what the one before has written is confirmed by that. */
+  async #applyToBoth(writes: Record<EngineName, MemtableEntry[]>, end: bigint): Promise<void> {
+    const confirmed = this.#appliedEnd;
+    const outcomes = await Promise.allSettled(
+      (["append", "btree"] as const).map((name) => {
+        const engine = this.#engines[name];
+        // While a journal is replayed, one engine may be ahead of what the other one is given.
+        const position = engine.position > end ? engine.position : end;
+        return engine.apply(writes[name], position);
+      }),
+    );
+    for (const outcome of outcomes) {
+      if (outcome.status === "rejected") throw outcome.reason;
+    }
+    this.#confirmedEnd = confirmed;
+  }
+
+  async #removeConfirmed(): Promise<void> {
+    try {
+      await this.#journal.removeBefore(this.#confirmedEnd);
+    } catch {
+      // The engines have what was to go, and the next apply tries again. Where the journal is poisoned
+      // by it, the next write says so.
+    }
+  }
+
+  /** The oldest memtable, and those behind it as long as all of them are small. */
+  #oldestSealed(): readonly SealedMemtable[] {
+    const { sealed } = this.#memtables;
+    let count = 1;
+    const bytesMax = Math.min(this.#memtableBytes, TOGETHER_BYTES_MAX);
+    let bytes = sealed[0]!.memtable.bytes;
+    while (count < sealed.length) {
+      bytes += sealed[count]!.memtable.bytes;
+      if (bytes > bytesMax) break;
+      count++;
+    }
+    return sealed.slice(0, count);
+  }
+
+  #retryLater(): void {
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = setTimeout(() => this.wake(), RETRY_MS);
+    this.#retryTimer.unref();
+  }
+}
+
+/** Puts the entries of a memtable in order, and lets the event loop turn meanwhile. */
+async function putInOrder(memtable: Memtable): Promise<void> {
+  for (const _ of memtable.ordering()) await nextTurn();
+}
+
+/** Returns the writes that each engine has to take. */
+async function writesByEngine(
+  writes: readonly MemtableEntry[],
+): Promise<Record<EngineName, MemtableEntry[]>> {
+  const byEngine: Record<EngineName, MemtableEntry[]> = { append: [], btree: [] };
+  for (let i = 0; i < writes.length; i++) {
+    const write = writes[i]!;
+    byEngine[write.engine].push(write);
+    if (i % ENTRIES_PER_TURN === ENTRIES_PER_TURN - 1) await nextTurn();
+  }
+  return byEngine;
+}

@@ -1,0 +1,94 @@
+import { StoreError } from "../../codec/error.ts";
+import { checkKey, checkValue } from "../limits.ts";
+import type { WriteSet } from "./write_set.ts";
+
+/** Writes that take effect together, over both engines: all of them or none.
+ *
+ * Obtained from `HybridStore.batch()`. Nothing is read or changed before `commit`. Where a key is
+ * written more than once, the last write wins. Keys and values are copied by each call; together they
+ * may take 512 MiB.
+ *
+ * @example
+ * ```ts
+ * import { assertionKey, HybridStore, subjectIndexKey } from "@hybrid/store";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using store = await HybridStore.openTemp();
+ * const bytes = new TextEncoder();
+ * await store.batch()
+ *   .put(assertionKey("Tesla", "h1"), bytes.encode("{}"))
+ *   .put(subjectIndexKey("Tesla"), bytes.encode("h1"))
+ *   .commit();
+ * assertEquals(await store.count(), 2);
+ * ```
+ */
+export class Batch {
+  readonly #writes: WriteSet;
+  readonly #commit: (writes: WriteSet) => Promise<void>;
+
+  /** @internal */
+  constructor(writes: WriteSet, commit: (writes: WriteSet) => Promise<void>) {
+    this.#writes = writes;
+    this.#commit = commit;
+  }
+
+  /** The number of keys that the batch writes. */
+  get size(): number {
+    return this.#writes.memtable.size;
+  }
+
+  /** Adds a put.
+   *
+   * @param key 1 to 1978 bytes.
+   * @param value 0 bytes to 128 MiB.
+   * @returns The batch.
+   * @throws {TypeError} Key or value is no `Uint8Array`.
+   * @throws {RangeError} A limit is broken; the batch is as it was.
+   * @throws {StoreError} `CLOSED`: the batch was committed.
+   */
+  put(key: Uint8Array, value: Uint8Array): this {
+    const what = "Cannot put key into batch";
+    this.#requireOpen(what);
+    checkKey(what, key);
+    checkValue(what, value);
+    this.#writes.add(what, key, value);
+    return this;
+  }
+
+  /** Adds a deletion.
+   *
+   * @param key 1 to 1978 bytes.
+   * @returns The batch.
+   * @throws As {@linkcode Batch.put} does.
+   */
+  delete(key: Uint8Array): this {
+    const what = "Cannot delete key in batch";
+    this.#requireOpen(what);
+    checkKey(what, key);
+    this.#writes.add(what, key, undefined);
+    return this;
+  }
+
+  /** Commits the batch, once. It takes effect at the call and resolves when it is acknowledged, as the
+   * strictest of its writes would be. An empty batch resolves at once. A commit that is refused before
+   * it begins leaves the batch as it was.
+   *
+   * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
+   * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is there; `POISONED`; `CLOSED`: the
+   * store is closed, or the batch was committed before.
+   */
+  commit(): Promise<void> {
+    try {
+      this.#requireOpen("Cannot commit batch");
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return this.#commit(this.#writes);
+  }
+
+  #requireOpen(what: string): void {
+    if (this.#writes.isCommitted) {
+      throw new StoreError("CLOSED", `${what}: it was committed already; begin another one`);
+    }
+  }
+}

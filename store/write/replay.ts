@@ -1,0 +1,82 @@
+import { REPAIR } from "../../codec/_advice.ts";
+import { StoreError } from "../../codec/error.ts";
+import type { Router } from "../../codec/route.ts";
+import { fileError } from "../../journal/file_system.ts";
+import { findSegment } from "../../journal/segment.ts";
+import { SegmentReader } from "../../journal/segment_reader.ts";
+import type { Applier } from "./applier.ts";
+import type { Parts } from "../directory/lifecycle.ts";
+import { lookupKey } from "../memtable/memtable.ts";
+import type { MemtableStack } from "../memtable/memtable_stack.ts";
+import { decodeWrites } from "./payload.ts";
+
+/** Brings the writes that an engine lacks from the journal into the memtables, and from there into the
+ * engines whenever a memtable is full, so that memory stays bounded. What is left is applied later.
+ *
+ * @returns The records that were replayed.
+ * @throws {StoreError} `CORRUPT` where a record is damaged; `IO`; whatever an engine throws.
+ */
+export async function replay(
+  { journal, engines, router }: Parts,
+  memtables: MemtableStack,
+  applier: Applier,
+  memtableBytes: number,
+): Promise<number> {
+  // Taken once: applying moves them on, up to what is in the memtables by then.
+  const positions = { append: engines.append.position, btree: engines.btree.position };
+  const { end, segments } = journal;
+  let offset = positions.append < positions.btree ? positions.append : positions.btree;
+  let reader: SegmentReader | undefined;
+  let records = 0;
+  try {
+    while (offset < end) {
+      const segment = segments[findSegment(segments, offset)]!;
+      if (reader?.segment !== segment) {
+        reader?.close();
+        reader = new SegmentReader(journal.fileSystem, segment);
+      }
+      // Opening the journal has compared the digests already.
+      const found = reader.lookup(offset, "crc32c");
+      if (found.fault !== undefined) {
+        throw new StoreError(
+          "CORRUPT",
+          `Cannot replay journal: no valid record at offset ${offset} of ${segment.path} ` +
+            `(${found.fault}); ${REPAIR}`,
+        );
+      }
+      const bytes = found.payload.slice();
+      const wanted = {
+        append: offset >= positions.append,
+        btree: offset >= positions.btree,
+      };
+      load(bytes, wanted, memtables, router);
+      memtables.active.bytes += Number(found.next - offset);
+      records++;
+      offset = found.next;
+      if (memtables.active.bytes >= memtableBytes) {
+        memtables.seal(offset);
+        await applier.drain();
+      }
+    }
+  } catch (error) {
+    throw fileError("Cannot replay journal", error);
+  } finally {
+    reader?.close();
+  }
+  return records;
+}
+
+function load(
+  bytes: Uint8Array,
+  wanted: Readonly<Record<"append" | "btree", boolean>>,
+  memtables: MemtableStack,
+  router: Router,
+): void {
+  for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes)) {
+    const keyEnd = keyStart + keyLength;
+    const key = bytes.subarray(keyStart, keyEnd);
+    if (!wanted[router.routeOf(key)]) continue;
+    memtables.active.set(key, lookupKey(key), bytes, keyStart, valueLength);
+  }
+  memtables.active.keep();
+}

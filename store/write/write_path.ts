@@ -1,0 +1,277 @@
+/** The way of a write: into the group of this turn, from there as one record into the journal, and
+ * with it into the memtable.
+ *
+ * A write is encoded once, right where its journal record is being built; the memtable points into
+ * the same bytes, and the engines are written from them.
+ *
+ * @module
+ */
+
+import { StoreError } from "../../codec/error.ts";
+import { fileError } from "../../journal/file_system.ts";
+import { RECORD_HEADER_BYTES, sealRecord } from "../../journal/record.ts";
+import type { JournalWriter } from "../../journal/writer.ts";
+import {
+  clearTimeout,
+  queueMicrotask,
+  setImmediate,
+  setTimeout,
+  type Timer,
+} from "../../runtime/timers.ts";
+import { answer, isTurnOver } from "../../runtime/turn.ts";
+import type { Applier } from "./applier.ts";
+import type { MemtableEntry } from "../memtable/memtable.ts";
+import type { MemtableStack } from "../memtable/memtable_stack.ts";
+import type { Ownership } from "../directory/ownership.ts";
+import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
+import type { Durability } from "../types.ts";
+
+/** Records are built in chunks of this size; a group ends at the latest where its chunk does. */
+const CHUNK_BYTES = 256 * 1024;
+
+/** What a write waits for: the group's record being written, or being on disk. */
+class Acknowledgement {
+  readonly promise: Promise<void>;
+  resolve!: () => void;
+  reject!: (reason: unknown) => void;
+
+  constructor() {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+  }
+}
+
+/** Takes the writes of a store and acknowledges them as its durability says. */
+export class WritePath {
+  readonly #ownership: Pick<Ownership, "require" | "requireLately" | "requireUnlost">;
+  readonly #journal: JournalWriter;
+  readonly #memtables: MemtableStack;
+  readonly #applier: Applier;
+  readonly #durability: Durability;
+  readonly #syncIntervalMs: number;
+  readonly #memtableBytes: number;
+
+  #chunk: Uint8Array = new Uint8Array(CHUNK_BYTES);
+  /** Where the record of the open group starts in the chunk, and where its next write goes. */
+  #start = 0;
+  #at = RECORD_HEADER_BYTES;
+  #written: Acknowledgement | undefined;
+  #durable: Acknowledgement | undefined;
+  #isScheduled = false;
+  /** Why the first write failed that failed since the last flush. */
+  #unreported: StoreError | undefined;
+
+  #syncTimer: Timer | undefined;
+
+  constructor(parts: {
+    ownership: Pick<Ownership, "require" | "requireLately" | "requireUnlost">;
+    journal: JournalWriter;
+    memtables: MemtableStack;
+    applier: Applier;
+    durability: Durability;
+    syncIntervalMs: number;
+    memtableBytes: number;
+  }) {
+    this.#ownership = parts.ownership;
+    this.#journal = parts.journal;
+    this.#memtables = parts.memtables;
+    this.#applier = parts.applier;
+    this.#durability = parts.durability;
+    this.#syncIntervalMs = parts.syncIntervalMs;
+    this.#memtableBytes = parts.memtableBytes;
+  }
+
+  /** Throws where no write can be taken. Called before a write changes anything.
+   *
+   * @throws {StoreError} `POISONED`; or what keeps the applier from making room.
+   */
+  requireWritable(what: string): void {
+    this.#ownership.requireUnlost(what);
+    const { poison } = this.#journal;
+    if (poison !== undefined) {
+      throw new StoreError("POISONED", `${what}: ${poison.message}`, { cause: poison.cause });
+    }
+    try {
+      this.#applier.requireRoom(what);
+    } catch (error) {
+      this.#noteFailure(error);
+      throw error;
+    }
+  }
+
+  /** Takes one write.
+   *
+   * @param lookup The key as it is looked up.
+   * @returns A promise that resolves once it is acknowledged. Writes of one group share it.
+   */
+  write(key: Uint8Array, value: Uint8Array | undefined, lookup: string): Promise<void> {
+    this.#reserve(writeBytes(key, value));
+    return this.#acknowledge(this.#add(key, value, lookup).engine === "btree");
+  }
+
+  /** Takes writes that are whole or absent together.
+   *
+   * @param writes The writes, in the order in which they take effect.
+   * @param bytes What they take in a payload.
+   */
+  writeAll(writes: readonly MemtableEntry[], bytes: number): Promise<void> {
+    if (bytes === 0) return answer(undefined);
+    this.#reserve(bytes);
+    let touchesBtree = false;
+    for (const { key, value, lookup, engine } of writes) {
+      this.#add(key, value, lookup);
+      if (engine === "btree") touchesBtree = true;
+    }
+    return this.#acknowledge(touchesBtree);
+  }
+
+  /** Writes the open group into the journal. Its writes are then in the journal or nowhere.
+   *
+   * @returns Why they are nowhere, if so; whoever waits for them hears of it too.
+   */
+  commit(): unknown {
+    this.#isScheduled = false;
+    const payloadBytes = this.#at - this.#start - RECORD_HEADER_BYTES;
+    if (payloadBytes === 0) return undefined;
+    const written = this.#written;
+    const durable = this.#durable;
+    this.#written = this.#durable = undefined;
+    sealRecord(this.#chunk, this.#start, payloadBytes);
+    try {
+      this.#ownership.requireLately("Cannot write record");
+      this.#journal.write(this.#chunk.subarray(this.#start, this.#at));
+    } catch (error) {
+      this.#takeBack();
+      this.#noteFailure(error);
+      this.#journal.afterUndo(error).then((reason) => {
+        written?.reject(reason);
+        durable?.reject(reason);
+      });
+      return error;
+    }
+    this.#memtables.active.bytes += this.#at - this.#start;
+    this.#memtables.active.keep();
+    this.#start = this.#at;
+    this.#at += RECORD_HEADER_BYTES;
+    if (this.#chunk.length > CHUNK_BYTES) this.#startChunk(0);
+    if (this.#memtables.active.bytes >= this.#memtableBytes) this.seal();
+    if (durable !== undefined) this.#settleWhenDurable(durable);
+    else if (this.#durability !== "flush") this.#syncLater();
+    if (written === undefined) return undefined;
+    if (this.#journal.isBehind) this.#settleWhenDurable(written);
+    else this.#settle(written);
+    return undefined;
+  }
+
+  /** Writes the open group and hands the active memtable to the applier. */
+  seal(): void {
+    this.commit();
+    this.#memtables.seal(this.#journal.end);
+    this.#applier.wake();
+  }
+
+  /** Resolves once everything that was written before the call is on disk. Of the writes that failed
+   * since the last call, it rejects with the first one's failure: which of them were waited for, so that
+   * somebody knows, cannot be found out.
+   *
+   * @throws {StoreError} `NO_SPACE` or `IO`: a write failed; `POISONED`: a sync did, or the directory is not the
+   * store's any more.
+   */
+  async flush(what: string): Promise<void> {
+    this.commit();
+    // What is on disk elsewhere is not in the store.
+    this.#ownership.require(what);
+    const failure = this.#unreported;
+    this.#unreported = undefined;
+    // What did not fail is to be on disk all the same.
+    await this.#journal.sync();
+    if (failure === undefined) return;
+    throw new StoreError(
+      failure.code,
+      `${what}: a write before it failed and is not in the store; write it again ` +
+        `(${failure.message})`,
+      { cause: failure },
+    );
+  }
+
+  /** Writes the open group and stops the timer. */
+  close(): void {
+    this.commit();
+    clearTimeout(this.#syncTimer);
+  }
+
+  /** Makes sure that this many bytes of writes fit behind what the open group holds. */
+  #reserve(bytes: number): void {
+    if (this.#at + bytes <= this.#chunk.length) return;
+    const failure = this.commit();
+    // The write at hand may have been computed from what was just taken back.
+    if (failure !== undefined) throw failure;
+    this.#startChunk(Math.max(CHUNK_BYTES, RECORD_HEADER_BYTES + bytes));
+  }
+
+  /** Goes on in a new chunk. The memtable keeps the old one for as long as it needs it. */
+  #startChunk(bytes: number): void {
+    this.#chunk = new Uint8Array(bytes);
+    this.#start = 0;
+    this.#at = RECORD_HEADER_BYTES;
+  }
+
+  #add(key: Uint8Array, value: Uint8Array | undefined, lookup: string): MemtableEntry {
+    const keyStart = this.#at + WRITE_HEADER_BYTES;
+    const valueLength = value === undefined ? -1 : value.length;
+    this.#at = encodeWrite(this.#chunk, this.#at, key, value);
+    return this.#memtables.active.set(key, lookup, this.#chunk, keyStart, valueLength);
+  }
+
+  #acknowledge(touchesBtree: boolean): Promise<void> {
+    this.#schedule();
+    const waitsForDisk = this.#durability === "always" ||
+      (this.#durability === "hybrid" && touchesBtree);
+    if (waitsForDisk) return (this.#durable ??= new Acknowledgement()).promise;
+    return (this.#written ??= new Acknowledgement()).promise;
+  }
+
+  /** Commits the group when the code that is running has finished.
+   *
+   * A microtask is the soonest, and lets a loop of awaited writes run at full speed; but such a loop
+   * would never let a timer fire, so that now and then a commit waits for the next turn instead.
+   */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    if (isTurnOver()) setImmediate(() => this.commit());
+    else queueMicrotask(() => this.commit());
+  }
+
+  #noteFailure(error: unknown): void {
+    this.#unreported ??= fileError("Cannot write", error);
+  }
+
+  #takeBack(): void {
+    this.#memtables.active.takeBack();
+    this.#at = this.#start + RECORD_HEADER_BYTES;
+  }
+
+  #settle(acknowledgement: Acknowledgement): void {
+    const room = this.#applier.room();
+    if (room === undefined) acknowledgement.resolve();
+    else room.then(acknowledgement.resolve);
+  }
+
+  #settleWhenDurable(acknowledgement: Acknowledgement): void {
+    this.#journal.sync().then(() => this.#settle(acknowledgement), acknowledgement.reject);
+  }
+
+  #syncLater(): void {
+    if (this.#syncTimer !== undefined) return;
+    this.#syncTimer = setTimeout(() => {
+      this.#syncTimer = undefined;
+      // A failure poisons the journal, and the next write says so.
+      this.#journal.sync().catch(() => {});
+    }, this.#syncIntervalMs);
+    // What waits is with the operating system already, so it need not keep the process alive.
+    this.#syncTimer.unref();
+  }
+}
