@@ -111,7 +111,11 @@ function unitsOf({ durable, pending }: DiskFile, unitBytes: number, random: Rand
     };
     touch(from, to, (unit) => versions.has(unit) || keep(unit));
     apply(content, change);
-    touch(from, to, keep);
+    // A cut gives up whole pages in one step: where the file still has its length, it has what they held. What
+    // is cut off of a page is made zeros, which may reach the disk before the new length does.
+    const isCut = data === undefined && position < before;
+    const pageEnd = Math.ceil(position / PAGE_BYTES) * PAGE_BYTES;
+    touch(from, isCut ? Math.min(to, pageEnd) : to, keep);
     sizes.push(content.size);
   }
   const size = random.pick(sizes);

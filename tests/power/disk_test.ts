@@ -154,6 +154,18 @@ test("a cut of a file may be lost", () => {
   assertEquals(contents(follow([...lines, sync(5, "a")], { a: "abc" }), "a"), new Set(["a"]));
 });
 
+test("a cut that is lost takes nothing of the pages behind it", () => {
+  const [first, second] = ["a", "b"].map((text) => text.repeat(PAGE_BYTES));
+  const text = first! + second!;
+  for (const length of [0, PAGE_BYTES]) {
+    const lines = [create(5, "a"), `ftruncate(${fd(5, "a")}, ${length}) = 0`];
+    assertEquals(
+      contents(follow(lines, { a: text }), "a"),
+      new Set([text, text.slice(0, length)]),
+    );
+  }
+});
+
 test("a lost name hides a file that was synced, until its directory is", () => {
   const lines = [openRoot, create(5, "a"), write(5, "a", "x", 0), sync(5, "a")];
   assertEquals(contents(follow(lines), "a"), new Set(["x", undefined]));
