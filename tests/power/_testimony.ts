@@ -22,7 +22,7 @@ export class Testimony {
   next: number;
   /** Whether the store has ever been open. */
   hasOpened: boolean;
-  copy: { readonly isSource: boolean; readonly count: number; isWhole: boolean } | undefined;
+  copy: { readonly isSource: boolean; count: number; isWhole: boolean } | undefined;
   readonly faults: string[] = [];
 
   /**
@@ -58,6 +58,8 @@ export class Testimony {
         const index = this.numbers.indexOf(n);
         if (index >= 0) this.numbers.splice(index, 1);
         if (index >= 0 && index < this.promised) this.promised--;
+        // A copy that was begun with it has nothing of it either.
+        if (index >= 0 && this.copy !== undefined && index < this.copy.count) this.copy.count--;
         return;
       }
       case "found":
