@@ -35,6 +35,7 @@ export { type Synchronous, Transaction } from "./store/write/transaction.ts";
 export type {
   BackupOptions,
   BackupReport,
+  BytesLike,
   Durability,
   EngineSize,
   KVStore,

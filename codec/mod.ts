@@ -33,4 +33,5 @@ export * from "./route.ts";
 export * from "./scan_prefix.ts";
 export * from "./subject_key.ts";
 export * from "./tag.ts";
+export * from "./text.ts";
 export * from "./value.ts";

@@ -10,7 +10,7 @@ import { Applier } from "./write/applier.ts";
 import { writeBackup } from "./maintenance/backup.ts";
 import { addU64, updateF32 } from "./write/counter.ts";
 import { closeParts, openParts, type Parts } from "./directory/lifecycle.ts";
-import { checkBytes, checkKey, checkValue, describe } from "./limits.ts";
+import { describe, keyBytes, toBytes, valueBytes } from "./limits.ts";
 import { lookupKey } from "./memtable/memtable.ts";
 import { MemtableStack } from "./memtable/memtable_stack.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue, viewValue } from "./read/merge.ts";
@@ -25,6 +25,7 @@ import { Transaction } from "./write/transaction.ts";
 import type {
   BackupOptions,
   BackupReport,
+  BytesLike,
   StoreStats,
   VerifyOptions,
   VerifyReport,
@@ -103,16 +104,14 @@ export class StoreCore {
     return this.#parts.ownership.isLost;
   }
 
-  get(what: string, key: Uint8Array): Uint8Array | undefined {
+  get(what: string, key: BytesLike): Uint8Array | undefined {
     this.#requireOpen(what);
-    checkKey(what, key);
-    return readValue(this.#now, key);
+    return readValue(this.#now, keyBytes(what, key));
   }
 
-  has(what: string, key: Uint8Array): boolean {
+  has(what: string, key: BytesLike): boolean {
     this.#requireOpen(what);
-    checkKey(what, key);
-    return hasKey(this.#now, key);
+    return hasKey(this.#now, keyBytes(what, key));
   }
 
   /** What is there now, for a scan that asks again for each page. */
@@ -124,44 +123,46 @@ export class StoreCore {
     };
   }
 
-  put(what: string, key: Uint8Array, value: Uint8Array): Promise<void> {
+  put(what: string, key: BytesLike, value: BytesLike): Promise<void> {
     this.#requireIdle(what);
-    checkKey(what, key);
-    checkValue(what, value);
+    const bytes = keyBytes(what, key);
+    const written = valueBytes(what, value);
     this.#writes.requireWritable(what);
-    return this.#writes.write(key, value, lookupKey(key));
+    return this.#writes.write(bytes, written, lookupKey(bytes));
   }
 
-  delete(what: string, key: Uint8Array): Promise<void> {
+  delete(what: string, key: BytesLike): Promise<void> {
     this.#requireIdle(what);
-    checkKey(what, key);
+    const bytes = keyBytes(what, key);
     this.#writes.requireWritable(what);
-    return this.#writes.write(key, undefined, lookupKey(key));
+    return this.#writes.write(bytes, undefined, lookupKey(bytes));
   }
 
-  fetchAndAddU64(what: string, key: Uint8Array, delta: bigint): Promise<bigint> {
+  fetchAndAddU64(what: string, key: BytesLike, delta: bigint): Promise<bigint> {
     this.#requireIdle(what);
-    checkKey(what, key);
-    const lookup = lookupKey(key);
-    const { sum, bytes } = addU64(what, key, viewValue(this.#now, key, lookup), delta);
+    const counter = keyBytes(what, key);
+    const lookup = lookupKey(counter);
+    const { sum, bytes } = addU64(what, counter, viewValue(this.#now, counter, lookup), delta);
     this.#writes.requireWritable(what);
-    return this.#writes.write(key, bytes, lookup).then(() => sum);
+    return this.#writes.write(counter, bytes, lookup).then(() => sum);
   }
 
   compareAndSwapF32(
     what: string,
-    key: Uint8Array,
+    key: BytesLike,
     update: (current: number) => number,
   ): Promise<number> {
     this.#requireIdle(what);
-    checkKey(what, key);
-    const lookup = lookupKey(key);
-    const stored = viewValue(this.#now, key, lookup);
-    const { next, bytes } = this.#running.run("update", () => updateF32(what, key, stored, update));
+    const number = keyBytes(what, key);
+    const lookup = lookupKey(number);
+    const stored = viewValue(this.#now, number, lookup);
+    const { next, bytes } = this.#running.run("update", () => {
+      return updateF32(what, number, stored, update);
+    });
     // The function that was called may have closed the store.
     this.#requireOpen(what);
     this.#writes.requireWritable(what);
-    return this.#writes.write(key, bytes, lookup).then(() => next);
+    return this.#writes.write(number, bytes, lookup).then(() => next);
   }
 
   commit(what: string, writes: WriteSet): Promise<void> {
@@ -209,10 +210,9 @@ export class StoreCore {
     return new WriteSet(this.#parts.router);
   }
 
-  routeOf(what: string, key: Uint8Array): EngineName {
+  routeOf(what: string, key: BytesLike): EngineName {
     this.#requireOpen(what);
-    checkBytes(what, "the key", key);
-    return this.#parts.router.routeOf(key);
+    return this.#parts.router.routeOf(toBytes(what, "the key", key));
   }
 
   snapshot(what: string): Snapshot {

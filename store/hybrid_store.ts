@@ -13,7 +13,7 @@ import { Batch } from "./write/batch.ts";
 import { ClosedStore } from "./closed_store.ts";
 import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./directory/layout.ts";
-import { checkBytes, checkOptions, describe } from "./limits.ts";
+import { checkOptions, describe, toBytes } from "./limits.ts";
 import { ENTRY_ROWS, KEY_ROWS } from "./read/merge.ts";
 import { resolveOptions } from "./options.ts";
 import { requireOutside } from "./directory/paths.ts";
@@ -25,6 +25,7 @@ import type { Synchronous, Transaction } from "./write/transaction.ts";
 import type {
   BackupOptions,
   BackupReport,
+  BytesLike,
   KVStore,
   OpenOptions,
   ScanRange,
@@ -37,9 +38,9 @@ import type {
  * SQLite for what is mostly read, and a journal in front that makes a write to both one append.
  *
  * Calls take effect in the order in which they are made, and a read sees every write called before it,
- * awaited or not. Keys (1 to 1978 bytes) and values (0 bytes to 128 MiB) are `Uint8Array`s; they are
- * copied before a call returns, and what comes out belongs to the caller. One process at a time owns a
- * directory.
+ * awaited or not. Keys (1 to 1978 bytes) and values (0 bytes to 128 MiB) are bytes; a string stands for its
+ * UTF-8. They are copied before a call returns. What comes out is a `Uint8Array` and belongs to the
+ * caller. One process at a time owns a directory.
  *
  * Promises of writes reject with a `StoreError`: `NO_SPACE` or `IO` where the write failed and left
  * nothing behind, `POISONED` where a sync failed or the directory is no longer the store's own, `CLOSED`
@@ -113,44 +114,44 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {TypeError | RangeError} The key is not valid.
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
    */
-  get(key: Uint8Array): Promise<Uint8Array | undefined> {
+  get(key: BytesLike): Promise<Uint8Array | undefined> {
     return traced(TRACERS.get, this.#context, key, undefined, () => {
       return answerBytes(this.#core.get("Cannot get key", key));
     });
   }
 
   /** Returns the value of a key at once. Reads never wait, so this is the faster form of `get`. */
-  getSync(key: Uint8Array): Uint8Array | undefined {
+  getSync(key: BytesLike): Uint8Array | undefined {
     return tracedSync(TRACERS.getSync, this.#context, key, () => {
       return this.#core.get("Cannot get key", key);
     });
   }
 
   /** Returns whether a key is there, without copying its value. Throws as `get` does. */
-  has(key: Uint8Array): Promise<boolean> {
+  has(key: BytesLike): Promise<boolean> {
     return traced(TRACERS.has, this.#context, key, undefined, () => {
       return answer(this.#core.has("Cannot look for key", key), true);
     });
   }
 
   /** Returns whether a key is there, at once. Throws as `get` does. */
-  hasSync(key: Uint8Array): boolean {
+  hasSync(key: BytesLike): boolean {
     return tracedSync(TRACERS.hasSync, this.#context, key, () => {
       return this.#core.has("Cannot look for key", key);
     });
   }
 
   /** Returns the values of some keys, in their order, all as of one moment. Throws as `get` does. */
-  getMany(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+  getMany(keys: readonly BytesLike[]): Promise<(Uint8Array | undefined)[]> {
     return traced(TRACERS.getMany, this.#context, undefined, undefined, () => {
       const what = "Cannot get keys";
       if (!Array.isArray(keys)) {
         const advice = Symbol.iterator in Object(keys) ? "; spread it: [...keys]" : "";
         throw new TypeError(
-          `${what}: the keys are ${describe(keys)}, not an array of Uint8Arrays${advice}`,
+          `${what}: the keys are ${describe(keys)}, not an array of keys${advice}`,
         );
       }
-      return answer(keys.map((key: Uint8Array) => this.#core.get(what, key)));
+      return answer(keys.map((key: BytesLike) => this.#core.get(what, key)));
     });
   }
 
@@ -161,14 +162,14 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {TypeError | RangeError} Key or value is not valid; nothing changed.
    * @throws {StoreError} `NO_SPACE`, `IO`, `POISONED`, `CLOSED`.
    */
-  put(key: Uint8Array, value: Uint8Array): Promise<void> {
+  put(key: BytesLike, value: BytesLike): Promise<void> {
     return traced(TRACERS.put, this.#context, key, value, () => {
       return this.#core.put("Cannot put key", key, value);
     });
   }
 
   /** Removes a key; one that is absent is no error. Resolves and throws as `put` does. */
-  delete(key: Uint8Array): Promise<void> {
+  delete(key: BytesLike): Promise<void> {
     return traced(TRACERS.delete, this.#context, key, undefined, () => {
       return this.#core.delete("Cannot delete key", key);
     });
@@ -234,7 +235,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {RangeError} The sum is below 0 or above 2^64 - 1; nothing changed.
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long; as `put` does.
    */
-  fetchAndAddU64(key: Uint8Array, delta: bigint): Promise<bigint> {
+  fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
     return traced(TRACERS.fetchAndAddU64, this.#context, key, undefined, () => {
       return this.#core.fetchAndAddU64("Cannot add to counter", key, delta);
     });
@@ -249,7 +250,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {RangeError} `update` returns NaN; nothing changed.
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 4 bytes long; as `put` does.
    */
-  compareAndSwapF32(key: Uint8Array, update: (current: number) => number): Promise<number> {
+  compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
     return traced(TRACERS.compareAndSwapF32, this.#context, key, undefined, () => {
       return this.#core.compareAndSwapF32("Cannot update number", key, update);
     });
@@ -291,15 +292,15 @@ export class HybridStore extends ClosedStore implements KVStore {
   /** Returns all entries whose key begins with a prefix, over both engines, as of one moment. The empty
    * prefix matches every key. Costs memory for all of them, and the event loop waits; `scan` does not.
    *
-   * @throws {TypeError} The prefix is not a `Uint8Array`, or its buffer is detached.
+   * @throws {TypeError} The prefix is neither bytes nor a string, or its buffer is detached.
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
    */
-  scanPrefix(prefix: Uint8Array): Promise<Entry[]> {
+  scanPrefix(prefix: BytesLike): Promise<Entry[]> {
     return traced(TRACERS.scanPrefix, NO_ROUTE, prefix, undefined, () => {
       const what = "Cannot scan prefix";
-      checkBytes(what, "the prefix", prefix);
+      const bytes = toBytes(what, "the prefix", prefix);
       const source = this.#core.source(what);
-      return answer(allRows(source, ENTRY_ROWS, prefixScan(prefix)));
+      return answer(allRows(source, ENTRY_ROWS, prefixScan(bytes)));
     });
   }
 
@@ -447,10 +448,10 @@ export class HybridStore extends ClosedStore implements KVStore {
   /** Returns the engine that a key lives in, whether it is there or not. Bytes that are too few or too
    * many for a key are routed as well, by the same rule.
    *
-   * @throws {TypeError} The key is not a `Uint8Array`.
+   * @throws {TypeError} The key is neither bytes nor a string.
    * @throws {StoreError} `CLOSED`.
    */
-  routeOf(key: Uint8Array): EngineName {
+  routeOf(key: BytesLike): EngineName {
     return tracedSync(TRACERS.routeOf, this.#context, key, () => {
       return this.#core.routeOf("Cannot route key", key);
     });
@@ -473,7 +474,7 @@ export class HybridStore extends ClosedStore implements KVStore {
     return this.close();
   }
 
-  readonly #context = (key: Uint8Array): EngineName | undefined => {
+  readonly #context = (key: BytesLike): EngineName | undefined => {
     try {
       return this.#core.routeOf("Cannot trace", key);
     } catch {

@@ -4,6 +4,7 @@
  */
 
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
+import type { BytesLike } from "./types.ts";
 
 /** Longest value, in bytes (128 MiB). */
 export const MAX_VALUE_BYTES = 128 * 1024 * 1024;
@@ -11,47 +12,52 @@ export const MAX_VALUE_BYTES = 128 * 1024 * 1024;
 /** Most bytes of keys and values in one batch or transaction, 7 bytes a write included (512 MiB). */
 export const MAX_BATCH_BYTES = 512 * 1024 * 1024;
 
-/** Checks a key.
+const ENCODER = new TextEncoder();
+
+/** Checks a key and returns its bytes, which are not copied where they are given as such.
  *
  * @param what What was asked, as the message's beginning: `Cannot put key`.
- * @throws {TypeError} It is not a `Uint8Array`, or its buffer is detached.
+ * @throws {TypeError} It is neither bytes nor a string; its buffer is detached; it is not well-formed.
  * @throws {RangeError} It is not 1 to 1978 bytes long.
  */
-export function checkKey(what: string, key: Uint8Array): void {
-  checkBytes(what, "the key", key);
-  if (key.length === 0) throw new RangeError(`${what}: the key is empty; it has at least 1 byte`);
-  if (key.length > MAX_KEY_BYTES) {
-    throw new RangeError(
-      `${what}: the key is ${key.length} bytes long, more than the limit of ${MAX_KEY_BYTES}; ` +
-        "shorten it, or put a digest in place of its end",
-    );
-  }
+export function keyBytes(what: string, key: BytesLike): Uint8Array {
+  const bytes = toBytes(what, "the key", key);
+  if (bytes.length === 0) throw new RangeError(`${what}: the key is empty; it has at least 1 byte`);
+  if (bytes.length <= MAX_KEY_BYTES) return bytes;
+  throw new RangeError(
+    `${what}: the key is ${bytes.length} bytes long, more than the limit of ${MAX_KEY_BYTES}; ` +
+      "shorten it, or put a digest in place of its end",
+  );
 }
 
-/** Checks a value.
+/** Checks a value and returns its bytes, as {@linkcode keyBytes} does.
  *
- * @throws {TypeError} It is not a `Uint8Array`, or its buffer is detached.
+ * @throws {TypeError} As `keyBytes` does.
  * @throws {RangeError} It is longer than 128 MiB.
  */
-export function checkValue(what: string, value: Uint8Array): void {
-  checkBytes(what, "the value", value);
-  if (value.length > MAX_VALUE_BYTES) {
-    throw new RangeError(
-      `${what}: the value is ${value.length} bytes long, more than the limit of ` +
-        `${MAX_VALUE_BYTES}; split it among several keys`,
-    );
-  }
+export function valueBytes(what: string, value: BytesLike): Uint8Array {
+  const bytes = toBytes(what, "the value", value);
+  if (bytes.length <= MAX_VALUE_BYTES) return bytes;
+  throw new RangeError(
+    `${what}: the value is ${bytes.length} bytes long, more than the limit of ` +
+      `${MAX_VALUE_BYTES}; split it among several keys`,
+  );
 }
 
-/** Checks bytes, however many they are.
+/** Returns bytes as such, and the UTF-8 of a string.
  *
  * @param name What the bytes are: `the key`.
- * @throws {TypeError} They are not a `Uint8Array`, or their buffer is detached.
+ * @throws {TypeError} They are neither bytes nor a string; their buffer is detached; the string is not
+ * well-formed.
  */
-export function checkBytes(what: string, name: string, bytes: Uint8Array): void {
+export function toBytes(what: string, name: string, bytes: BytesLike): Uint8Array {
+  if (typeof bytes === "string") {
+    // It would be stored as another one, in which U+FFFD stands for it.
+    if (bytes.isWellFormed()) return ENCODER.encode(bytes);
+    throw new TypeError(`${what}: ${name} has half a surrogate pair, which UTF-8 cannot hold`);
+  }
   if (!(bytes instanceof Uint8Array)) {
-    const advice = typeof bytes === "string" ? "; encode it with TextEncoder" : "";
-    throw new TypeError(`${what}: ${name} is ${describe(bytes)}, not a Uint8Array${advice}`);
+    throw new TypeError(`${what}: ${name} is ${describe(bytes)}, not a Uint8Array or a string`);
   }
   // What was transferred to a worker would pass for an empty value, or for the prefix of all keys.
   if (bytes.length === 0 && (bytes.buffer as ArrayBuffer).detached === true) {
@@ -59,6 +65,7 @@ export function checkBytes(what: string, name: string, bytes: Uint8Array): void 
       `${what}: ${name} has a detached buffer; copy it before the buffer is transferred`,
     );
   }
+  return bytes;
 }
 
 /** Checks that options are an object. Which ones there are is for others to check.

@@ -6,6 +6,7 @@
 
 import * as diagnostics from "node:diagnostics_channel";
 import type { EngineName } from "../codec/route.ts";
+import type { BytesLike } from "./types.ts";
 
 /** What an operation tells its subscribers. */
 export interface TraceContext {
@@ -56,26 +57,30 @@ export class Tracer {
 }
 
 /** Finds the engine of a key, `undefined` where the key is not valid. */
-export type RouteOf = (key: Uint8Array) => EngineName | undefined;
+export type RouteOf = (key: BytesLike) => EngineName | undefined;
 
 /** For what concerns no single key. */
 export const NO_ROUTE: RouteOf = () => undefined;
 
-function contextOf(routeOf: RouteOf, key?: Uint8Array, value?: Uint8Array): TraceContext {
+function contextOf(routeOf: RouteOf, key?: BytesLike, value?: BytesLike): TraceContext {
   const engine = key && routeOf(key);
   return {
-    ...(key && { keyLength: key.length }),
-    ...(value && { valueLength: value.length }),
+    ...(key && { keyLength: lengthOf(key) }),
+    ...(value && { valueLength: lengthOf(value) }),
     ...(engine && { engine }),
   };
+}
+
+function lengthOf(bytes: BytesLike): number {
+  return typeof bytes === "string" ? new TextEncoder().encode(bytes).length : bytes.length;
 }
 
 /** Runs an asynchronous operation, traced where anyone listens. What it throws becomes a rejection. */
 export function traced<T>(
   tracer: Tracer,
   routeOf: RouteOf,
-  key: Uint8Array | undefined,
-  value: Uint8Array | undefined,
+  key: BytesLike | undefined,
+  value: BytesLike | undefined,
   operation: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -90,7 +95,7 @@ export function traced<T>(
 export function tracedSync<T>(
   tracer: Tracer,
   routeOf: RouteOf,
-  key: Uint8Array | undefined,
+  key: BytesLike | undefined,
   operation: () => T,
 ): T {
   if (!tracer.isActive) return operation();

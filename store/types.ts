@@ -6,6 +6,10 @@
 import type { Entry } from "../backends/engine.ts";
 import type { Route } from "../codec/route.ts";
 
+/** Bytes as they can be given: a string stands for its UTF-8, exactly as if it had been encoded. What comes
+ * out of a store is bytes; {@linkcode toText} and {@linkcode toJson} read them. */
+export type BytesLike = Uint8Array | string;
+
 /** When a write is acknowledged.
  *
  * - `"hybrid"`: a write that touches the B-tree side, once it is on disk; one to the append side alone,
@@ -40,15 +44,15 @@ export interface OpenOptions {
 /** Which keys a scan reads, in which direction, and how many. All bounds hold at once. */
 export interface ScanRange {
   /** Only keys that begin with these bytes. */
-  prefix?: Uint8Array;
+  prefix?: BytesLike;
   /** Only keys above this one. */
-  gt?: Uint8Array;
+  gt?: BytesLike;
   /** Only this key and those above. */
-  gte?: Uint8Array;
+  gte?: BytesLike;
   /** Only keys below this one. */
-  lt?: Uint8Array;
+  lt?: BytesLike;
   /** Only this key and those below. */
-  lte?: Uint8Array;
+  lte?: BytesLike;
   /** Whether keys come in descending order; `false` by default. */
   reverse?: boolean;
   /** The most rows that are read; `Infinity` by default. */
@@ -181,19 +185,19 @@ export interface RepairReport {
  */
 export interface KVStore extends AsyncDisposable {
   /** Returns the value of a key, `undefined` where there is none. */
-  get(key: Uint8Array): Promise<Uint8Array | undefined>;
+  get(key: BytesLike): Promise<Uint8Array | undefined>;
   /** Sets the value of a key. */
-  put(key: Uint8Array, value: Uint8Array): Promise<void>;
+  put(key: BytesLike, value: BytesLike): Promise<void>;
   /** Removes a key; one that is absent is no error. */
-  delete(key: Uint8Array): Promise<void>;
+  delete(key: BytesLike): Promise<void>;
   /** Returns all entries whose key begins with a prefix, ascending by byte. */
-  scanPrefix(prefix: Uint8Array): Promise<Entry[]>;
+  scanPrefix(prefix: BytesLike): Promise<Entry[]>;
   /** Resolves once all writes called before are on disk, and rejects where one of them failed. */
   flush(): Promise<void>;
   /** Adds to a u64 counter and returns the new value. */
-  fetchAndAddU64(key: Uint8Array, delta: bigint): Promise<bigint>;
+  fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint>;
   /** Replaces an f32 by what `update` makes of it and returns the new value. */
-  compareAndSwapF32(key: Uint8Array, update: (current: number) => number): Promise<number>;
+  compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number>;
   /** Closes the store. */
   close(): Promise<void>;
 }

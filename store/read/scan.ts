@@ -7,7 +7,7 @@ import type { KeyRange } from "../../backends/engine.ts";
 import { compareBytes } from "../../codec/bytes.ts";
 import { prefixUpperBound } from "../../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
-import { checkBytes, describe } from "../limits.ts";
+import { describe, toBytes } from "../limits.ts";
 import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { ScanRange } from "../types.ts";
 
@@ -45,23 +45,27 @@ const KNOWN: ReadonlySet<string> = new Set([
 /** Checks the bounds of a scan, copies them, and intersects them into one range.
  *
  * @throws {TypeError} The range is no object, or is bytes or a list, which would pass for a range of
- * all keys; a bound is no `Uint8Array`, `reverse` no boolean, or a property is unknown.
+ * all keys; a bound is neither bytes nor a string, `reverse` no boolean, or a property is unknown.
  * @throws {RangeError} `limit` is no integer from 0 on, nor `Infinity`.
  */
 export function resolveRange(what: string, range: ScanRange = {}): Scan {
   if (typeof range !== "object" || range === null || Symbol.iterator in range) {
     throw new TypeError(`${what}: the range is ${describe(range)}; {} stands for all keys`);
   }
-  for (const [name, value] of Object.entries(range)) {
+  for (const name of Object.keys(range)) {
     if (!KNOWN.has(name)) {
       throw new TypeError(
         `${what}: a range has no property ${name}, only ${[...KNOWN].join(", ")}`,
       );
     }
-    const isBound = name !== "reverse" && name !== "limit";
-    if (isBound && value !== undefined) checkBytes(what, name, value);
   }
-  const { gt, gte, lt, lte, reverse = false, limit = Infinity } = range;
+  // As copies: the caller may change its own before they are read.
+  const boundOf = (name: "prefix" | "gt" | "gte" | "lt" | "lte") => {
+    const bound = range[name];
+    return bound === undefined ? undefined : new Uint8Array(toBytes(what, name, bound));
+  };
+  const [gt, gte, lt, lte] = (["gt", "gte", "lt", "lte"] as const).map(boundOf);
+  const { reverse = false, limit = Infinity } = range;
   if (typeof reverse !== "boolean") {
     throw new TypeError(`${what}: reverse is ${describe(reverse)}, not a boolean`);
   }
@@ -71,13 +75,13 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   if (limit < 0 || (limit !== Infinity && !Number.isInteger(limit))) {
     throw new RangeError(`${what}: limit is ${limit}, not an integer from 0 on`);
   }
-  const prefix = range.prefix === undefined ? EMPTY : new Uint8Array(range.prefix);
+  const prefix = boundOf("prefix") ?? EMPTY;
   let start: Uint8Array = prefix;
-  for (const bound of [gte && new Uint8Array(gte), gt && behind(gt)]) {
+  for (const bound of [gte, gt && behind(gt)]) {
     if (bound !== undefined && compareBytes(bound, start) > 0) start = bound;
   }
   let end = prefixUpperBound(prefix);
-  for (const bound of [lt && new Uint8Array(lt), lte && behind(lte)]) {
+  for (const bound of [lt, lte && behind(lte)]) {
     if (bound !== undefined && (end === undefined || compareBytes(bound, end) < 0)) end = bound;
   }
   return { range: { start, end, reverse }, prefix, limit };

@@ -1,10 +1,10 @@
 import type { EngineView, Entry } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import { answerBytes } from "../../runtime/turn.ts";
-import { checkKey } from "../limits.ts";
+import { keyBytes } from "../limits.ts";
 import { ENTRY_ROWS, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
 import { pagesAsync, resolveRange, rows, rowsAsync } from "./scan.ts";
-import type { ScanRange } from "../types.ts";
+import type { BytesLike, ScanRange } from "../types.ts";
 
 // A snapshot that is forgotten must not pin the engines for ever. The views do not refer to it.
 const forgotten = new FinalizationRegistry<readonly EngineView[]>(letGo);
@@ -54,14 +54,14 @@ export class Snapshot implements AsyncDisposable {
    * @throws {TypeError | RangeError} The key is not valid.
    * @throws {StoreError} `CLOSED`.
    */
-  async get(key: Uint8Array): Promise<Uint8Array | undefined> {
+  async get(key: BytesLike): Promise<Uint8Array | undefined> {
     return await answerBytes(this.getSync(key));
   }
 
   /** Returns the value that a key had, at once. Throws as {@linkcode Snapshot.get} does. */
-  getSync(key: Uint8Array): Uint8Array | undefined {
-    checkKey("Cannot get key from snapshot", key);
-    return readValue(this.#source(), key);
+  getSync(key: BytesLike): Uint8Array | undefined {
+    const bytes = keyBytes("Cannot get key from snapshot", key);
+    return readValue(this.#source(), bytes);
   }
 
   /** Yields the entries of a range as they were, in byte order or against it.

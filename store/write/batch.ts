@@ -1,5 +1,6 @@
 import { StoreError } from "../../codec/error.ts";
-import { checkKey, checkValue } from "../limits.ts";
+import { keyBytes, valueBytes } from "../limits.ts";
+import type { BytesLike } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
 /** Writes that take effect together, over both engines: all of them or none.
@@ -42,16 +43,14 @@ export class Batch {
    * @param key 1 to 1978 bytes.
    * @param value 0 bytes to 128 MiB.
    * @returns The batch.
-   * @throws {TypeError} Key or value is no `Uint8Array`.
+   * @throws {TypeError} Key or value is neither bytes nor a string.
    * @throws {RangeError} A limit is broken; the batch is as it was.
    * @throws {StoreError} `CLOSED`: the batch was committed.
    */
-  put(key: Uint8Array, value: Uint8Array): this {
+  put(key: BytesLike, value: BytesLike): this {
     const what = "Cannot put key into batch";
     this.#requireOpen(what);
-    checkKey(what, key);
-    checkValue(what, value);
-    this.#writes.add(what, key, value);
+    this.#writes.add(what, keyBytes(what, key), valueBytes(what, value));
     return this;
   }
 
@@ -61,11 +60,10 @@ export class Batch {
    * @returns The batch.
    * @throws As {@linkcode Batch.put} does.
    */
-  delete(key: Uint8Array): this {
+  delete(key: BytesLike): this {
     const what = "Cannot delete key in batch";
     this.#requireOpen(what);
-    checkKey(what, key);
-    this.#writes.add(what, key, undefined);
+    this.#writes.add(what, keyBytes(what, key), undefined);
     return this;
   }
 

@@ -1,11 +1,11 @@
 import type { Entry } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import { addU64, updateF32 } from "./counter.ts";
-import { checkKey, checkValue } from "../limits.ts";
+import { keyBytes, valueBytes } from "../limits.ts";
 import { ENTRY_ROWS, hasKey, type ReadSource, readValue } from "../read/merge.ts";
 import { RunningFunction } from "./running_function.ts";
 import { resolveRange, rows } from "../read/scan.ts";
-import type { ScanRange } from "../types.ts";
+import type { BytesLike, ScanRange } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
 /** What a function may return that must not wait: a type itself, and nothing that can be assigned to
@@ -41,15 +41,15 @@ export class Transaction {
    * @throws {TypeError | RangeError} The key is not valid.
    * @throws {StoreError} `CLOSED`: the transaction is over.
    */
-  get(key: Uint8Array): Uint8Array | undefined {
-    this.#check("Cannot get key in transaction", key);
-    return readValue(this.#source(), key);
+  get(key: BytesLike): Uint8Array | undefined {
+    const bytes = this.#keyBytes("Cannot get key in transaction", key);
+    return readValue(this.#source(), bytes);
   }
 
   /** Returns whether a key is there. Throws as {@linkcode Transaction.get} does. */
-  has(key: Uint8Array): boolean {
-    this.#check("Cannot look for key in transaction", key);
-    return hasKey(this.#source(), key);
+  has(key: BytesLike): boolean {
+    const bytes = this.#keyBytes("Cannot look for key in transaction", key);
+    return hasKey(this.#source(), bytes);
   }
 
   /** Sets the value of a key; both are copied.
@@ -58,20 +58,17 @@ export class Transaction {
    * or an update function of the transaction is running.
    * @throws {StoreError} `CLOSED`: the transaction is over.
    */
-  put(key: Uint8Array, value: Uint8Array): void {
+  put(key: BytesLike, value: BytesLike): void {
     const what = "Cannot put key in transaction";
     this.#running.requireNone(what);
-    this.#check(what, key);
-    checkValue(what, value);
-    this.#writes.add(what, key, value);
+    this.#writes.add(what, this.#keyBytes(what, key), valueBytes(what, value));
   }
 
   /** Removes a key; one that is absent is no error. Throws as {@linkcode Transaction.put} does. */
-  delete(key: Uint8Array): void {
+  delete(key: BytesLike): void {
     const what = "Cannot delete key in transaction";
     this.#running.requireNone(what);
-    this.#check(what, key);
-    this.#writes.add(what, key, undefined);
+    this.#writes.add(what, this.#keyBytes(what, key), undefined);
   }
 
   /** Yields the entries of a range, the transaction's own writes among them.
@@ -83,24 +80,26 @@ export class Transaction {
   }
 
   /** Adds to a u64 counter and returns the new value; see `HybridStore.fetchAndAddU64`. */
-  fetchAndAddU64(key: Uint8Array, delta: bigint): bigint {
+  fetchAndAddU64(key: BytesLike, delta: bigint): bigint {
     const what = "Cannot add to counter in transaction";
     this.#running.requireNone(what);
-    this.#check(what, key);
-    const { sum, bytes } = addU64(what, key, readValue(this.#source(), key), delta);
-    this.#writes.add(what, key, bytes);
+    const counter = this.#keyBytes(what, key);
+    const { sum, bytes } = addU64(what, counter, readValue(this.#source(), counter), delta);
+    this.#writes.add(what, counter, bytes);
     return sum;
   }
 
   /** Replaces an f32 and returns the new value; see `HybridStore.compareAndSwapF32`. While `update`
    * runs, the transaction takes no writes. */
-  compareAndSwapF32(key: Uint8Array, update: (current: number) => number): number {
+  compareAndSwapF32(key: BytesLike, update: (current: number) => number): number {
     const what = "Cannot update number in transaction";
     this.#running.requireNone(what);
-    this.#check(what, key);
-    const stored = readValue(this.#source(), key);
-    const { next, bytes } = this.#running.run("update", () => updateF32(what, key, stored, update));
-    this.#writes.add(what, key, bytes);
+    const number = this.#keyBytes(what, key);
+    const stored = readValue(this.#source(), number);
+    const { next, bytes } = this.#running.run("update", () => {
+      return updateF32(what, number, stored, update);
+    });
+    this.#writes.add(what, number, bytes);
     return next;
   }
 
@@ -112,9 +111,9 @@ export class Transaction {
     this.#isOver = true;
   }
 
-  #check(what: string, key: Uint8Array): void {
+  #keyBytes(what: string, key: BytesLike): Uint8Array {
     this.#requireActive(what);
-    checkKey(what, key);
+    return keyBytes(what, key);
   }
 
   #requireActive(what: string): void {

@@ -9,7 +9,7 @@ const VALUE = Uint8Array.of(1);
 const OTHER_TYPES = [
   undefined,
   null,
-  "key",
+  true,
   7,
   [1],
   new ArrayBuffer(8),
@@ -57,7 +57,7 @@ function syncKeyCalls(store: HybridStore): [string, Call][] {
 
 const TOO_LONG = new Uint8Array(MAX_KEY_BYTES + 1);
 
-test("every operation rejects a key that is no Uint8Array", async () => {
+test("every operation rejects a key that is neither bytes nor a string", async () => {
   await using store = await HybridStore.openTemp();
   for (const key of OTHER_TYPES as never[]) {
     for (const [what, call] of keyCalls(store)) {
@@ -102,7 +102,7 @@ test("every operation takes the longest key", async () => {
   assertEquals(store.getSync(key), VALUE);
 });
 
-test("HybridStore.put() rejects a value that is no Uint8Array", async () => {
+test("HybridStore.put() rejects a value that is neither bytes nor a string", async () => {
   await using store = await HybridStore.openTemp();
   for (const value of OTHER_TYPES as never[]) {
     const message = "the value is ";
@@ -145,7 +145,7 @@ test("HybridStore.getMany() rejects what is no list", async () => {
   assertEquals(await store.getMany([]), []);
 });
 
-test("HybridStore.scanPrefix() rejects a prefix that is no Uint8Array", async () => {
+test("HybridStore.scanPrefix() rejects a prefix that is neither bytes nor a string", async () => {
   await using store = await HybridStore.openTemp();
   for (const prefix of OTHER_TYPES as never[]) {
     await assertRejects(
@@ -169,7 +169,8 @@ test("scans reject ranges that are none", async () => {
     [new Uint8Array(0), "the range is a Uint8Array"],
     [bytes("Tesla"), "the range is a Uint8Array"],
     [{ from: VALUE }, "a range has no property from"],
-    [{ prefix: "Tesla" }, "prefix is a string, not a Uint8Array"],
+    [{ prefix: 7 }, "prefix is a number, not a Uint8Array or a string"],
+    [{ prefix: "\ud800" }, "prefix has half a surrogate pair"],
     [{ gt: [1] }, "gt is an Array, not a Uint8Array"],
     [{ gte: 1 }, "gte is a number, not a Uint8Array"],
     [{ lt: null }, "lt is null, not a Uint8Array"],

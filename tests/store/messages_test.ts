@@ -51,17 +51,17 @@ test("messages about keys", async () => {
   const long = new Uint8Array(1979);
   const tooLong = "the key is 1979 bytes long, more than the limit of 1978; shorten it, or put a " +
     "digest in place of its end";
-  const isText = "the key is a string, not a Uint8Array; encode it with TextEncoder";
+  const isHalf = "the key has half a surrogate pair, which UTF-8 cannot hold";
   const isDetached = "the key has a detached buffer; copy it before the buffer is transferred";
   await check([
-    [() => store.put(wrong("Tesla"), VALUE), "TypeError", `Cannot put key: ${isText}`],
-    [() => store.get(wrong("Tesla")), "TypeError", `Cannot get key: ${isText}`],
-    [() => store.batch().delete(wrong("x")), "TypeError", `Cannot delete key in batch: ${isText}`],
-    [() => store.routeOf(wrong("x")), "TypeError", `Cannot route key: ${isText}`],
+    [() => store.put("\ud800", VALUE), "TypeError", `Cannot put key: ${isHalf}`],
+    [() => store.get("a\udc00"), "TypeError", `Cannot get key: ${isHalf}`],
+    [() => store.batch().delete("\ud800"), "TypeError", `Cannot delete key in batch: ${isHalf}`],
+    [() => store.routeOf("\ud800x"), "TypeError", `Cannot route key: ${isHalf}`],
     [
       () => store.get(wrong(new ArrayBuffer(1))),
       "TypeError",
-      "Cannot get key: the key is an ArrayBuffer, not a Uint8Array",
+      "Cannot get key: the key is an ArrayBuffer, not a Uint8Array or a string",
     ],
     [() => store.put(long, VALUE), "RangeError", `Cannot put key: ${tooLong}`],
     [
@@ -84,14 +84,19 @@ test("messages about values", async () => {
   const key = appendKey(1);
   await check([
     [
-      () => store.put(key, wrong("text")),
+      () => store.put(key, wrong({ name: "Ada" })),
       "TypeError",
-      "Cannot put key: the value is a string, not a Uint8Array; encode it with TextEncoder",
+      "Cannot put key: the value is an Object, not a Uint8Array or a string",
+    ],
+    [
+      () => store.put(key, "text\ud800"),
+      "TypeError",
+      "Cannot put key: the value has half a surrogate pair, which UTF-8 cannot hold",
     ],
     [
       () => store.put(key, wrong(undefined)),
       "TypeError",
-      "Cannot put key: the value is undefined, not a Uint8Array",
+      "Cannot put key: the value is undefined, not a Uint8Array or a string",
     ],
     [
       () => store.put(key, new Uint8Array(MAX_VALUE_BYTES + 1)),
@@ -163,17 +168,17 @@ test("messages about lists, prefixes and ranges", async () => {
     [
       () => getMany(),
       "TypeError",
-      "Cannot get keys: the keys are undefined, not an array of Uint8Arrays",
+      "Cannot get keys: the keys are undefined, not an array of keys",
     ],
     [
       () => getMany(new Set()),
       "TypeError",
-      "Cannot get keys: the keys are a Set, not an array of Uint8Arrays; spread it: [...keys]",
+      "Cannot get keys: the keys are a Set, not an array of keys; spread it: [...keys]",
     ],
     [
-      () => store.scanPrefix(wrong("Tesla")),
+      () => store.scanPrefix(wrong(7)),
       "TypeError",
-      "Cannot scan prefix: the prefix is a string, not a Uint8Array; encode it with TextEncoder",
+      "Cannot scan prefix: the prefix is a number, not a Uint8Array or a string",
     ],
     // Each of these would stand for all keys.
     [

@@ -128,7 +128,7 @@ test("an operation that fails publishes the error, thrown or rejected", async ()
   }
   {
     using heard = listen("getSync");
-    assertThrows(() => store.getSync("key" as never), TypeError);
+    assertThrows(() => store.getSync(7 as never), TypeError);
     assertEquals(heard.events(), ["start", "error", "end"]);
   }
   {
