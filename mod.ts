@@ -27,9 +27,9 @@ export {
   type JournalStats,
 } from "./journal/mod.ts";
 export { Batch } from "./store/write/batch.ts";
-export { ClosedStore } from "./store/closed_store.ts";
 export { HybridStore } from "./store/hybrid_store.ts";
 export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
+export { StoreReader } from "./store/read/reader.ts";
 export { Snapshot } from "./store/read/snapshot.ts";
 export { type Synchronous, Transaction } from "./store/write/transaction.ts";
 export type {
@@ -40,6 +40,7 @@ export type {
   EngineSize,
   KVStore,
   OpenOptions,
+  PageSize,
   RepairOptions,
   RepairReport,
   ScanRange,

@@ -13,7 +13,7 @@ import { closeParts, openParts, type Parts } from "./directory/lifecycle.ts";
 import { describe, keyBytes, toBytes, valueBytes } from "./limits.ts";
 import { lookupKey } from "./memtable/memtable.ts";
 import { MemtableStack } from "./memtable/memtable_stack.ts";
-import { hasKey, KEY_ROWS, type ReadSource, readValue, viewValue } from "./read/merge.ts";
+import { KEY_ROWS, type ReadSource, viewValue } from "./read/merge.ts";
 import type { Settings } from "./options.ts";
 import { requireEmptyTarget } from "./directory/paths.ts";
 import { CachedReader } from "./read/read_cache.ts";
@@ -104,23 +104,19 @@ export class StoreCore {
     return this.#parts.ownership.isLost;
   }
 
-  get(what: string, key: BytesLike): Uint8Array | undefined {
+  /** What is there now. */
+  source(what: string): ReadSource {
     this.#requireOpen(what);
-    return readValue(this.#now, keyBytes(what, key));
+    return this.#now;
   }
 
-  has(what: string, key: BytesLike): boolean {
-    this.#requireOpen(what);
-    return hasKey(this.#now, keyBytes(what, key));
-  }
-
-  /** What is there now, for a scan that asks again for each page. */
-  source(what: string): () => ReadSource {
-    this.#requireOpen(what);
-    return () => {
-      this.#requireOpen(what);
-      return this.#now;
-    };
+  /** Returns the engine of a key, `undefined` where it has none. */
+  findRoute(key: BytesLike): EngineName | undefined {
+    try {
+      return this.routeOf("Cannot trace", key);
+    } catch {
+      return undefined;
+    }
   }
 
   put(what: string, key: BytesLike, value: BytesLike): Promise<void> {
@@ -167,6 +163,7 @@ export class StoreCore {
 
   commit(what: string, writes: WriteSet): Promise<void> {
     this.#requireIdle(what);
+    writes.resolveRanges(what, () => this.#now);
     // What has only read may do so whatever became of the journal.
     if (writes.bytes > 0) this.#writes.requireWritable(what);
     writes.isCommitted = true;
@@ -179,7 +176,7 @@ export class StoreCore {
       throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
     }
     const writes = new WriteSet(this.#parts.router);
-    const transaction = new Transaction(this.source(what), writes);
+    const transaction = new Transaction(() => this.source(what), writes);
     let result: T;
     try {
       result = this.#running.run("transact", () => body(transaction));
@@ -198,7 +195,7 @@ export class StoreCore {
   async deleteRange(what: string, scan: Scan): Promise<number> {
     this.#requireIdle(what);
     const writes = new WriteSet(this.#parts.router);
-    for (const keys of pages(this.source(what), KEY_ROWS, scan, true)) {
+    for (const keys of pages(() => this.source(what), KEY_ROWS, scan, "large")) {
       for (const key of keys) writes.add(what, key, undefined);
     }
     await this.commit(what, writes);
@@ -218,7 +215,7 @@ export class StoreCore {
   snapshot(what: string): Snapshot {
     this.#requireIdle(what);
     const { source, views } = this.#pin();
-    return new Snapshot(source, views, () => this.#requireOpen("Cannot read snapshot"));
+    return new Snapshot(source, views, (asked) => this.#requireOpen(asked));
   }
 
   /** Copies the store as it is now into another directory. */

@@ -6,33 +6,35 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import type { Entry } from "../backends/engine.ts";
 import type { EngineName } from "../codec/route.ts";
-import { answer, answerBytes } from "../runtime/turn.ts";
-import { Batch } from "./write/batch.ts";
-import { ClosedStore } from "./closed_store.ts";
+import { answer } from "../runtime/turn.ts";
 import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./directory/layout.ts";
-import { checkOptions, describe, toBytes } from "./limits.ts";
-import { ENTRY_ROWS, KEY_ROWS } from "./read/merge.ts";
-import { resolveOptions } from "./options.ts";
 import { requireOutside } from "./directory/paths.ts";
-import { allRows, pagesAsync, prefixScan, resolveRange, rows, rowsAsync } from "./read/scan.ts";
+import { checkOptions } from "./limits.ts";
+import { repairStore } from "./maintenance/repair.ts";
+import { restoreStore } from "./maintenance/restore.ts";
+import { verifyClosed } from "./maintenance/verify_closed.ts";
+import { ON_DIRECTORY, OPERATIONS, type Surface } from "./operation.ts";
+import { resolveOptions } from "./options.ts";
+import { type ReadSurface, StoreReader } from "./read/reader.ts";
+import { resolveDeletion } from "./read/scan.ts";
 import type { Snapshot } from "./read/snapshot.ts";
-import { TRACERS } from "./tracers.ts";
-import { NO_ROUTE, traced, tracedRows, tracedRowsAsync, tracedSync } from "./tracing.ts";
-import type { Synchronous, Transaction } from "./write/transaction.ts";
 import type {
   BackupOptions,
   BackupReport,
   BytesLike,
   KVStore,
   OpenOptions,
+  RepairOptions,
+  RepairReport,
   ScanRange,
   StoreStats,
   VerifyOptions,
   VerifyReport,
 } from "./types.ts";
+import { Batch } from "./write/batch.ts";
+import type { Synchronous, Transaction } from "./write/transaction.ts";
 
 /** One ordered key-value store over two engines: LMDB for what is mostly written, the runtime's own
  * SQLite for what is mostly read, and a journal in front that makes a write to both one append.
@@ -57,17 +59,25 @@ import type {
  * assertEquals((await store.scanPrefix(subjectScanPrefix("Tesla"))).length, 2);
  * ```
  */
-export class HybridStore extends ClosedStore implements KVStore {
+export class HybridStore extends StoreReader implements KVStore {
   /** The store's directory. */
   readonly path: string;
   readonly #core: StoreCore;
+  readonly #surface: Surface;
   readonly #onClosed: () => unknown;
   #closing: Promise<void> | undefined;
 
   private constructor(path: string, core: StoreCore, onClosed: () => unknown) {
-    super();
+    const surface: ReadSurface = {
+      where: "",
+      isTraced: true,
+      routeOf: (key) => core.findRoute(key),
+      source: (what) => core.source(what),
+    };
+    super(surface);
     this.path = path;
     this.#core = core;
+    this.#surface = surface;
     this.#onClosed = onClosed;
   }
 
@@ -83,7 +93,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * `ROUTES_CHANGED`; `UNSUPPORTED`; `NO_SPACE`; `IO`.
    */
   static open(path: string | URL, options: OpenOptions = {}): Promise<HybridStore> {
-    return traced(TRACERS.open, NO_ROUTE, undefined, undefined, async () => {
+    return OPERATIONS.open.promise(ON_DIRECTORY, undefined, undefined, async () => {
       const directory = resolveDirectory(path);
       const core = await StoreCore.open(directory, resolveOptions(options));
       return new HybridStore(directory, core, () => {});
@@ -95,7 +105,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws As {@linkcode HybridStore.open} does.
    */
   static openTemp(options: OpenOptions = {}): Promise<HybridStore> {
-    return traced(TRACERS.open, NO_ROUTE, undefined, undefined, async () => {
+    return OPERATIONS.open.promise(ON_DIRECTORY, undefined, undefined, async () => {
       const settings = resolveOptions(options);
       const directory = fs.mkdtempSync(join(tmpdir(), "hybridstore-"));
       const remove = () => fs.rmSync(directory, { recursive: true, force: true });
@@ -109,49 +119,105 @@ export class HybridStore extends ClosedStore implements KVStore {
     });
   }
 
-  /** Returns the value of a key, `undefined` where there is none. Costs one lookup.
+  /** Makes a store out of a backup, which stays exactly as it is: it may be on a read-only disk.
    *
-   * @throws {TypeError | RangeError} The key is not valid.
-   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
+   * The backup's files are copied next to the target first, and the store is made from that copy. So
+   * there has to be room for the backup twice, until this resolves. A kill leaves nothing but directories
+   * `<target>.unfinished-…`, which do not open.
+   *
+   * @param backup A directory that `backup` wrote, or any store that nobody has open.
+   * @param target A directory that is absent or empty, outside the backup.
+   * @throws {StoreError} `NOT_FOUND`: there is no backup; `NOT_EMPTY`; as `open` does of the backup, as
+   * `backup` does of the target.
    */
-  get(key: BytesLike): Promise<Uint8Array | undefined> {
-    return traced(TRACERS.get, this.#context, key, undefined, () => {
-      return answerBytes(this.#core.get("Cannot get key", key));
+  static restore(backup: string | URL, target: string | URL): Promise<void> {
+    return OPERATIONS.restore.promise(ON_DIRECTORY, undefined, undefined, async (what) => {
+      const from = resolveDirectory(backup, what, "backup");
+      const to = resolveDirectory(target, what, "target");
+      await restoreStore(what, from, to);
     });
   }
 
-  /** Returns the value of a key at once. Reads never wait, so this is the faster form of `get`. */
-  getSync(key: BytesLike): Uint8Array | undefined {
-    return tracedSync(TRACERS.getSync, this.#context, key, () => {
-      return this.#core.get("Cannot get key", key);
+  /** Checks a store that nobody has open, without changing a file of it and without opening an engine: the
+   * way to look at a store that may be damaged. It reads LMDB's pages as bytes, lets SQLite check itself
+   * (a copy in the temporary directory, where the database has a log), and otherwise checks what the method
+   * of an open store does. Costs a read of everything, and takes the store's lock.
+   *
+   * @param path A path or a `file:` URL.
+   * @returns What is wrong; damage is not an error of this method.
+   * @throws {TypeError} The path is not valid.
+   * @throws {StoreError} `LOCKED`; `NOT_FOUND`: there is no store; `UNSUPPORTED`, `NO_SPACE`, `IO`.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   *
+   * const path = mkdtempSync("store-");
+   * const store = await HybridStore.open(path);
+   * await store.put(new Uint8Array([1]), new Uint8Array([2]));
+   * await store.close();
+   * const { ok, keys } = await HybridStore.verify(path);
+   * assertEquals([ok, keys.btree], [true, 1]);
+   * rmSync(path, { recursive: true });
+   * ```
+   */
+  static verify(path: string | URL, options: VerifyOptions = {}): Promise<VerifyReport> {
+    return OPERATIONS.verify.promise(ON_DIRECTORY, undefined, undefined, (what) => {
+      const directory = resolveDirectory(path, what);
+      return verifyClosed(what, directory, options);
     });
   }
 
-  /** Returns whether a key is there, without copying its value. Throws as `get` does. */
-  has(key: BytesLike): Promise<boolean> {
-    return traced(TRACERS.has, this.#context, key, undefined, () => {
-      return answer(this.#core.has("Cannot look for key", key), true);
-    });
-  }
-
-  /** Returns whether a key is there, at once. Throws as `get` does. */
-  hasSync(key: BytesLike): boolean {
-    return tracedSync(TRACERS.hasSync, this.#context, key, () => {
-      return this.#core.has("Cannot look for key", key);
-    });
-  }
-
-  /** Returns the values of some keys, in their order, all as of one moment. Throws as `get` does. */
-  getMany(keys: readonly BytesLike[]): Promise<(Uint8Array | undefined)[]> {
-    return traced(TRACERS.getMany, this.#context, undefined, undefined, () => {
-      const what = "Cannot get keys";
-      if (!Array.isArray(keys)) {
-        const advice = Symbol.iterator in Object(keys) ? "; spread it: [...keys]" : "";
-        throw new TypeError(
-          `${what}: the keys are ${describe(keys)}, not an array of keys${advice}`,
-        );
-      }
-      return answer(keys.map((key: BytesLike) => this.#core.get(what, key)));
+  /** Makes a damaged store usable again: the way back from every `CORRUPT`. On a healthy store it changes
+   * nothing and says so.
+   *
+   * It never changes the damaged files. It writes a new store beside them from what is provably there,
+   * makes that durable, sets the damaged directory aside as `<path>.damaged-…`, and gives the new one its
+   * name. A kill at any moment leaves one of the two under the name, at the latest when the store is opened
+   * or repaired again. Needs room for a second store.
+   *
+   * Kept are the entries of both engines whose place in the file is sound, and on each side the records of
+   * the journal that follow, up to the first gap. Valid records behind a gap are not applied: a store
+   * promises that it shows a prefix of what was written, and later writes may rest on those that are lost.
+   * They stay in the journal of the directory that was set aside, where `JournalReader` reads them, and the
+   * report names them. The engines keep no checksums of values: bytes that changed within one are not
+   * noticed. The repaired store has an identity of its own.
+   *
+   * @param path A path or a `file:` URL.
+   * @param options `routes`: those of the store, where its manifest is lost and they were not the default
+   * ones.
+   * @returns What was wrong, what was kept, and what is known to be lost.
+   * @throws {TypeError} The path or the routes are not valid.
+   * @throws {StoreError} `LOCKED`; `NOT_FOUND`; `CORRUPT`: nothing is left of one store, restore a backup;
+   * `ROUTES_CHANGED`: the keys contradict the routes; `UNSUPPORTED`: another version wrote it; `NO_SPACE`,
+   * `IO`. The damaged store is then as it was.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   *
+   * const path = mkdtempSync("store-");
+   * const store = await HybridStore.open(path);
+   * await store.put(new Uint8Array([1]), new Uint8Array([2]));
+   * await store.close();
+   * rmSync(`${path}/manifest.json`);
+   *
+   * const { ok, kept, setAside } = await HybridStore.repair(path);
+   * assertEquals([ok, kept.btree], [true, 1]);
+   * const repaired = await HybridStore.open(path);
+   * assertEquals(repaired.getSync(new Uint8Array([1])), new Uint8Array([2]));
+   * await repaired.close();
+   * for (const directory of [path, setAside!]) rmSync(directory, { recursive: true });
+   * ```
+   */
+  static repair(path: string | URL, options: RepairOptions = {}): Promise<RepairReport> {
+    return OPERATIONS.repair.promise(ON_DIRECTORY, undefined, undefined, (what) => {
+      const directory = resolveDirectory(path, what);
+      return repairStore(what, directory, options);
     });
   }
 
@@ -163,15 +229,15 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `NO_SPACE`, `IO`, `POISONED`, `CLOSED`.
    */
   put(key: BytesLike, value: BytesLike): Promise<void> {
-    return traced(TRACERS.put, this.#context, key, value, () => {
-      return this.#core.put("Cannot put key", key, value);
+    return OPERATIONS.put.promise(this.#surface, key, value, (what) => {
+      return this.#core.put(what, key, value);
     });
   }
 
   /** Removes a key; one that is absent is no error. Resolves and throws as `put` does. */
   delete(key: BytesLike): Promise<void> {
-    return traced(TRACERS.delete, this.#context, key, undefined, () => {
-      return this.#core.delete("Cannot delete key", key);
+    return OPERATIONS.delete.promise(this.#surface, key, undefined, (what) => {
+      return this.#core.delete(what, key);
     });
   }
 
@@ -180,9 +246,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `CLOSED`.
    */
   batch(): Batch {
-    const what = "Cannot commit batch";
     return new Batch(this.#core.newWriteSet("Cannot begin batch"), (writes) => {
-      return traced(TRACERS.batch, this.#context, undefined, undefined, () => {
+      return OPERATIONS.batch.promise(this.#surface, undefined, undefined, (what) => {
         return this.#core.commit(what, writes);
       });
     });
@@ -220,10 +285,10 @@ export class HybridStore extends ClosedStore implements KVStore {
    * ```
    */
   transact<T>(body: (transaction: Transaction) => Synchronous<T>): Promise<T> {
-    return traced(TRACERS.transact, this.#context, undefined, undefined, () => {
+    return OPERATIONS.transact.promise(this.#surface, undefined, undefined, (what) => {
       // Of what is not a promise, the two types are one.
       const checked = body as (transaction: Transaction) => T;
-      return this.#core.transact("Cannot run transaction", checked);
+      return this.#core.transact(what, checked);
     });
   }
 
@@ -236,8 +301,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long; as `put` does.
    */
   fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
-    return traced(TRACERS.fetchAndAddU64, this.#context, key, undefined, () => {
-      return this.#core.fetchAndAddU64("Cannot add to counter", key, delta);
+    return OPERATIONS.fetchAndAddU64.promise(this.#surface, key, undefined, (what) => {
+      return this.#core.fetchAndAddU64(what, key, delta);
     });
   }
 
@@ -251,69 +316,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 4 bytes long; as `put` does.
    */
   compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
-    return traced(TRACERS.compareAndSwapF32, this.#context, key, undefined, () => {
-      return this.#core.compareAndSwapF32("Cannot update number", key, update);
-    });
-  }
-
-  /** Yields the entries of a range, over both engines, in byte order or against it.
-   *
-   * Reads in pages of up to 2048 rows, which end with the row that reaches 4 MiB, so that memory stays
-   * constant whatever the values are, and the event loop gets its turns; the first page is small. Each
-   * page shows one moment, and never half a batch; between pages, writes may be seen. For one moment
-   * over all of it, scan a `snapshot()`.
-   *
-   * @throws {TypeError | RangeError} The range is not valid.
-   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
-   */
-  scan(range?: ScanRange): AsyncIterableIterator<Entry> {
-    const what = "Cannot scan";
-    return tracedRowsAsync(TRACERS.scan, () => {
-      return rowsAsync(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
-    });
-  }
-
-  /** Yields the entries of a range without letting the event loop turn; else as `scan`. */
-  scanSync(range?: ScanRange): IterableIterator<Entry> {
-    const what = "Cannot scan";
-    return tracedRows(TRACERS.scanSync, () => {
-      return rows(this.#core.source(what), ENTRY_ROWS, resolveRange(what, range));
-    });
-  }
-
-  /** Yields the keys of a range, without reading their values; else as `scan`. */
-  keys(range?: ScanRange): AsyncIterableIterator<Uint8Array> {
-    const what = "Cannot scan keys";
-    return tracedRowsAsync(TRACERS.keys, () => {
-      return rowsAsync(this.#core.source(what), KEY_ROWS, resolveRange(what, range));
-    });
-  }
-
-  /** Returns all entries whose key begins with a prefix, over both engines, as of one moment. The empty
-   * prefix matches every key. Costs memory for all of them, and the event loop waits; `scan` does not.
-   *
-   * @throws {TypeError} The prefix is neither bytes nor a string, or its buffer is detached.
-   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
-   */
-  scanPrefix(prefix: BytesLike): Promise<Entry[]> {
-    return traced(TRACERS.scanPrefix, NO_ROUTE, prefix, undefined, () => {
-      const what = "Cannot scan prefix";
-      const bytes = toBytes(what, "the prefix", prefix);
-      const source = this.#core.source(what);
-      return answer(allRows(source, ENTRY_ROWS, prefixScan(bytes)));
-    });
-  }
-
-  /** Counts the keys of a range. Costs a walk over all of them, in pages, as `keys` does. */
-  count(range?: ScanRange): Promise<number> {
-    return traced(TRACERS.count, this.#context, undefined, undefined, async () => {
-      const what = "Cannot count keys";
-      const scan = resolveRange(what, range);
-      let count = 0;
-      for await (const page of pagesAsync(this.#core.source(what), KEY_ROWS, scan, true)) {
-        count += page.length;
-      }
-      return count;
+    return OPERATIONS.compareAndSwapF32.promise(this.#surface, key, undefined, (what) => {
+      return this.#core.compareAndSwapF32(what, key, update);
     });
   }
 
@@ -329,15 +333,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} As `put` does.
    */
   deleteRange(range: ScanRange): Promise<number> {
-    return traced(TRACERS.deleteRange, this.#context, undefined, undefined, () => {
-      const what = "Cannot delete range";
-      // What went missing must not delete every key.
-      for (const [name, value] of Object.entries(range ?? { range })) {
-        if (value === undefined) {
-          throw new TypeError(`${what}: ${name} is undefined; {} stands for all keys`);
-        }
-      }
-      return this.#core.deleteRange(what, resolveRange(what, range));
+    return OPERATIONS.deleteRange.promise(this.#surface, undefined, undefined, (what) => {
+      return this.#core.deleteRange(what, resolveDeletion(what, range));
     });
   }
 
@@ -347,8 +344,15 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `TOO_MANY_SNAPSHOTS`: dispose of those that are done with; `CLOSED`, `IO`.
    */
   snapshot(): Promise<Snapshot> {
-    return traced(TRACERS.snapshot, this.#context, undefined, undefined, () => {
-      return answer(this.#core.snapshot("Cannot take snapshot"));
+    return OPERATIONS.snapshot.promise(this.#surface, undefined, undefined, (what) => {
+      return answer(this.#core.snapshot(what));
+    });
+  }
+
+  /** Returns the store as it is now, at once. Throws as `snapshot` does. */
+  snapshotSync(): Snapshot {
+    return OPERATIONS.snapshotSync.sync(this.#surface, undefined, (what) => {
+      return this.#core.snapshot(what);
     });
   }
 
@@ -363,8 +367,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
    */
   flush(): Promise<void> {
-    return traced(TRACERS.flush, this.#context, undefined, undefined, () => {
-      return this.#core.flush("Cannot flush");
+    return OPERATIONS.flush.promise(this.#surface, undefined, undefined, (what) => {
+      return this.#core.flush(what);
     });
   }
 
@@ -375,8 +379,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * `POISONED`, `CLOSED`.
    */
   checkpoint(): Promise<void> {
-    return traced(TRACERS.checkpoint, this.#context, undefined, undefined, () => {
-      return this.#core.checkpoint("Cannot checkpoint");
+    return OPERATIONS.checkpoint.promise(this.#surface, undefined, undefined, (what) => {
+      return this.#core.checkpoint(what);
     });
   }
 
@@ -407,8 +411,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * ```
    */
   backup(target: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
-    return traced(TRACERS.backup, NO_ROUTE, undefined, undefined, () => {
-      const what = "Cannot back up store";
+    return OPERATIONS.backup.promise(ON_DIRECTORY, undefined, undefined, (what) => {
       checkOptions(what, options);
       const directory = resolveDirectory(target, what, "target");
       requireOutside(what, this.path, directory);
@@ -428,8 +431,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `POISONED`: a file of the store was removed, moved or replaced; `CLOSED`.
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return traced(TRACERS.verify, NO_ROUTE, undefined, undefined, () => {
-      const what = "Cannot verify store";
+    return OPERATIONS.verify.promise(ON_DIRECTORY, undefined, undefined, (what) => {
       checkOptions(what, options);
       return this.#core.verify(what, options);
     });
@@ -440,8 +442,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `CLOSED`.
    */
   stats(): StoreStats {
-    return tracedSync(TRACERS.stats, NO_ROUTE, undefined, () => {
-      return this.#core.stats("Cannot read statistics");
+    return OPERATIONS.stats.sync(this.#surface, undefined, (what) => {
+      return this.#core.stats(what);
     });
   }
 
@@ -452,8 +454,8 @@ export class HybridStore extends ClosedStore implements KVStore {
    * @throws {StoreError} `CLOSED`.
    */
   routeOf(key: BytesLike): EngineName {
-    return tracedSync(TRACERS.routeOf, this.#context, key, () => {
-      return this.#core.routeOf("Cannot route key", key);
+    return OPERATIONS.routeOf.sync(this.#surface, key, (what) => {
+      return this.#core.routeOf(what, key);
     });
   }
 
@@ -464,7 +466,7 @@ export class HybridStore extends ClosedStore implements KVStore {
    * this store's.
    */
   close(): Promise<void> {
-    return this.#closing ??= traced(TRACERS.close, this.#context, undefined, undefined, () => {
+    return this.#closing ??= OPERATIONS.close.promise(this.#surface, undefined, undefined, () => {
       return this.#core.close().finally(this.#onClosed);
     });
   }
@@ -473,12 +475,4 @@ export class HybridStore extends ClosedStore implements KVStore {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-
-  readonly #context = (key: BytesLike): EngineName | undefined => {
-    try {
-      return this.#core.routeOf("Cannot trace", key);
-    } catch {
-      return undefined;
-    }
-  };
 }

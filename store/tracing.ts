@@ -6,7 +6,6 @@
 
 import * as diagnostics from "node:diagnostics_channel";
 import type { EngineName } from "../codec/route.ts";
-import type { BytesLike } from "./types.ts";
 
 /** What an operation tells its subscribers. */
 export interface TraceContext {
@@ -53,103 +52,5 @@ export class Tracer {
       // Whoever iterates has met the error.
     });
     return { end: resolve, fail: reject };
-  }
-}
-
-/** Finds the engine of a key, `undefined` where the key is not valid. */
-export type RouteOf = (key: BytesLike) => EngineName | undefined;
-
-/** For what concerns no single key. */
-export const NO_ROUTE: RouteOf = () => undefined;
-
-function contextOf(routeOf: RouteOf, key?: BytesLike, value?: BytesLike): TraceContext {
-  const engine = key && routeOf(key);
-  return {
-    ...(key && { keyLength: lengthOf(key) }),
-    ...(value && { valueLength: lengthOf(value) }),
-    ...(engine && { engine }),
-  };
-}
-
-function lengthOf(bytes: BytesLike): number {
-  return typeof bytes === "string" ? new TextEncoder().encode(bytes).length : bytes.length;
-}
-
-/** Runs an asynchronous operation, traced where anyone listens. What it throws becomes a rejection. */
-export function traced<T>(
-  tracer: Tracer,
-  routeOf: RouteOf,
-  key: BytesLike | undefined,
-  value: BytesLike | undefined,
-  operation: () => Promise<T>,
-): Promise<T> {
-  try {
-    if (!tracer.isActive) return operation();
-    return tracer.promise(contextOf(routeOf, key, value), operation);
-  } catch (error) {
-    return Promise.reject(error);
-  }
-}
-
-/** Runs a synchronous operation, traced where anyone listens. */
-export function tracedSync<T>(
-  tracer: Tracer,
-  routeOf: RouteOf,
-  key: BytesLike | undefined,
-  operation: () => T,
-): T {
-  if (!tracer.isActive) return operation();
-  return tracer.sync(contextOf(routeOf, key), operation);
-}
-
-/** Prepares a scan, traced where anyone listens, from its first row to the end of the iteration: one that
- * is never iterated has no course. Where it cannot be prepared, that is published.
- */
-export function tracedRows<Row>(
-  tracer: Tracer,
-  prepare: () => Generator<Row, undefined>,
-): Generator<Row, undefined> {
-  if (!tracer.isActive) return prepare();
-  const rows = prepared(tracer, prepare);
-  return (function* () {
-    const { end, fail } = tracer.iteration();
-    try {
-      return yield* rows;
-    } catch (error) {
-      fail(error);
-      throw error;
-    } finally {
-      end();
-    }
-  })();
-}
-
-/** Prepares an asynchronous scan, traced as {@linkcode tracedRows} does. */
-export function tracedRowsAsync<Row>(
-  tracer: Tracer,
-  prepare: () => AsyncGenerator<Row, undefined>,
-): AsyncGenerator<Row, undefined> {
-  if (!tracer.isActive) return prepare();
-  const rows = prepared(tracer, prepare);
-  return (async function* () {
-    const { end, fail } = tracer.iteration();
-    try {
-      return yield* rows;
-    } catch (error) {
-      fail(error);
-      throw error;
-    } finally {
-      end();
-    }
-  })();
-}
-
-function prepared<T>(tracer: Tracer, prepare: () => T): T {
-  try {
-    return prepare();
-  } catch (error) {
-    return tracer.sync({}, () => {
-      throw error;
-    });
   }
 }

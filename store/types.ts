@@ -57,6 +57,17 @@ export interface ScanRange {
   reverse?: boolean;
   /** The most rows that are read; `Infinity` by default. */
   limit?: number;
+  /** Ends the scan: the next page is not read, and what iterates it gets the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** How large the pages of `scanPages` are. A page ends with the row that reaches one of the two, so that it has
+ * at least one row, however large that is. */
+export interface PageSize {
+  /** The most rows of a page, from 1 on; 2048 by default. */
+  rows?: number;
+  /** Bytes of keys and values at which a page ends, from 1 on; 4 MiB by default. */
+  bytes?: number;
 }
 
 /** How large one side of a store is. */

@@ -157,7 +157,7 @@ async function copyEntries(
     await Promise.all([engines.append.apply(append, at), engines.btree.apply(btree, at)]);
   };
   // Value by value: a page of them can be larger than memory.
-  for await (const page of pagesAsync(() => source, KEY_ROWS, ALL_KEYS, true)) {
+  for await (const page of pagesAsync(() => source, KEY_ROWS, ALL_KEYS, "large")) {
     for (const key of page) {
       const value = readValue(source, key)!;
       const side = source.router.routeOf(key);

@@ -7,9 +7,9 @@ import type { KeyRange } from "../../backends/engine.ts";
 import { compareBytes } from "../../codec/bytes.ts";
 import { prefixUpperBound } from "../../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
-import { describe, toBytes } from "../limits.ts";
+import { checkOptions, describe, toBytes } from "../limits.ts";
 import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
-import type { ScanRange } from "../types.ts";
+import type { PageSize, ScanRange } from "../types.ts";
 
 /** Rows of a page: of the first one, which is often all that is wanted, of the second, of the largest. */
 const FIRST_PAGE_ROWS = 4;
@@ -24,12 +24,17 @@ const PAGE_BYTES = 4 * 1024 * 1024;
  * has to read them one by one. */
 const PAGE_BYTES_AIM = PAGE_BYTES / 4;
 
-/** A checked scan: a half-open range, what its keys begin with, and how many rows are wanted. */
+/** A checked scan: a half-open range, what its keys begin with, how many rows are wanted, and what ends it. */
 export interface Scan {
   readonly range: KeyRange;
   readonly prefix: Uint8Array;
   readonly limit: number;
+  readonly signal?: AbortSignal;
 }
+
+/** How a scan is cut into pages: small ones first, as the rest may not be wanted; large ones, as all of it is;
+ * or as the caller says. */
+export type Paging = "small first" | "large" | Required<PageSize>;
 
 const EMPTY = new Uint8Array(0);
 const KNOWN: ReadonlySet<string> = new Set([
@@ -40,6 +45,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "lte",
   "reverse",
   "limit",
+  "signal",
 ]);
 
 /** Checks the bounds of a scan, copies them, and intersects them into one range.
@@ -65,7 +71,7 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
     return bound === undefined ? undefined : new Uint8Array(toBytes(what, name, bound));
   };
   const [gt, gte, lt, lte] = (["gt", "gte", "lt", "lte"] as const).map(boundOf);
-  const { reverse = false, limit = Infinity } = range;
+  const { reverse = false, limit = Infinity, signal } = range;
   if (typeof reverse !== "boolean") {
     throw new TypeError(`${what}: reverse is ${describe(reverse)}, not a boolean`);
   }
@@ -74,6 +80,9 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   }
   if (limit < 0 || (limit !== Infinity && !Number.isInteger(limit))) {
     throw new RangeError(`${what}: limit is ${limit}, not an integer from 0 on`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`${what}: signal is ${describe(signal)}, not an AbortSignal`);
   }
   const prefix = boundOf("prefix") ?? EMPTY;
   let start: Uint8Array = prefix;
@@ -84,7 +93,36 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   for (const bound of [lt, lte && behind(lte)]) {
     if (bound !== undefined && (end === undefined || compareBytes(bound, end) < 0)) end = bound;
   }
-  return { range: { start, end, reverse }, prefix, limit };
+  return { range: { start, end, reverse }, prefix, limit, ...(signal && { signal }) };
+}
+
+/** Checks the range of keys that are to be deleted, as {@linkcode resolveRange} does. What went missing must not
+ * delete every key.
+ *
+ * @throws {TypeError} It is missing, or a property of it is `undefined`.
+ */
+export function resolveDeletion(what: string, range: ScanRange): Scan {
+  for (const [name, value] of Object.entries(range ?? { range })) {
+    if (value === undefined) {
+      throw new TypeError(`${what}: ${name} is undefined; {} stands for all keys`);
+    }
+  }
+  return resolveRange(what, range);
+}
+
+/** Checks the size of pages, and fills in what is left out.
+ *
+ * @throws {TypeError | RangeError} It is not an object, or a part is not an integer from 1 on.
+ */
+export function resolvePageSize(what: string, size: PageSize = {}): Required<PageSize> {
+  checkOptions(what, size);
+  const { rows = PAGE_ROWS_MAX, bytes = PAGE_BYTES } = size;
+  for (const [name, value] of Object.entries({ rows, bytes })) {
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(`${what}: ${name} is ${value}, not an integer from 1 on`);
+    }
+  }
+  return { rows, bytes };
 }
 
 /** Returns the scan of all keys that begin with a prefix. */
@@ -102,20 +140,22 @@ function behind(key: Uint8Array): Uint8Array {
 
 /** Yields the pages of a scan. Each shows one moment; what the source is, is asked anew for each.
  *
- * @param isEager Whether all rows are wanted. Where they may not be, the first page is a small one.
+ * @throws The reason of the scan's signal, once it is aborted.
  */
 export function* pages<Row>(
   source: () => ReadSource,
   kind: RowKind<Row>,
-  { range, prefix, limit }: Scan,
-  isEager: boolean,
+  { range, prefix, limit, signal }: Scan,
+  paging: Paging,
 ): Generator<Row[]> {
-  const isWhole = isEager || limit <= PAGE_ROWS;
-  let pageRows = isWhole ? PAGE_ROWS : FIRST_PAGE_ROWS;
-  let pageBytes = isWhole ? PAGE_BYTES : FIRST_PAGE_BYTES;
+  const fixed = typeof paging === "object" ? paging : undefined;
+  const isLarge = paging === "large" || limit <= PAGE_ROWS;
+  let pageRows = fixed?.rows ?? (isLarge ? PAGE_ROWS : FIRST_PAGE_ROWS);
+  let pageBytes = fixed?.bytes ?? (isLarge ? PAGE_BYTES : FIRST_PAGE_BYTES);
   let left = limit;
   let rest = range;
   while (left > 0) {
+    signal?.throwIfAborted();
     const wanted = Math.min(pageRows, left);
     const rows = readPage(source(), kind, rest, prefix, wanted, pageBytes);
     if (isLast(kind, rows, wanted, pageBytes)) {
@@ -125,8 +165,10 @@ export function* pages<Row>(
     left -= rows.length;
     // Before the page goes out: its rows belong to the caller then, who may write over them.
     rest = rangeBehind(rest, kind.key(rows.at(-1)!).slice());
-    pageRows = nextPageRows(kind, rows);
-    pageBytes = PAGE_BYTES;
+    if (fixed === undefined) {
+      pageRows = nextPageRows(kind, rows);
+      pageBytes = PAGE_BYTES;
+    }
     yield rows;
   }
 }
@@ -140,7 +182,7 @@ function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
 /** Returns the rows of a scan. */
 export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan: Scan): Row[] {
   let all: Row[] | undefined;
-  for (const page of pages(source, kind, scan, true)) {
+  for (const page of pages(source, kind, scan, "large")) {
     if (all === undefined) all = page;
     else for (const row of page) all.push(row);
   }
@@ -155,7 +197,7 @@ export function* rows<Row>(
   kind: RowKind<Row>,
   scan: Scan,
 ): Generator<Row, undefined> {
-  for (const page of pages(source, kind, scan, false)) {
+  for (const page of pages(source, kind, scan, "small first")) {
     for (const row of page) yield row;
   }
   return undefined;
@@ -167,7 +209,7 @@ export async function* rowsAsync<Row>(
   kind: RowKind<Row>,
   scan: Scan,
 ): AsyncGenerator<Row, undefined> {
-  for await (const page of pagesAsync(source, kind, scan, false)) {
+  for await (const page of pagesAsync(source, kind, scan, "small first")) {
     for (const row of page) yield row;
   }
   return undefined;
@@ -178,14 +220,14 @@ export async function* pagesAsync<Row>(
   source: () => ReadSource,
   kind: RowKind<Row>,
   scan: Scan,
-  isEager: boolean,
-): AsyncGenerator<Row[]> {
-  const found = pages(source, kind, scan, isEager);
+  paging: Paging,
+): AsyncGenerator<Row[], undefined> {
+  const found = pages(source, kind, scan, paging);
   for (;;) {
     // Before a page rather than behind it: many a scan is left in its first one.
     if (isTurnOver()) await nextTurn();
     const { done, value } = found.next();
-    if (done) return;
+    if (done) return undefined;
     yield value;
   }
 }

@@ -1,6 +1,7 @@
 import { StoreError } from "../../codec/error.ts";
 import { keyBytes, valueBytes } from "../limits.ts";
-import type { BytesLike } from "../types.ts";
+import { resolveDeletion } from "../read/scan.ts";
+import type { BytesLike, ScanRange } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
 /** Writes that take effect together, over both engines: all of them or none.
@@ -33,7 +34,7 @@ export class Batch {
     this.#commit = commit;
   }
 
-  /** The number of keys that the batch writes. */
+  /** The number of keys that the batch writes; those of its ranges are not counted yet. */
   get size(): number {
     return this.#writes.memtable.size;
   }
@@ -64,6 +65,26 @@ export class Batch {
     const what = "Cannot delete key in batch";
     this.#requireOpen(what);
     this.#writes.add(what, keyBytes(what, key), undefined);
+    return this;
+  }
+
+  /** Adds the deletion of a range: of what the batch has put into it so far, and of what the store has in it
+   * when the batch is committed. Costs a read of those keys then, and memory for them.
+   *
+   * @param range The keys; `{}` stands for all of them.
+   * @returns The batch.
+   * @throws {TypeError} The range is missing, or a bound in it is `undefined`.
+   * @throws {RangeError} The range is not valid, or has a limit.
+   * @throws {StoreError} `CLOSED`: the batch was committed.
+   */
+  deleteRange(range: Omit<ScanRange, "limit">): this {
+    const what = "Cannot delete range in batch";
+    this.#requireOpen(what);
+    const scan = resolveDeletion(what, range);
+    if (scan.limit !== Infinity) {
+      throw new RangeError(`${what}: it has a limit; which keys come first is not known yet`);
+    }
+    this.#writes.addRange(what, scan);
     return this;
   }
 

@@ -2,9 +2,10 @@ import type { Entry } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { keyBytes, valueBytes } from "../limits.ts";
-import { ENTRY_ROWS, hasKey, type ReadSource, readValue } from "../read/merge.ts";
+import { ENTRY_ROWS, hasKey, KEY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
+import { readMany } from "../read/reader.ts";
 import { RunningFunction } from "./running_function.ts";
-import { resolveRange, rows } from "../read/scan.ts";
+import { allRows, pages, resolveDeletion, resolveRange, rows } from "../read/scan.ts";
 import type { BytesLike, ScanRange } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
@@ -77,6 +78,41 @@ export class Transaction {
    */
   scan(range?: ScanRange): IterableIterator<Entry> {
     return rows(this.#source, ENTRY_ROWS, resolveRange("Cannot scan in transaction", range));
+  }
+
+  /** Yields the keys of a range, without reading their values; else as `scan`. */
+  keys(range?: ScanRange): IterableIterator<Uint8Array> {
+    return rows(this.#source, KEY_ROWS, resolveRange("Cannot scan keys in transaction", range));
+  }
+
+  /** Counts the keys of a range. Costs a walk over all of them. */
+  count(range?: ScanRange): number {
+    const scan = resolveRange("Cannot count keys in transaction", range);
+    let count = 0;
+    for (const keys of pages(this.#source, KEY_ROWS, scan, "large")) count += keys.length;
+    return count;
+  }
+
+  /** Returns the values of some keys, in their order. Throws as {@linkcode Transaction.get} does. */
+  getMany(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
+    return readMany("Cannot get keys in transaction", this.#source(), keys);
+  }
+
+  /** Deletes the keys of a range, the transaction's own among them.
+   *
+   * @param range The keys; `{}` stands for all of them.
+   * @returns How many there were.
+   * @throws {TypeError} The range is missing, or a bound in it is `undefined`.
+   * @throws {RangeError} The range is not valid; or as {@linkcode Transaction.put} does, with nothing deleted
+   * that was not before.
+   */
+  deleteRange(range: ScanRange): number {
+    const what = "Cannot delete range in transaction";
+    this.#running.requireNone(what);
+    this.#requireActive(what);
+    const found = allRows(this.#source, KEY_ROWS, resolveDeletion(what, range));
+    this.#writes.deleteAll(what, found);
+    return found.length;
   }
 
   /** Adds to a u64 counter and returns the new value; see `HybridStore.fetchAndAddU64`. */

@@ -6,6 +6,7 @@ import { assertionKey, type Durability, mvKey, StoreError } from "../../mod.ts";
 import type { StoreCore } from "../../store/core.ts";
 import { ENTRY_ROWS } from "../../store/read/merge.ts";
 import { pages } from "../../store/read/scan.ts";
+import { valueOf } from "../store/_fakes.ts";
 
 /** The contents of a store: keys and values as text, a character for each byte. */
 export type State = ReadonlyMap<string, string>;
@@ -45,7 +46,7 @@ function textOf(bytes: Uint8Array): string {
 /** Returns everything that a store shows. */
 export function stateOf(core: StoreCore): State {
   const state = new Map<string, string>();
-  for (const page of pages(core.source("Cannot scan"), ENTRY_ROWS, ALL, true)) {
+  for (const page of pages(() => core.source("Cannot scan"), ENTRY_ROWS, ALL, "large")) {
     for (const { key, value } of page) state.set(textOf(key), textOf(value));
   }
   return state;
@@ -181,7 +182,7 @@ export class History {
     const answer = this.attempt(call);
     // Reads see a write from the call on.
     operation.values = numbers.map((number) => {
-      const value = core.get("get", keyOf(number));
+      const value = valueOf(core, keyOf(number));
       return value && textOf(value);
     });
     const result = await answer;

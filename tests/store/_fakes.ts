@@ -4,6 +4,7 @@ import { type OpenOptions, Router, type StoreError } from "../../mod.ts";
 import { openWriter } from "../../journal/journal.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
 import { StoreCore } from "../../store/core.ts";
+import { readValue } from "../../store/read/merge.ts";
 import { resolveOptions } from "../../store/options.ts";
 import { FaultyFileSystem, systemError } from "../journal/_faulty_file_system.ts";
 
@@ -72,6 +73,11 @@ export async function openFake(
     engines: { append, btree },
   }, settings);
   return { core, append, btree, files, journal, releases };
+}
+
+/** Reads a key as a store does. */
+export function valueOf(core: StoreCore, key: Uint8Array): Uint8Array | undefined {
+  return readValue(core.source("Cannot get key"), key);
 }
 
 /** Lets every write to, or sync of, a segment fail with an error of the system's. */

@@ -2,7 +2,7 @@
 
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { failSegments, openFake, repair } from "./_fakes.ts";
+import { failSegments, openFake, repair, valueOf } from "./_fakes.ts";
 import { appendKey, bytes } from "./_support.ts";
 
 const WHAT = "Cannot do";
@@ -31,7 +31,7 @@ await report("transaction", () => void core.transact(WHAT, (tx) => tx.put(key, V
 await report("awaited put", () => core.put(WHAT, key, VALUE).catch(() => {}));
 repair(files);
 await report("wrong argument", () => {
-  void (async () => await core.put(WHAT, "key" as never, VALUE))();
+  void (async () => await core.put(WHAT, 7 as never, VALUE))();
 });
 append.before = () => {
   throw new Error("injected");
@@ -50,7 +50,7 @@ await report("put when poisoned", () => {
   void (async () => await core.put(WHAT, key, VALUE))();
 });
 await report("reads when poisoned", () => {
-  core.get(WHAT, key);
+  valueOf(core, key);
   core.snapshot(WHAT);
 });
 process.exit();

@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { StoreError } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
-import { failSegments, type FakeStore, openFake } from "./_fakes.ts";
+import { failSegments, type FakeStore, openFake, valueOf } from "./_fakes.ts";
 import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
 
 const WHAT = "Cannot do";
@@ -79,7 +79,7 @@ test("writes are refused when the engines take nothing and memory is full", asyn
   const { memtable } = core.stats(WHAT);
   assertEquals([memtable.keys, memtable.bytes >= 4000], [written, true]);
   assertLessOrEqual(memtable.bytes, 5000);
-  assertEquals(core.get(WHAT, appendKey(written - 1)), bytes("value"));
+  assertEquals(valueOf(core, appendKey(written - 1)), bytes("value"));
 
   append.before = () => {};
   await core.checkpoint(WHAT);
@@ -184,7 +184,7 @@ test("many memtables are applied a few at a time, oldest first", async () => {
     // The last one only confirms.
     if (position > positions.at(-1)!) positions.push(position);
     // Newer memtables still hide what is being applied.
-    assertEquals(core.get(WHAT, appendKey(1)), bytes("99"));
+    assertEquals(valueOf(core, appendKey(1)), bytes("99"));
   };
   await core.checkpoint(WHAT);
   // Those of about 200 bytes each that are no more than a full one together.
@@ -193,7 +193,7 @@ test("many memtables are applied a few at a time, oldest first", async () => {
   assertGreater(Math.min(...taken), 0);
   assertLessOrEqual(taken.length, 20);
   assertEquals([append.stats().keys, btree.stats().keys], [51, 50]);
-  assertEquals(core.get(WHAT, appendKey(1)), bytes("99"));
+  assertEquals(valueOf(core, appendKey(1)), bytes("99"));
   await core.close();
 });
 

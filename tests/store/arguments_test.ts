@@ -37,7 +37,7 @@ function keyCalls(store: HybridStore): [string, Call][] {
       "Cannot update number in",
       (key) => store.transact((tx) => tx.compareAndSwapF32(key, () => 1)),
     ],
-    ["Cannot get key from snapshot", async (key) => {
+    ["Cannot get key in snapshot", async (key) => {
       await using snapshot = await store.snapshot();
       return await snapshot.get(key);
     }],
@@ -182,8 +182,8 @@ test("scans reject ranges that are none", async () => {
     assertThrows(() => store.scan(range), TypeError, `Cannot scan: ${message}`);
     assertThrows(() => store.scanSync(range), TypeError, `Cannot scan: ${message}`);
     assertThrows(() => store.keys(range), TypeError, `Cannot scan keys: ${message}`);
-    assertThrows(() => snapshot.scan(range), TypeError, `Cannot scan snapshot: ${message}`);
-    assertThrows(() => snapshot.scanSync(range), TypeError, `Cannot scan snapshot: ${message}`);
+    assertThrows(() => snapshot.scan(range), TypeError, `Cannot scan in snapshot: ${message}`);
+    assertThrows(() => snapshot.scanSync(range), TypeError, `Cannot scan in snapshot: ${message}`);
     await assertRejects(() => store.count(range), TypeError, `Cannot count keys: ${message}`);
     await assertRejects(() => snapshot.count(range), TypeError, message);
     await assertRejects(() => store.deleteRange(range), TypeError, message);

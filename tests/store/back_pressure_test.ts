@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { HybridStore } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
-import { openFake } from "./_fakes.ts";
+import { openFake, valueOf } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 const WHAT = "Cannot do";
@@ -77,7 +77,7 @@ for (const limit of ["bytes", "memtables"] as const) {
     assertGreater(before, limit === "bytes" ? 30 : 6);
     assertLess(before, limit === "bytes" ? 60 : 12);
     // The write that waits can be read all the same.
-    assertEquals(core.get(WHAT, appendKey(before))?.length, 100);
+    assertEquals(valueOf(core, appendKey(before))?.length, 100);
     assertEquals(core.stats(WHAT).memtable.keys, before + 1);
     gate.resolve();
     await writing;

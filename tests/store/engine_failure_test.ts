@@ -4,7 +4,7 @@ import { assertEquals, assertGreater, assertRejects, assertStrictEquals } from "
 import { StoreError } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { all } from "../conformance/_kit.ts";
-import { type FakeStore, FlakyEngine, openFake } from "./_fakes.ts";
+import { type FakeStore, FlakyEngine, openFake, valueOf } from "./_fakes.ts";
 import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
 
 const WHAT = "Cannot do";
@@ -57,17 +57,17 @@ for (const side of ["append", "btree"] as const) {
       };
       await assertCode(writeOn, "IO", "memory is full", "the disk is broken");
       assertGreater(written, 21);
-      assertEquals(core.get(WHAT, btreeKey(20)), bytes("20"));
-      assertEquals(core.get(WHAT, appendKey(written - 1)), bytes("more"));
+      assertEquals(valueOf(core, btreeKey(20)), bytes("20"));
+      assertEquals(valueOf(core, appendKey(written - 1)), bytes("more"));
       const engines = { append: await copyOf(append), btree: await copyOf(btree) };
       assertStrictEquals(await failureOf(() => core.close()), failure);
       assertEquals(releases.count, 1);
 
       // The journal has all that the engines lack.
       const again = await openFake(temp.path, options, engines);
-      assertEquals(again.core.get(WHAT, btreeKey(20)), bytes("20"));
+      assertEquals(valueOf(again.core, btreeKey(20)), bytes("20"));
       for (let i = 21; i < written; i++) {
-        assertEquals(again.core.get(WHAT, appendKey(i)), bytes("more"));
+        assertEquals(valueOf(again.core, appendKey(i)), bytes("more"));
       }
       await again.core.close();
     },
@@ -171,7 +171,7 @@ test("an engine that lost its latest apply gets it again from the journal", TIME
   await assertRejects(() => core.close(), StoreError, "killed");
 
   const again = await openFake(temp.path, {}, { append: older, btree: newer });
-  assertEquals(again.core.get(WHAT, appendKey(2)), bytes("2"));
+  assertEquals(valueOf(again.core, appendKey(2)), bytes("2"));
   await again.core.checkpoint(WHAT);
   assertEquals(older.get(appendKey(2)), bytes("2"));
   await again.core.close();

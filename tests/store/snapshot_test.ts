@@ -92,9 +92,9 @@ test("a snapshot is CLOSED once it was disposed of, and its scans with it", asyn
   await snapshot[Symbol.asyncDispose]();
   await snapshot[Symbol.asyncDispose]();
   assertThrowsCode(() => snapshot.getSync(appendKey(1)), "CLOSED");
-  await assertCode(() => snapshot.get(appendKey(1)), "CLOSED", "it was disposed of");
-  assertThrowsCode(() => [...snapshot.scanSync()], "CLOSED");
-  await assertCode(() => Array.fromAsync(snapshot.scan()), "CLOSED");
+  await assertCode(() => snapshot.get(appendKey(1)), "CLOSED", "the snapshot was disposed of");
+  assertThrowsCode(() => snapshot.scanSync(), "CLOSED");
+  assertThrowsCode(() => snapshot.scan(), "CLOSED");
   await assertCode(() => snapshot.count(), "CLOSED");
   await assertCode(() => Array.fromAsync(scan), "CLOSED");
   // One that shares what it holds goes on.
@@ -169,4 +169,22 @@ test("snapshots of one moment take next to no memory", async () => {
   const snapshots = await Promise.all(Array.from({ length: 1024 }, () => store.snapshot()));
   assertLess(process.memoryUsage().external - before, 32 * 2 ** 20);
   for (const snapshot of snapshots) await snapshot[Symbol.asyncDispose]();
+});
+
+test("a snapshot is let go by close(), using and await using alike", async () => {
+  await using store = await HybridStore.openTemp();
+  await store.put(btreeKey(1), bytes("1"));
+  let snapshot: Snapshot;
+  {
+    using held = store.snapshotSync();
+    snapshot = held;
+    assertEquals(held.getSync(btreeKey(1)), bytes("1"));
+  }
+  assertThrowsCode(() => snapshot.getSync(btreeKey(1)), "CLOSED");
+  const other = store.snapshotSync();
+  await store.put(btreeKey(1), bytes("2"));
+  assertEquals(other.getSync(btreeKey(1)), bytes("1"));
+  other.close();
+  other.close();
+  assertThrowsCode(() => other.hasSync(btreeKey(1)), "CLOSED");
 });

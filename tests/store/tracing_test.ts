@@ -1,8 +1,8 @@
 import * as diagnostics from "node:diagnostics_channel";
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { HybridStore } from "../../mod.ts";
-import { TRACERS } from "../../store/tracers.ts";
+import { HybridStore, StoreReader } from "../../mod.ts";
+import { OPERATIONS as PUBLIC } from "../../store/operation.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
 
@@ -60,11 +60,13 @@ const OPERATIONS: Record<string, [call: Call, events: string[], context: object]
   ],
   scan: [(store) => Array.fromAsync(store.scan()), ASYNC, {}],
   scanSync: [(store) => [...store.scanSync()], ASYNC, {}],
+  scanPages: [(store) => Array.fromAsync(store.scanPages()), ASYNC, {}],
   keys: [(store) => Array.fromAsync(store.keys()), ASYNC, {}],
   scanPrefix: [(store) => store.scanPrefix(bytes("sub")), ASYNC, { keyLength: 3 }],
   count: [(store) => store.count(), ASYNC, {}],
   deleteRange: [(store) => store.deleteRange({ lt: KEY }), ASYNC, {}],
   snapshot: [(store) => store.snapshot(), ASYNC, {}],
+  snapshotSync: [(store) => store.snapshotSync(), SYNC, {}],
   flush: [(store) => store.flush(), ASYNC, {}],
   checkpoint: [(store) => store.checkpoint(), ASYNC, {}],
   stats: [(store) => store.stats(), SYNC, {}],
@@ -105,9 +107,10 @@ test("open and openTemp publish as open, also where they fail", async () => {
 
 test("no operation is without a tracer, and no tracer without an operation", () => {
   const silent = ["constructor", "backup", "repair", "restore", "verify"];
-  const methods = Object.getOwnPropertyNames(HybridStore.prototype)
+  const methods = [HybridStore, StoreReader]
+    .flatMap(({ prototype }) => Object.getOwnPropertyNames(prototype))
     .filter((name) => !silent.includes(name));
-  const tracers = Object.keys(TRACERS).filter((name) => !silent.includes(name));
+  const tracers = Object.keys(PUBLIC).filter((name) => !silent.includes(name));
   assertEquals(tracers.toSorted(), ["open", ...methods].toSorted());
   assertEquals(Object.keys(OPERATIONS).toSorted(), methods.toSorted());
 });

@@ -3,7 +3,7 @@ import { assertEquals, assertInstanceOf } from "@std/assert";
 import { StoreError } from "../../mod.ts";
 import { tempDirectory } from "../helpers/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
-import { failSegments, openFake, repair } from "./_fakes.ts";
+import { failSegments, openFake, repair, valueOf } from "./_fakes.ts";
 import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes } from "./_support.ts";
 
 const WHAT = "Cannot do";
@@ -24,10 +24,10 @@ test("a group that cannot be written is NO_SPACE and leaves nothing behind", asy
     core.transact(WHAT, (tx) => tx.put(appendKey(3), bytes("new"))),
   ];
   // Until the group is written, its writes are there.
-  assertEquals(core.get(WHAT, btreeKey(1)), bytes("newer"));
+  assertEquals(valueOf(core, btreeKey(1)), bytes("newer"));
   for (const write of writes) await assertCode(() => write, "NO_SPACE", "ENOSPC");
   const everywhere = [appendKey(1), appendKey(2), appendKey(3), btreeKey(1), btreeKey(2)];
-  const found = () => everywhere.map((key) => core.get(WHAT, key));
+  const found = () => everywhere.map((key) => valueOf(core, key));
   assertEquals(found(), [bytes("old"), undefined, undefined, undefined, undefined]);
   assertEquals([journal.end, core.stats(WHAT).memtable.keys], [end, 1]);
 
@@ -61,8 +61,8 @@ test("HybridStore.flush() rejects with the failure of a write before it, once", 
     await core.flush("Cannot flush");
     // What did not fail is on disk all the same.
     assertEquals(journal.durableEnd, journal.end);
-    assertEquals(core.get(WHAT, appendKey(1)), undefined);
-    assertEquals(core.get(WHAT, appendKey(2)), bytes("kept"));
+    assertEquals(valueOf(core, appendKey(1)), undefined);
+    assertEquals(valueOf(core, appendKey(2)), bytes("kept"));
   }
   await core.close();
 });
@@ -100,8 +100,8 @@ test("what a failed group left out is not replayed, what came after it is", asyn
   // The engines are empty, as if the process had died.
   const again = await openFake(temp.path);
   assertEquals(again.core.stats(WHAT).recovery, { records: 1, replayed: 1, truncatedBytes: 0 });
-  assertEquals(again.core.get(WHAT, appendKey(1)), undefined);
-  assertEquals(again.core.get(WHAT, appendKey(2)), bytes("kept"));
+  assertEquals(valueOf(again.core, appendKey(1)), undefined);
+  assertEquals(valueOf(again.core, appendKey(2)), bytes("kept"));
   await again.core.close();
   await core.close();
 });
@@ -119,7 +119,7 @@ test("a write that was computed from a group that failed fails with it", async (
   repair(files);
   await assertCode(() => first, "NO_SPACE");
   await assertCode(() => second, "NO_SPACE");
-  assertEquals(core.get(WHAT, appendKey(1)), undefined);
+  assertEquals(valueOf(core, appendKey(1)), undefined);
   assertEquals(await core.fetchAndAddU64(WHAT, appendKey(1), 3n), 3n);
   await core.close();
 });
@@ -132,12 +132,12 @@ test("a group of many keys that cannot be written is taken back in one go", asyn
   const failed = core.transact(WHAT, (tx) => {
     for (let i = 0; i < 100_000; i++) tx.put(appendKey(i), bytes("new"));
   });
-  assertEquals(core.get(WHAT, appendKey(99_999)), bytes("new"));
+  assertEquals(valueOf(core, appendKey(99_999)), bytes("new"));
   await assertCode(() => failed, "NO_SPACE");
   repair(files);
   assertEquals(core.stats(WHAT).memtable.keys, 1);
-  assertEquals(core.get(WHAT, appendKey(7)), bytes("old"));
-  assertEquals(core.get(WHAT, appendKey(99_999)), undefined);
+  assertEquals(valueOf(core, appendKey(7)), bytes("old"));
+  assertEquals(valueOf(core, appendKey(99_999)), undefined);
   assertEquals(await core.transact(WHAT, (tx) => [...tx.scan()].length), 1);
   await core.close();
 });
@@ -164,8 +164,8 @@ test("after a sync that failed writes are POISONED, and reads go on", async () =
   await assertCode(() => core.checkpoint(WHAT), "POISONED");
   assertEquals(journal.end, end);
 
-  assertEquals(core.get(WHAT, appendKey(1)), bytes("1"));
-  assertEquals(core.has(WHAT, appendKey(2)), false);
+  assertEquals(valueOf(core, appendKey(1)), bytes("1"));
+  assertEquals(valueOf(core, appendKey(2)), undefined);
   assertEquals(await core.transact(WHAT, (tx) => tx.get(appendKey(1))), bytes("1"));
   const snapshot = core.snapshot(WHAT);
   assertEquals(snapshot.getSync(appendKey(1)), bytes("1"));
@@ -176,7 +176,7 @@ test("after a sync that failed writes are POISONED, and reads go on", async () =
   // What was acknowledged may not be on disk, and whoever closes the store hears of it.
   await assertCode(() => core.close(), "POISONED", "EIO");
   assertEquals(releases.count, 1);
-  assertThrowsCode(() => core.get(WHAT, appendKey(1)), "CLOSED");
+  assertThrowsCode(() => valueOf(core, appendKey(1)), "CLOSED");
 });
 
 test("a sync in the background that fails is heard of by the next write", async () => {
