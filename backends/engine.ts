@@ -5,7 +5,7 @@
 
 import type { StoreError } from "../codec/error.ts";
 
-/** A key with its value. The bytes belong to whoever receives the entry. */
+/** A key with its value. The bytes belong to the receiver of the entry. */
 export interface Entry {
   /** The key, 1 to 1978 bytes. */
   key: Uint8Array;

@@ -7,7 +7,7 @@
  * | `CORRUPT` | Bytes on disk are not what was written: the message names the file, and the offset where it is known. | Close the store and call `HybridStore.repair()` on its directory, or restore a backup; for a journal on its own, `salvage` keeps what precedes the damage. |
  * | `INVALID_VALUE` | A stored value does not have the form that the operation needs, such as a counter that is not 8 bytes. | Use the operation on the keys it belongs to. |
  * | `ROUTES_CHANGED` | The routes given to `open` differ from those that the store was created with. | Open with the stored routes, or copy the entries into a new store. |
- * | `POISONED` | An earlier sync failed, so what is on disk is unknown, or the directory is no longer the store's own: it was moved, replaced, or opened by another process. Reads go on and writes are refused. | Close, look at the disk, and open again. |
+ * | `POISONED` | An earlier sync failed, so what is on disk is unknown, or the directory is no longer the store's own: it was moved, replaced, or opened by another process. Reads continue and writes are refused. | Close, look at the disk, and open again. |
  * | `NO_SPACE` | The disk or the quota is full; the write left nothing behind. | Free some space and write again; there is no need to reopen. |
  * | `IO` | A file operation failed for another reason, kept in `cause`. | Look at `cause`. |
  * | `NOT_EMPTY` | A path that has to be absent or an empty directory is a file, or holds something that is not a store's to replace. | Name another directory. |

@@ -5,7 +5,7 @@
  *
  * WordNet's statements go through a journal into a store, where each becomes an assertion under its
  * hash, with indexes and a view per subject; then the occurrences that WordNet has counted become
- * votes. Kill it at any moment and start it again: it goes on, and ends with the same store.
+ * votes. Kill it at any moment and start it again: it resumes, and ends with the same store.
  *
  * To read it, follow the data: `parse.ts`, `write_journal.ts`, `ingest.ts`, `votes.ts`, and then
  * `questions.ts`. `values.ts` says which keys there are, `state.ts` what keeps the job exact.

@@ -13,7 +13,7 @@ export interface JournalFile {
   size(): number;
   /** Reads into `target` from `position` on and returns how many bytes there were, 0 at the end. */
   read(target: Uint8Array, position: number): number;
-  /** Writes `bytes` at `position` and returns how many were taken; fewer than all is no error. */
+  /** Writes `bytes` at `position` and returns how many were taken; fewer than all is not an error. */
   write(bytes: Uint8Array, position: number): number;
   /** Cuts or extends the file to `size`. */
   truncate(size: number): void;

@@ -135,7 +135,7 @@ export class Journal implements AsyncDisposable {
    *
    * @param payload 0 bytes to 1 GiB.
    * @returns The record's offset.
-   * @throws {TypeError} The payload is no `Uint8Array`.
+   * @throws {TypeError} The payload is not a `Uint8Array`.
    * @throws {RangeError} The payload is too long.
    * @throws {StoreError} `NO_SPACE` or `IO`: the record left nothing behind; `POISONED`; `CLOSED`.
    */
@@ -161,7 +161,7 @@ export class Journal implements AsyncDisposable {
    *
    * @param offset What an append, `next` or an entry said.
    * @returns The record, or `undefined` where `offset` is the end of the journal.
-   * @throws {TypeError} The offset is no bigint.
+   * @throws {TypeError} The offset is not a bigint.
    * @throws {RangeError} The offset lies before the oldest segment or behind the end.
    * @throws {StoreError} `CORRUPT`: there is no valid record at the offset; `CLOSED`.
    */
@@ -214,7 +214,7 @@ export class Journal implements AsyncDisposable {
    *
    * @param cursor The offset from which on records are still needed.
    * @returns How many segments were removed.
-   * @throws {TypeError} The cursor is no bigint.
+   * @throws {TypeError} The cursor is not a bigint.
    * @throws {RangeError} The cursor lies behind the end.
    * @throws {StoreError} `IO`; `POISONED`; `CLOSED`.
    */
@@ -273,8 +273,8 @@ export class Journal implements AsyncDisposable {
 
 /** Checks the size at which segments are rotated.
  *
- * @throws {TypeError} It is no number.
- * @throws {RangeError} It is no integer from 64 to 2^40.
+ * @throws {TypeError} It is not a number.
+ * @throws {RangeError} It is not an integer from 64 to 2^40.
  */
 export function checkSegmentBytes(segmentBytes: number): void {
   if (typeof segmentBytes !== "number") {

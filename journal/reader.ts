@@ -15,7 +15,7 @@ import { type Fault, type FoundRecord, SegmentReader } from "./segment_reader.ts
 export interface JournalRecord {
   /** The payload, a copy that belongs to the caller. */
   readonly payload: Uint8Array;
-  /** The offset of the record behind it, where the next `read` goes on. */
+  /** The offset of the record behind it, where the next `read` continues. */
   readonly next: bigint;
 }
 
@@ -65,7 +65,7 @@ export class JournalReader {
    *
    * @param directory The journal's directory; it may still be empty.
    * @param options `fileSystem`: other file access, for tests.
-   * @throws {TypeError} The directory is no string.
+   * @throws {TypeError} The directory is not a string.
    * @throws {StoreError} `IO` where there is no such directory.
    */
   static async open(
@@ -83,7 +83,7 @@ export class JournalReader {
    *
    * @param offset Where a record starts: 0, or what an append, `next` or an entry said.
    * @returns The record, or `undefined` where the journal ends at `offset` so far.
-   * @throws {TypeError} The offset is no bigint.
+   * @throws {TypeError} The offset is not a bigint.
    * @throws {RangeError} The offset lies before the oldest segment, or behind the end.
    * @throws {StoreError} `CORRUPT`: the bytes at the offset are not a valid record; `CLOSED`; `IO`.
    */
@@ -112,7 +112,7 @@ export class JournalReader {
   }
 
   /** Closes the segment that is open, which gives its space back where it was removed meanwhile.
-   * Reading goes on as before.
+   * Reading continues as before.
    */
   release(): void {
     this.#open?.close();
@@ -201,7 +201,7 @@ export class JournalReader {
 
 /** Checks the type of a journal's directory.
  *
- * @throws {TypeError} It is no string.
+ * @throws {TypeError} It is not a string.
  */
 export function requireDirectory(directory: string): void {
   if (typeof directory === "string") return;
@@ -210,7 +210,7 @@ export function requireDirectory(directory: string): void {
 
 /** Checks the type of an offset.
  *
- * @throws {TypeError} It is no bigint.
+ * @throws {TypeError} It is not a bigint.
  */
 export function requireOffset(what: string, offset: bigint): void {
   if (typeof offset === "bigint") return;

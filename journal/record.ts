@@ -10,7 +10,7 @@
  * | 40 | `len` | the payload |
  *
  * The CRC finds every error of up to three flipped bits and every burst of up to 32, fast; the BLAKE3
- * digest finds what a CRC may miss, and names the payload for whoever stores it elsewhere.
+ * digest finds what a CRC may miss, and gives the payload a name for use elsewhere.
  *
  * @module
  */

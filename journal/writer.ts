@@ -44,7 +44,7 @@ export interface WriterOptions {
 }
 
 /** The end of a journal. Writes are synchronous, so that a group is either in the file or nowhere
- * when `write` returns; syncs are shared by whoever asks within a turn of the event loop.
+ * when `write` returns; syncs are shared by all callers that ask within a turn of the event loop.
  *
  * A failed write is undone and leaves the writer as it was. A failed sync, or a failed undo, leaves
  * unknown bytes on disk: the writer is then poisoned and refuses everything but `close`.
@@ -144,7 +144,7 @@ export class JournalWriter {
     this.#syncPath = new SyncPath({ fileSystem, directory, mark, source, poison: this.#poison });
   }
 
-  /** The file access, for whoever reads the segments. */
+  /** The file access, for readers of the segments. */
   get fileSystem(): JournalFileSystem {
     return this.#fileSystem;
   }

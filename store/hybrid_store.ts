@@ -54,7 +54,7 @@ import type { Synchronous, Transaction } from "./write/transaction.ts";
  * import { assertEquals } from "@std/assert";
  *
  * await using store = await HybridStore.openTemp();
- * await store.put(mvKey("Tesla", "revenue"), new TextEncoder().encode("96.8e9"));
+ * await store.put(mvKey("Tesla", "revenue"), "96.8e9");
  * assertEquals(await store.fetchAndAddU64(voteCountKey("Tesla", "h1"), 5n), 5n);
  * assertEquals((await store.scanPrefix(subjectScanPrefix("Tesla"))).length, 2);
  * ```
@@ -234,7 +234,7 @@ export class HybridStore extends StoreReader implements KVStore {
     });
   }
 
-  /** Removes a key; one that is absent is no error. Resolves and throws as `put` does. */
+  /** Removes a key. Deleting a missing key is not an error. Resolves and throws as `put` does. */
   delete(key: BytesLike): Promise<void> {
     return OPERATIONS.delete.promise(this.#surface, key, undefined, (what) => {
       return this.#core.delete(what, key);
@@ -275,11 +275,10 @@ export class HybridStore extends StoreReader implements KVStore {
    * import { assertEquals } from "@std/assert";
    *
    * await using store = await HybridStore.openTemp();
-   * const [from, to] = ["alice", "bob"].map((name) => new TextEncoder().encode(name));
-   * await store.fetchAndAddU64(from!, 10n);
+   * await store.fetchAndAddU64("stock/shelf", 10n);
    * const left = await store.transact((tx) => {
-   *   tx.fetchAndAddU64(to!, 3n);
-   *   return tx.fetchAndAddU64(from!, -3n);
+   *   tx.fetchAndAddU64("stock/cart", 3n);
+   *   return tx.fetchAndAddU64("stock/shelf", -3n);
    * });
    * assertEquals(left, 7n);
    * ```
@@ -296,7 +295,7 @@ export class HybridStore extends StoreReader implements KVStore {
    *
    * @param delta What to add; negative to subtract.
    * @returns The new value, once it is acknowledged as a put would be.
-   * @throws {TypeError} `delta` is no bigint.
+   * @throws {TypeError} `delta` is not a bigint.
    * @throws {RangeError} The sum is below 0 or above 2^64 - 1; nothing changed.
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long; as `put` does.
    */
@@ -311,7 +310,7 @@ export class HybridStore extends StoreReader implements KVStore {
    * @param update Called once, at once, with the stored number; returns the new one. While it runs, the
    * store is read but not written, as while a function of `transact` runs.
    * @returns The new number, rounded to f32, once it is acknowledged as a put would be.
-   * @throws {TypeError} `update` is no function, or returns no number.
+   * @throws {TypeError} `update` is not a function, or does not return a number.
    * @throws {RangeError} `update` returns NaN; nothing changed.
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 4 bytes long; as `put` does.
    */
@@ -395,17 +394,17 @@ export class HybridStore extends StoreReader implements KVStore {
    *
    * @example
    * ```ts
-   * import { HybridStore } from "@hybrid/store";
+   * import { HybridStore, toText } from "@hybrid/store";
    * import { assertEquals } from "@std/assert";
    * import { rmSync } from "node:fs";
    *
    * await using store = await HybridStore.openTemp();
-   * await store.put(new Uint8Array([1]), new Uint8Array([2]));
+   * await store.put("key", "value");
    * const target = `${store.path}-backup`;
    * assertEquals((await store.backup(target)).keys, 1);
    *
    * const copy = await HybridStore.open(target);
-   * assertEquals(copy.getSync(new Uint8Array([1])), new Uint8Array([2]));
+   * assertEquals(toText(copy.getSync("key")), "value");
    * await copy.close();
    * rmSync(target, { recursive: true });
    * ```
@@ -427,7 +426,7 @@ export class HybridStore extends StoreReader implements KVStore {
    * writes go on meanwhile, except that SQLite checks its own structures in one call. Costs a read of
    * everything.
    *
-   * @returns What is wrong; damage is no error of this method.
+   * @returns What is wrong; damage does not make this method reject.
    * @throws {StoreError} `POISONED`: a file of the store was removed, moved or replaced; `CLOSED`.
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {

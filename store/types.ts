@@ -199,7 +199,7 @@ export interface KVStore extends AsyncDisposable {
   get(key: BytesLike): Promise<Uint8Array | undefined>;
   /** Sets the value of a key. */
   put(key: BytesLike, value: BytesLike): Promise<void>;
-  /** Removes a key; one that is absent is no error. */
+  /** Removes a key. Deleting a missing key is not an error. */
   delete(key: BytesLike): Promise<void>;
   /** Returns all entries whose key begins with a prefix, ascending by byte. */
   scanPrefix(prefix: BytesLike): Promise<Entry[]>;

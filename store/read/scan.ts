@@ -50,9 +50,9 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 /** Checks the bounds of a scan, copies them, and intersects them into one range.
  *
- * @throws {TypeError} The range is no object, or is bytes or a list, which would pass for a range of
+ * @throws {TypeError} The range is not an object, or is bytes or a list, which would pass for a range of
  * all keys; a bound is neither bytes nor a string, `reverse` no boolean, or a property is unknown.
- * @throws {RangeError} `limit` is no integer from 0 on, nor `Infinity`.
+ * @throws {RangeError} `limit` is not an integer from 0 on, nor `Infinity`.
  */
 export function resolveRange(what: string, range: ScanRange = {}): Scan {
   if (typeof range !== "object" || range === null || Symbol.iterator in range) {

@@ -65,7 +65,7 @@ export class Transaction {
     this.#writes.add(what, this.#keyBytes(what, key), valueBytes(what, value));
   }
 
-  /** Removes a key; one that is absent is no error. Throws as {@linkcode Transaction.put} does. */
+  /** Removes a key. Deleting a missing key is not an error. Throws as {@linkcode Transaction.put} does. */
   delete(key: BytesLike): void {
     const what = "Cannot delete key in transaction";
     this.#running.requireNone(what);
