@@ -104,7 +104,10 @@ export function parseTrace(trace: Buffer, root: string): TraceEvent[] {
       const call = unfinished.get(thread);
       const [, , result, tail] = RESUMED.exec(rest) ?? [];
       unfinished.delete(thread);
-      if (call !== undefined && result !== undefined) events.push(end(call, result, tail!));
+      // A call whose thread died in it has not ended, though it may have been made.
+      if (call !== undefined && result !== undefined && result !== "?") {
+        events.push(end(call, result, tail!));
+      }
       continue;
     }
     if (!needles.some((needle) => rest.includes(needle))) continue;
@@ -120,7 +123,7 @@ export function parseTrace(trace: Buffer, root: string): TraceEvent[] {
 }
 
 function end(call: Call, result: string, tail: string): TraceEvent {
-  if (result !== "?") call.result = Number(result);
+  call.result = Number(result);
   call.isInjected = tail.includes("(INJECTED)");
   return { call, isEnd: true };
 }

@@ -145,6 +145,16 @@ test("sectors and pages are lost on their own, operations as a whole", () => {
   assertEquals(contents(disk, "a", ["name"]), new Set([text]));
 });
 
+test("a write whose thread died in it has begun, and has not ended", () => {
+  const begun = `1 pwrite64(${fd(5, "a")}, "${hex("new")}", 3, 0 <unfinished ...>`;
+  for (const died of ["1 <... pwrite64 resumed>) = ?", "1 +++ exited with 0 +++"]) {
+    const events = parseTrace(Buffer.from(`${begun}\n${died}`), ROOT);
+    assertEquals(events.map(({ call, isEnd }) => [call.name, isEnd, call.result]), [
+      ["pwrite64", false, undefined],
+    ]);
+  }
+});
+
 test("a cut of a file may be lost", () => {
   const cut = `ftruncate(${fd(5, "a")}, 1) = 0`;
   const lines = [create(5, "a"), cut];
