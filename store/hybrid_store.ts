@@ -134,7 +134,14 @@ export class HybridStore extends StoreReader implements KVStore {
     return OPERATIONS.restore.promise(ON_DIRECTORY, undefined, undefined, async (what) => {
       const from = resolveDirectory(backup, what, "backup");
       const to = resolveDirectory(target, what, "target");
-      await restoreStore(what, from, to);
+      await restoreStore(what, from, to, async (copy, copied) => {
+        const core = await StoreCore.open(copy, resolveOptions({}));
+        try {
+          await core.backup(what, copied, {});
+        } finally {
+          await core.close();
+        }
+      });
     });
   }
 

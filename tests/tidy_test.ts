@@ -11,6 +11,17 @@ import { dirname, fromFileUrl, join } from "@std/path";
 const ROOT = join(dirname(fromFileUrl(import.meta.url)), "..");
 const LINE_LIMIT = 500;
 
+/** What each room of `store/` may import of the others. All may import the files that say what callers may say,
+ * and what is below the store. */
+const ROOMS: Record<string, string[]> = {
+  "memtable": [],
+  "read": ["memtable"],
+  "directory": [],
+  "write": ["memtable", "read", "directory"],
+  "maintenance": ["memtable", "read", "directory", "write"],
+};
+const SHARED_BY_ROOMS = ["limits.ts", "operation.ts", "options.ts", "types.ts"];
+
 /** What each part of the library may import from, itself included. */
 const LAYERS: Record<string, string[]> = {
   "mod.ts": ["backends", "codec", "journal", "store"],
@@ -58,6 +69,28 @@ test("imports run one way: mod to store to backends, journal to codec to runtime
       .filter((specifier) => !LAYERS[layerOf(file)]!.includes(layerOf(join(file, "..", specifier))))
       .map((specifier) => `${file} imports ${specifier}`)
   );
+  assertEquals(wrong, []);
+});
+
+test("the rooms of the store know those below them alone", () => {
+  const inRooms = library.filter((file) => roomOf(file) !== undefined);
+  for (const room of Object.keys(ROOMS)) {
+    assertGreater(inRooms.filter((file) => roomOf(file) === room).length, 0, room);
+  }
+  const wrong = inRooms.flatMap((file) => {
+    const room = roomOf(file)!;
+    assertEquals(room in ROOMS, true, file);
+    return importsOf(file)
+      .filter((specifier) => specifier.startsWith("."))
+      .map((specifier) => join(file, "..", specifier).replaceAll("\\", "/"))
+      .filter((path) => layerOf(path) === "store")
+      .filter((path) => {
+        const other = roomOf(path);
+        if (other === undefined) return !SHARED_BY_ROOMS.includes(path.split("/").at(-1)!);
+        return other !== room && !ROOMS[room]!.includes(other);
+      })
+      .map((path) => `${file} imports ${path}`);
+  });
   assertEquals(wrong, []);
 });
 
@@ -227,6 +260,12 @@ function readJson(file: string): any {
 /** Returns the top folder of a file, or its name where it lies at the root. */
 function layerOf(file: string): string {
   return file.replaceAll("\\", "/").split("/")[0]!;
+}
+
+/** Returns the room of a file of the store, `undefined` for those outside. */
+function roomOf(file: string): string | undefined {
+  const [layer, room, name] = file.replaceAll("\\", "/").split("/");
+  return layer === "store" && name !== undefined ? room : undefined;
 }
 
 function isTest(file: string): boolean {

@@ -11,10 +11,8 @@ import { basename, dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../../codec/error.ts";
 import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
-import { StoreCore } from "../core.ts";
 import { PART_DIRECTORIES, UNFINISHED_INFIX } from "../directory/layout.ts";
 import { MANIFEST_FILE } from "../directory/manifest.ts";
-import { resolveOptions } from "../options.ts";
 import { NOTE_FILE } from "../directory/owner_note.ts";
 import { requireEmptyTarget, requireOutside, requireStore } from "../directory/paths.ts";
 import { PLACE_FILE } from "../directory/place.ts";
@@ -28,15 +26,24 @@ const TRANSIENT = /^lock\.mdb$|-shm$/;
  * somebody had it open then. Such a copy is checked before it is trusted. */
 const TELLING = [PLACE_FILE, NOTE_FILE];
 
+/** Opens the store in a directory, backs it up into another, and closes it. */
+export type CopyStore = (directory: string, target: string) => Promise<void>;
+
 /** Makes a store out of a backup.
  *
  * @param what What was asked, as the beginning of messages.
  * @param backup The directory of a backup, or of a store that nobody has open.
  * @param target A directory that is absent or empty.
+ * @param copyStore Does it with a copy of the backup's files.
  * @throws {StoreError} `NOT_FOUND`, `NOT_EMPTY`, `LOCKED`; as opening the backup does, whose path the
  * message then names; `NO_SPACE`, `IO`. Nothing is left behind.
  */
-export async function restoreStore(what: string, backup: string, target: string): Promise<void> {
+export async function restoreStore(
+  what: string,
+  backup: string,
+  target: string,
+  copyStore: CopyStore,
+): Promise<void> {
   requireStore(what, backup);
   requireOutside(what, backup, target);
   requireEmptyTarget(what, target);
@@ -47,7 +54,7 @@ export async function restoreStore(what: string, backup: string, target: string)
     workspace = fs.mkdtempSync(join(parent, basename(target) + UNFINISHED_INFIX));
     const copy = join(workspace, basename(backup));
     await copyFiles(what, backup, copy);
-    await backUp(what, { backup, copy, target });
+    await backUp({ backup, copy, target }, copyStore);
   } catch (error) {
     throw fileError(what, error);
   } finally {
@@ -86,16 +93,11 @@ async function copyFile(from: string, to: string): Promise<void> {
 }
 
 async function backUp(
-  what: string,
   { backup, copy, target }: { backup: string; copy: string; target: string },
+  copyStore: CopyStore,
 ): Promise<void> {
   try {
-    const core = await StoreCore.open(copy, resolveOptions({}));
-    try {
-      await core.backup(what, target, {});
-    } finally {
-      await core.close();
-    }
+    await copyStore(copy, target);
   } catch (error) {
     if (!(error instanceof StoreError) || !error.message.includes(copy)) throw error;
     // The copy is gone when this is read.
