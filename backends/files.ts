@@ -5,6 +5,7 @@
 
 import { dirname } from "@std/path";
 import * as fs from "node:fs";
+import { fileError, isSpaceError } from "../codec/_file_error.ts";
 import { StoreError } from "../codec/error.ts";
 
 /** Bytes of a file that are written anew at a time. */
@@ -29,7 +30,9 @@ export async function createFile(path: string, content: Uint8Array): Promise<voi
     await syncDescriptor(descriptor);
   } catch (error) {
     if (descriptor !== undefined) fs.rmSync(path, { force: true });
-    throw fileError(`Cannot create ${path}`, error);
+    if (!isCode(error, "EEXIST")) throw fileError(`Cannot create ${path}`, error);
+    const { message } = error as Error;
+    throw new StoreError("NOT_EMPTY", `Cannot create ${path}: ${message}`, { cause: error });
   } finally {
     if (descriptor !== undefined) fs.closeSync(descriptor);
   }
@@ -39,18 +42,6 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
   for (let at = 0; at < bytes.length;) {
     at += fs.writeSync(descriptor, bytes, at, bytes.length - at, position + at);
   }
-}
-
-/** Converts an error of a file operation into a `StoreError`.
- *
- * @param what What was asked, as the message's beginning.
- * @param error The error that was met, kept as `cause`.
- */
-export function fileError(what: string, error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
-  const { message } = error as { message?: unknown };
-  const code = isCode(error, "EEXIST") ? "NOT_EMPTY" : isSpaceError(error) ? "NO_SPACE" : "IO";
-  return new StoreError(code, `${what}: ${message ?? error}`, { cause: error });
 }
 
 /** Returns whether there is no space left beside a file, by trying: that also knows of quotas, and asks
@@ -82,10 +73,6 @@ export function areDescriptorsScarce(directory: string): boolean {
   } finally {
     for (const descriptor of opened) fs.closeSync(descriptor);
   }
-}
-
-function isSpaceError(error: unknown): boolean {
-  return isCode(error, "ENOSPC") || isCode(error, "EDQUOT");
 }
 
 function isCode(error: unknown, code: string): boolean {

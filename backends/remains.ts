@@ -4,6 +4,7 @@
  * @module
  */
 
+import { bytesBehind } from "../codec/bytes.ts";
 import type { Entry } from "./engine.ts";
 
 /** Where keys may have been that cannot be read: `from <= key < to`, without a bound where there is none. */
@@ -45,7 +46,5 @@ export const PAGE_BYTES_MAX: number = 4 * 2 ** 20;
 
 /** Returns the range of one key alone. */
 export function lostKey(key: Uint8Array): LostKeys {
-  const to = new Uint8Array(key.length + 1);
-  to.set(key);
-  return { from: key, to };
+  return { from: key, to: bytesBehind(key) };
 }

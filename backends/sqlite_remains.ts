@@ -12,7 +12,7 @@ import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import { DataFile, messageOf } from "./_data_file.ts";
 import { readSqliteLayout, type SqliteRow, SqliteTreeWalk } from "./_sqlite_tree.ts";
 import type { Entry } from "./engine.ts";
-import { fileError } from "./files.ts";
+import { fileError } from "../codec/_file_error.ts";
 import {
   type EngineRemains,
   lostKey,

@@ -1,9 +1,9 @@
 import { MAX_KEY_BYTES } from "./limits.ts";
 import { findTextFault } from "./_text.ts";
+import { U64_MAX } from "./_u64.ts";
 
 // Every function here takes `what`, the thing being built, as the subject of its error message.
 
-const U64_MAX = 2n ** 64n - 1n;
 const U64_DIGITS = 20;
 
 const utf8 = new TextEncoder();

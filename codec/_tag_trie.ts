@@ -1,4 +1,4 @@
-import type { EngineName, Route } from "./route.ts";
+import type { EngineName, Route } from "./_route.ts";
 
 const NUL = 0x00;
 

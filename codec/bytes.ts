@@ -47,6 +47,25 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && startsWith(a, b);
 }
 
+/** Returns the least byte string above another: that one with a zero behind it. Nothing fits between the two.
+ *
+ * @param bytes The byte string; it is not changed.
+ * @returns Bytes that belong to the caller.
+ *
+ * @example
+ * ```ts
+ * import { bytesBehind } from "@hybrid/store/codec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(bytesBehind(Uint8Array.of(1, 0xff)), Uint8Array.of(1, 0xff, 0));
+ * ```
+ */
+export function bytesBehind(bytes: Uint8Array): Uint8Array {
+  const behind = new Uint8Array(bytes.length + 1);
+  behind.set(bytes);
+  return behind;
+}
+
 /** Tells whether a byte string begins with a prefix. Every byte string begins with the empty one.
  * Costs O(prefix), allocates nothing.
  *

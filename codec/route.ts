@@ -1,17 +1,8 @@
+import type { EngineName, Route } from "./_route.ts";
 import { findTextFault } from "./_text.ts";
 import { TagTrie } from "./_tag_trie.ts";
 
-/** Names an engine: `"append"` is LMDB, for keys that are mostly written; `"btree"` is SQLite, for
- * keys that are mostly read. */
-export type EngineName = "append" | "btree";
-
-/** Sends the keys with one tag to one engine. */
-export type Route = {
-  /** The tag with its colon, such as `"VC:"`. The colon is its last character and its only one. */
-  tag: string;
-  /** The engine that holds the keys with this tag. */
-  engine: EngineName;
-};
+export type { EngineName, Route } from "./_route.ts";
 
 /** Holds the routes of the keys that this module builds: what arrives in streams (assertions,
  * votes, epochs, counters) goes to the append side, what is looked up again and again (indexes,

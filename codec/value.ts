@@ -1,8 +1,8 @@
+import { U64_MAX } from "./_u64.ts";
 import { StoreError } from "./error.ts";
 
 const U64_BYTES = 8;
 const F32_BYTES = 4;
-const U64_MAX = 2n ** 64n - 1n;
 
 // Numbers pass through one buffer: a view over the caller's bytes would have to be made for each call.
 const SCRATCH = new Uint8Array(U64_BYTES);

@@ -5,7 +5,6 @@
 
 import * as fs from "node:fs";
 import { dirname } from "@std/path";
-import { StoreError } from "../codec/error.ts";
 
 /** One open file of a journal. Positions and lengths are bytes from the start of the file. */
 export interface JournalFile {
@@ -169,22 +168,4 @@ export function closeQuietly(file: JournalFile | undefined): void {
   } catch {
     // The descriptor is gone in any case.
   }
-}
-
-const NO_SPACE_CODES: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
-
-/** Converts an error of a file operation into a `StoreError`: `NO_SPACE` where the disk, the quota or
- * the file is full, else `IO`. An error that is a `StoreError` already is returned as it is.
- *
- * @param what What was asked, as the message's beginning: `Cannot append record`.
- * @param error The error that was met, kept as `cause`.
- * @returns The error to throw.
- */
-export function fileError(what: string, error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
-  const code = (error as { code?: unknown } | null)?.code;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new StoreError(NO_SPACE_CODES.has(code) ? "NO_SPACE" : "IO", `${what}: ${reason}`, {
-    cause: error,
-  });
 }

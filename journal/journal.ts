@@ -6,7 +6,8 @@
 import { resolve } from "@std/path";
 import { StoreError } from "../codec/error.ts";
 import { loadDigests } from "./digest.ts";
-import { fileError, type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
+import { fileError } from "../codec/_file_error.ts";
+import { type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
 import { AppendGroup } from "./group.ts";
 import type { JournalOptions, JournalStats } from "./options.ts";
 import {

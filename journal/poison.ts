@@ -4,7 +4,7 @@
  */
 
 import { StoreError } from "../codec/error.ts";
-import { fileError } from "./file_system.ts";
+import { fileError } from "../codec/_file_error.ts";
 
 /** Holds the first failure after which a journal must not be written any more. */
 export class Poison {

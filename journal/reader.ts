@@ -7,7 +7,8 @@ import { resolve } from "@std/path";
 import { StoreError } from "../codec/error.ts";
 import { loadDigests } from "./digest.ts";
 import { readDurableMark } from "./durable_mark.ts";
-import { fileError, type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
+import { fileError } from "../codec/_file_error.ts";
+import { type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
 import { findSegment, listSegments, type Segment } from "./segment.ts";
 import { type Fault, type FoundRecord, SegmentReader } from "./segment_reader.ts";
 

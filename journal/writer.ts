@@ -5,9 +5,9 @@
 
 import { StoreError } from "../codec/error.ts";
 import { DurableMark } from "./durable_mark.ts";
+import { fileError } from "../codec/_file_error.ts";
 import {
   closeQuietly,
-  fileError,
   type JournalFile,
   type JournalFileSystem,
   syncDirectory,

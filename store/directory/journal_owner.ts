@@ -10,7 +10,7 @@ import { join } from "@std/path";
 import * as fs from "node:fs";
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
-import { fileError } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
 import { type Manifest, replaceDurably } from "./manifest.ts";
 
 const NAME = ".store";

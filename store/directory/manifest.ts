@@ -18,7 +18,8 @@ import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
 import { type Route, Router } from "../../codec/route.ts";
 import { crc32c } from "../../journal/digest.ts";
-import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
+import { nodeFileSystem } from "../../journal/file_system.ts";
 import { PART_DIRECTORIES } from "./layout.ts";
 
 /** The name of the manifest. */

@@ -8,7 +8,7 @@
  */
 
 import { StoreError } from "../../codec/error.ts";
-import { fileError } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
 import { clearTimeout, setTimeout, type Timer } from "../../runtime/timers.ts";
 import { fileId } from "./file_id.ts";
 import type { OwnerNote } from "./owner_note.ts";

@@ -7,7 +7,8 @@ import { basename, dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
-import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
+import { nodeFileSystem } from "../../journal/file_system.ts";
 import { isPermitted } from "../../runtime/permission.ts";
 import {
   CREATING_FILE,

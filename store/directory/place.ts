@@ -18,7 +18,7 @@ import { LMDB_FILE } from "../../backends/lmdb_file.ts";
 import { openSqliteEngine } from "../../backends/sqlite.ts";
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
-import { fileError } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
 import { APPEND_DIRECTORY, BTREE_DIRECTORY } from "./layout.ts";
 import { type Manifest, replaceDurably, writeDurably, writeManifest } from "./manifest.ts";
 

@@ -9,7 +9,8 @@
 
 import { basename, dirname, join, resolve } from "@std/path";
 import * as fs from "node:fs";
-import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
+import { nodeFileSystem } from "../../journal/file_system.ts";
 import { DAMAGED_INFIX, REPAIRED_INFIX, SUFFIX_LENGTH } from "./layout.ts";
 import { LOCK_FILE } from "./lock.ts";
 import { NOTE_FILE } from "./owner_note.ts";

@@ -14,7 +14,8 @@ import { openLmdbEngine } from "../../backends/lmdb.ts";
 import { openSqliteEngine } from "../../backends/sqlite.ts";
 import { compareBytes } from "../../codec/bytes.ts";
 import type { EngineName, Route } from "../../codec/route.ts";
-import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
+import { nodeFileSystem } from "../../journal/file_system.ts";
 import { JournalWriter } from "../../journal/writer.ts";
 import { writeJournalOwner } from "../directory/journal_owner.ts";
 import {

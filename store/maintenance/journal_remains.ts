@@ -10,7 +10,8 @@ import * as fs from "node:fs";
 import { StoreError } from "../../codec/error.ts";
 import { dryFileSystem } from "../../journal/dry_file_system.ts";
 import { readDurableMark } from "../../journal/durable_mark.ts";
-import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
+import { nodeFileSystem } from "../../journal/file_system.ts";
 import {
   blake3Matches,
   crcMatches,

@@ -7,7 +7,7 @@ import * as fs from "node:fs";
 import type { LostKeys } from "../../backends/remains.ts";
 import { StoreError } from "../../codec/error.ts";
 import { DEFAULT_ROUTES, type EngineName, type Route, Router } from "../../codec/route.ts";
-import { fileError } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
 import { writeStore } from "./backup.ts";
 import { describeLost, type Examination, examineStore, SIDES } from "./examine.ts";
 import { UNFINISHED_INFIX } from "../directory/layout.ts";

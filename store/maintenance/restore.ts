@@ -10,7 +10,8 @@
 import { basename, dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../../codec/error.ts";
-import { fileError, nodeFileSystem } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
+import { nodeFileSystem } from "../../journal/file_system.ts";
 import { PART_DIRECTORIES, UNFINISHED_INFIX } from "../directory/layout.ts";
 import { MANIFEST_FILE } from "../directory/manifest.ts";
 import { NOTE_FILE } from "../directory/owner_note.ts";

@@ -4,7 +4,7 @@
  */
 
 import type { EngineReader, Entry, KeyRange } from "../../backends/engine.ts";
-import { compareBytes } from "../../codec/bytes.ts";
+import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
 import { commonPrefix } from "../../codec/prefix.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
 import {
@@ -275,8 +275,5 @@ export function bytesOf<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
 /** Returns what is left of a range behind a key that was read. */
 export function rangeBehind(range: KeyRange, key: Uint8Array): KeyRange {
   if (range.reverse) return { ...range, end: key };
-  // The least key above another is that key with a zero behind it.
-  const start = new Uint8Array(key.length + 1);
-  start.set(key);
-  return { ...range, start };
+  return { ...range, start: bytesBehind(key) };
 }

@@ -4,7 +4,7 @@
  */
 
 import type { KeyRange } from "../../backends/engine.ts";
-import { compareBytes } from "../../codec/bytes.ts";
+import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
 import { prefixUpperBound } from "../../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import { checkOptions, describe, toBytes } from "../limits.ts";
@@ -86,11 +86,11 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   }
   const prefix = boundOf("prefix") ?? EMPTY;
   let start: Uint8Array = prefix;
-  for (const bound of [gte, gt && behind(gt)]) {
+  for (const bound of [gte, gt && bytesBehind(gt)]) {
     if (bound !== undefined && compareBytes(bound, start) > 0) start = bound;
   }
   let end = prefixUpperBound(prefix);
-  for (const bound of [lt, lte && behind(lte)]) {
+  for (const bound of [lt, lte && bytesBehind(lte)]) {
     if (bound !== undefined && (end === undefined || compareBytes(bound, end) < 0)) end = bound;
   }
   return { range: { start, end, reverse }, prefix, limit, ...(signal && { signal }) };
@@ -129,13 +129,6 @@ export function resolvePageSize(what: string, size: PageSize = {}): Required<Pag
 export function prefixScan(prefix: Uint8Array): Scan {
   const range = { start: prefix, end: prefixUpperBound(prefix), reverse: false };
   return { range, prefix, limit: Infinity };
-}
-
-/** Returns the least byte string above another: that one with a zero behind it. */
-function behind(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1);
-  next.set(key);
-  return next;
 }
 
 /** Yields the pages of a scan. Each shows one moment; what the source is, is asked anew for each.

@@ -3,11 +3,11 @@
  * @module
  */
 
+import { U64_MAX } from "../../codec/_u64.ts";
 import { StoreError } from "../../codec/error.ts";
 import { decodeF32, decodeU64, encodeF32 } from "../../codec/value.ts";
 import { describe, showKey } from "../limits.ts";
 
-const U64_MAX = 2n ** 64n - 1n;
 /** Counting is synchronous up to where the sum is copied, so that one buffer serves all sums. */
 const SUM = new Uint8Array(8);
 const SUM_VIEW = new DataView(SUM.buffer);

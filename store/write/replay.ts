@@ -1,7 +1,7 @@
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
 import type { Router } from "../../codec/route.ts";
-import { fileError } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
 import { findSegment } from "../../journal/segment.ts";
 import { SegmentReader } from "../../journal/segment_reader.ts";
 import type { Applier } from "./applier.ts";

@@ -8,7 +8,7 @@
  */
 
 import { StoreError } from "../../codec/error.ts";
-import { fileError } from "../../journal/file_system.ts";
+import { fileError } from "../../codec/_file_error.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "../../journal/record.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
 import {
