@@ -12,7 +12,7 @@ import {
   trustRankKey,
   voteCountKey,
 } from "../mod.ts";
-import { Random } from "../tests/model/_random.ts";
+import { Random } from "../tests/support/random.ts";
 import type { Watch } from "./_soak_watch.ts";
 
 const SUBJECTS = 400;

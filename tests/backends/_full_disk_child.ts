@@ -9,8 +9,9 @@ import process from "node:process";
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
 import type { Write } from "../../backends/mod.ts";
-import { assertRejectsWithCode, bytes, numberedKey, pattern, put } from "../conformance/_kit.ts";
+import { bytes, numberedKey, pattern, put } from "../conformance/_kit.ts";
 import { ENGINES, IDENTITY } from "./_engines.ts";
+import { assertCode } from "../support/assert.ts";
 
 const LEFT_BYTES = 2 ** 20;
 const [kind, directory, mode] = process.argv.slice(2);
@@ -38,7 +39,7 @@ await engine.apply([put(bytes(1), bytes(1))], 1n);
 const view = engine.view();
 fill();
 for (let attempt = 0; attempt < 3; attempt++) {
-  const error = await assertRejectsWithCode(() => engine.apply(tooMuch(0), 2n), "NO_SPACE");
+  const error = await assertCode(() => engine.apply(tooMuch(0), 2n), "NO_SPACE");
   console.log(error.message.split(":")[0]);
   assertEquals(engine.position, 1n);
   assertEquals(engine.get(bytes(1)), bytes(1));
@@ -46,9 +47,9 @@ for (let attempt = 0; attempt < 3; attempt++) {
 }
 // One value that is too large by itself.
 const large = put(bytes(2), pattern(9 * LEFT_BYTES));
-await assertRejectsWithCode(() => engine.apply([large], 2n), "NO_SPACE");
+await assertCode(() => engine.apply([large], 2n), "NO_SPACE");
 // The last slice would fit by itself, and must not take the position along.
-await assertRejectsWithCode(
+await assertCode(
   () => engine.apply([large, large, put(bytes(3), bytes(3))], 2n),
   "NO_SPACE",
 );

@@ -10,7 +10,7 @@ import {
 } from "../../backends/lmdb_check.ts";
 import { type Engine, openLmdbEngine } from "../../backends/mod.ts";
 import { IDENTITY, pattern, put, remove } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 /** What new files have; `lmdb_page_size_test.ts` makes sure of it. */
 export const PAGE_BYTES = 8192;

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { openLmdbEngine } from "../../backends/mod.ts";
 import { commitLimit } from "../../backends/lmdb.ts";
 import { bytes, put } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { Child } from "./_child.ts";
 import { IDENTITY } from "./_engines.ts";
 

@@ -5,7 +5,7 @@
 
 import { assertEquals } from "@std/assert";
 import { bytes, put } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { ENGINES, IDENTITY } from "./_engines.ts";
 
 using temp = tempDirectory();

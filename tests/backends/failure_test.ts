@@ -8,10 +8,11 @@ import {
   openSqliteEngine,
   type StoreError,
 } from "../../backends/mod.ts";
-import { assertCode, assertRejectsWithCode, bytes, put } from "../conformance/_kit.ts";
-import { breakDescriptor, canBreakDescriptors, descriptorsOf } from "../helpers/descriptors.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { bytes, put } from "../conformance/_kit.ts";
+import { breakDescriptor, canBreakDescriptors, descriptorsOf } from "../support/descriptors.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
 const BROKEN = {
   timeout: 600_000,
@@ -32,7 +33,7 @@ function syncedDescriptor(path: string): number {
 
 async function assertStopped(engine: Engine, apply: () => Promise<void>): Promise<StoreError> {
   const content = contentOf(engine);
-  const error = await assertRejectsWithCode(apply, "IO");
+  const error = await assertCode(apply, "IO");
   assertStrictEquals(engine.failure, error);
   assertEquals(contentOf(engine).split(" ")[0], content.split(" ")[0]);
   return error;
@@ -75,7 +76,7 @@ test("SQLite engine: a failed write of the log ends the applies", BROKEN, async 
   const mend = await breakDescriptor(own!.number);
   await assertStopped(engine, () => engine.apply(numberedWrites(0, 100, 2), 2n));
   mend();
-  await assertRejectsWithCode(() => engine.apply([], 2n), "IO");
+  await assertCode(() => engine.apply([], 2n), "IO");
   await engine.close();
   const again = await openSqliteEngine(temp.path, OPEN);
   assertEquals(again.position, 1n);
@@ -91,7 +92,7 @@ test("SQLite engine: a failed sync behind the last view ends the applies", BROKE
   const mend = await breakDescriptor(syncedDescriptor(join(temp.path, "data.sqlite")));
   view.release();
   assertEquals(engine.failure, undefined);
-  const error = await assertRejectsWithCode(() => engine.apply([], 3n), "IO");
+  const error = await assertCode(() => engine.apply([], 3n), "IO");
   assertStrictEquals(engine.failure, error);
   mend();
   await engine.close();
@@ -142,7 +143,7 @@ for (const count of [100, 20_000]) {
       assertEquals(engine.get(bytes(1)), undefined);
       assertEquals(contentOf(engine), content);
       // What it showed went with the environment that is of no use any more.
-      assertCode(() => view.get(bytes(1)), "CLOSED");
+      assertThrowsCode(() => view.get(bytes(1)), "CLOSED");
       view.release();
       assertStrictEquals(await engine.apply([], 2n).catch((again) => again), error);
       await engine.close();

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { assertEquals, assertGreaterOrEqual } from "@std/assert";
 import { join } from "@std/path";
 import { bytes, put } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { ENGINES, IDENTITY } from "./_engines.ts";
 
 const options = { skip: process.platform === "win32" ? "no modes on this platform" : false };

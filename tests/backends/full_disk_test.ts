@@ -4,10 +4,11 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { StoreError } from "../../backends/mod.ts";
-import { assertRejectsWithCode, bytes, put } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { bytes, put } from "../conformance/_kit.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { runChild } from "./_child.ts";
 import { ENGINES, IDENTITY } from "./_engines.ts";
+import { assertCode } from "../support/assert.ts";
 
 /** A small file system that can be filled, gone when its scope ends. */
 class SmallDisk implements Disposable {
@@ -96,12 +97,12 @@ for (const [kind, { open, file }] of Object.entries(ENGINES)) {
     disk.fill(4096);
     const directory = join(disk.path, "engine");
     const create = () => open(directory, { identity: IDENTITY, create: true });
-    await assertRejectsWithCode(create, "NO_SPACE");
+    await assertCode(create, "NO_SPACE");
     disk.empty();
     // What is left of it is damage, not an engine.
     if (fs.existsSync(join(directory, file))) {
       const reopen = () => open(directory, { identity: IDENTITY, create: false });
-      await assertRejectsWithCode(reopen, "CORRUPT");
+      await assertCode(reopen, "CORRUPT");
     }
     fs.rmSync(directory, { recursive: true });
     await (await create()).close();

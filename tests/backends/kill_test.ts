@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { Child } from "./_child.ts";
 import { ENGINES, IDENTITY } from "./_engines.ts";
 import { assertStamps } from "./_stamped.ts";

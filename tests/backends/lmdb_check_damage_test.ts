@@ -1,6 +1,6 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 import { assertFound, HEADER_BYTES, type Image, PAGE_BYTES, withSmall } from "./_lmdb_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };

@@ -6,9 +6,9 @@ import { checkLmdbPages, type LmdbCheck } from "../../backends/lmdb_check.ts";
 import type { Engine, Write } from "../../backends/mod.ts";
 import { nextTurn } from "../../runtime/turn.ts";
 import { numberedKey, pattern, put, remove, sorted } from "../conformance/_kit.ts";
-import { withLazyClock } from "../helpers/clock.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { Random } from "../model/_random.ts";
+import { withLazyClock } from "../support/clock.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { Random } from "../support/random.ts";
 import { assertFound, longKey, PAGE_BYTES, withEngine } from "./_lmdb_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };

@@ -4,12 +4,13 @@ import { test } from "node:test";
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { openLmdbEngine, openSqliteEngine } from "../../backends/mod.ts";
-import { assertRejectsWithCode, bytes, put, remove } from "../conformance/_kit.ts";
+import { bytes, put, remove } from "../conformance/_kit.ts";
 import { REPAIR } from "../../codec/_advice.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { copies, noise, openAll } from "./_damage.ts";
 import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
 import { PAGE_BYTES } from "./_lmdb_image.ts";
+import { assertCode } from "../support/assert.ts";
 
 const FILE = "data.mdb";
 const TIMEOUT = { timeout: 600_000 };
@@ -130,9 +131,9 @@ test("a missing LMDB file is CORRUPT", async () => {
   using temp = tempDirectory();
   const directory = join(temp.path, "append");
   const open = () => openLmdbEngine(directory, { identity: IDENTITY, create: false });
-  await assertRejectsWithCode(open, "CORRUPT");
+  await assertCode(open, "CORRUPT");
   fs.mkdirSync(directory);
-  const error = await assertRejectsWithCode(open, "CORRUPT");
+  const error = await assertCode(open, "CORRUPT");
   assertEquals(
     error.message,
     `Cannot open ${join(directory, FILE)}: the file is missing; ${REPAIR}`,
@@ -147,7 +148,7 @@ test("an LMDB file of another program is CORRUPT, and stays as it is", async () 
   await theirs.close();
   const before = fs.readFileSync(join(temp.path, FILE));
   const open = () => openLmdbEngine(temp.path, { identity: IDENTITY, create: false });
-  const error = await assertRejectsWithCode(open, "CORRUPT");
+  const error = await assertCode(open, "CORRUPT");
   assertStringIncludes(error.message, "it is not part of a store");
   assert(before.equals(fs.readFileSync(join(temp.path, FILE))));
   const again = openLmdb<string, string>({ path: temp.path, overlappingSync: false });

@@ -7,7 +7,7 @@ import { emptyDatabase } from "../../backends/_lmdb_meta.ts";
 import { checkLmdbPages } from "../../backends/lmdb_check.ts";
 import { openLmdbEngine } from "../../backends/mod.ts";
 import { all, IDENTITY, pattern, put, rangeOf, remove, sorted } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { contentOf, numberedWrites } from "./_engines.ts";
 import { longKey, PAGE_BYTES } from "./_lmdb_image.ts";
 import { createWithPages, pageBytesOf } from "./_lmdb_pages.ts";

@@ -10,7 +10,7 @@ import {
   StoreError,
 } from "../../backends/mod.ts";
 import { all, bytes, put, withEngine } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 

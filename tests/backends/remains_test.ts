@@ -8,7 +8,7 @@ import type { EngineRemains, LostKeys } from "../../backends/remains.ts";
 import { examineSqlite } from "../../backends/sqlite_remains.ts";
 import { compareBytes } from "../../codec/bytes.ts";
 import { all, numberedKey, pattern, put, sorted } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { noise } from "./_damage.ts";
 import { ENGINES, IDENTITY, numberedWrites } from "./_engines.ts";
 

@@ -6,8 +6,8 @@ import { openSqliteEngine, type Write } from "../../backends/mod.ts";
 import { openSqlite } from "../../backends/sqlite_driver.ts";
 import { examineSqlite } from "../../backends/sqlite_remains.ts";
 import { numberedKey, pattern, put, remove } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { Random } from "../model/_random.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { Random } from "../support/random.ts";
 import { IDENTITY } from "./_engines.ts";
 
 const CREATE = { identity: IDENTITY, create: true };

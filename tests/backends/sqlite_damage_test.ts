@@ -5,11 +5,12 @@ import { join } from "@std/path";
 import { openLmdbEngine, openSqliteEngine, type Write } from "../../backends/mod.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { openSqlite } from "../../backends/sqlite_driver.ts";
-import { assertRejectsWithCode, bytes, put, remove } from "../conformance/_kit.ts";
+import { bytes, put, remove } from "../conformance/_kit.ts";
 import { REPAIR } from "../../codec/_advice.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { copies, noise, openAll } from "./_damage.ts";
 import { contentOf, IDENTITY, numberedWrites } from "./_engines.ts";
+import { assertCode } from "../support/assert.ts";
 
 const FILE = "data.sqlite";
 const PAGE_BYTES = 4096;
@@ -91,9 +92,9 @@ test("a missing SQLite database is CORRUPT", async () => {
   using temp = tempDirectory();
   const directory = join(temp.path, "btree");
   const open = () => openSqliteEngine(directory, { identity: IDENTITY, create: false });
-  await assertRejectsWithCode(open, "CORRUPT");
+  await assertCode(open, "CORRUPT");
   fs.mkdirSync(directory);
-  const error = await assertRejectsWithCode(open, "CORRUPT");
+  const error = await assertCode(open, "CORRUPT");
   assertEquals(
     error.message,
     `Cannot open ${join(directory, FILE)}: the file is missing; ${REPAIR}`,
@@ -114,7 +115,7 @@ test("an SQLite database of another program is CORRUPT, and stays as it is", asy
     createForeign(path, ...statements);
     const before = fs.readFileSync(path);
     const open = () => openSqliteEngine(temp.path, { identity: IDENTITY, create: false });
-    const error = await assertRejectsWithCode(open, "CORRUPT");
+    const error = await assertCode(open, "CORRUPT");
     assertStringIncludes(error.message, "it is not part of a store");
     assert(before.equals(fs.readFileSync(path)));
     assertEquals(fs.readdirSync(temp.path), [FILE]);

@@ -8,7 +8,7 @@ import { CHARTS, renderSvg } from "../../bench/_charts/mod.ts";
 import { shortNumber } from "../../bench/_charts/rows.ts";
 import { logScale } from "../../bench/_charts/theme.ts";
 import type { ContestantResult, Results, WorkResult } from "../../bench/_results.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 const SCRIPT = join(dirname(fromFileUrl(import.meta.url)), "..", "..", "bench", "charts.ts");
 const NAMES = ["writes", "reads", "ycsb", "growth", "resources", "ratios"];

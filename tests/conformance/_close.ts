@@ -1,11 +1,9 @@
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import type { Engine } from "../../backends/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import {
   all,
-  assertCode,
-  assertRejectsWithCode,
   bytes,
   type EngineKind,
   engineTest,
@@ -14,6 +12,7 @@ import {
   put,
   rangeOf,
 } from "./_kit.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
 export function closeTests(kind: EngineKind): void {
   engineTest(kind, "everything but close() is CLOSED after close()", async ({ engine }) => {
@@ -41,8 +40,8 @@ export function closeTests(kind: EngineKind): void {
     assertEquals(old.get(bytes(1)), bytes(1));
     await engine.close();
     for (const view of [old, ...current]) {
-      assertCode(() => view.get(bytes(1)), "CLOSED");
-      assertCode(() => view.range(rangeOf(), 1), "CLOSED");
+      assertThrowsCode(() => view.get(bytes(1)), "CLOSED");
+      assertThrowsCode(() => view.range(rangeOf(), 1), "CLOSED");
       view.release();
       view.release();
     }
@@ -53,7 +52,7 @@ export function closeTests(kind: EngineKind): void {
     const writes = Array.from({ length: 20_000 }, (_, i) => put(numberedKey(i), bytes(i & 0xff)));
     const applied = engine.apply(writes, 9n);
     const closed = engine.close();
-    await assertRejectsWithCode(() => engine.apply([], 10n), "CLOSED");
+    await assertCode(() => engine.apply([], 10n), "CLOSED");
     await applied;
     await closed;
     assertEquals(engine.position, 9n);
@@ -65,11 +64,11 @@ export function closeTests(kind: EngineKind): void {
   test(`${kind.name} is not created where one is, nor opened where none is`, async () => {
     using temp = tempDirectory();
     const open = (create: boolean) => kind.open(temp.path, { identity: IDENTITY, create });
-    await assertRejectsWithCode(() => open(false), "CORRUPT");
+    await assertCode(() => open(false), "CORRUPT");
     const engine = await open(true);
     await engine.apply([put(bytes(1), bytes(1))], 1n);
     await engine.close();
-    await assertRejectsWithCode(() => open(true), "NOT_EMPTY");
+    await assertCode(() => open(true), "NOT_EMPTY");
     const again = await open(false);
     assertEquals(all(again), [put(bytes(1), bytes(1))]);
     await again.close();
@@ -81,7 +80,7 @@ export function closeTests(kind: EngineKind): void {
     const engine = await open("theirs", true);
     await engine.apply([put(bytes(1), bytes(1))], 1n);
     await engine.close();
-    await assertRejectsWithCode(() => open("ours", false), "CORRUPT");
+    await assertCode(() => open("ours", false), "CORRUPT");
     const theirs = await open("theirs", false);
     assertEquals(theirs.position, 1n);
     assertEquals(all(theirs), [put(bytes(1), bytes(1))]);
@@ -105,12 +104,12 @@ export function closeTests(kind: EngineKind): void {
 }
 
 async function assertClosed(engine: Engine): Promise<void> {
-  assertCode(() => engine.get(bytes(1)), "CLOSED");
-  assertCode(() => engine.has(bytes(1)), "CLOSED");
-  assertCode(() => engine.range(rangeOf(), 1), "CLOSED");
-  assertCode(() => engine.keys(rangeOf(), 1), "CLOSED");
-  assertCode(() => engine.view(), "CLOSED");
-  assertCode(() => engine.stats(), "CLOSED");
-  await assertRejectsWithCode(() => engine.check(() => {}), "CLOSED");
-  await assertRejectsWithCode(() => engine.apply([], 2n), "CLOSED");
+  assertThrowsCode(() => engine.get(bytes(1)), "CLOSED");
+  assertThrowsCode(() => engine.has(bytes(1)), "CLOSED");
+  assertThrowsCode(() => engine.range(rangeOf(), 1), "CLOSED");
+  assertThrowsCode(() => engine.keys(rangeOf(), 1), "CLOSED");
+  assertThrowsCode(() => engine.view(), "CLOSED");
+  assertThrowsCode(() => engine.stats(), "CLOSED");
+  await assertCode(() => engine.check(() => {}), "CLOSED");
+  await assertCode(() => engine.apply([], 2n), "CLOSED");
 }

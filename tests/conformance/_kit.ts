@@ -1,18 +1,10 @@
 /** What the parts of the suite share. */
 
 import { test } from "node:test";
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  type Engine,
-  type EngineOptions,
-  type Entry,
-  type KeyRange,
-  StoreError,
-  type StoreErrorCode,
-  type Write,
-} from "../../backends/mod.ts";
+import { assertEquals } from "@std/assert";
+import type { Engine, EngineOptions, Entry, KeyRange, Write } from "../../backends/mod.ts";
 import { compareBytes } from "../../codec/bytes.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 /** How the suite gets at one kind of engine. */
 export interface EngineKind {
@@ -109,17 +101,4 @@ export function all(engine: Pick<Engine, "range">): Entry[] {
 /** Checks that bytes are no `Buffer` or the like. */
 export function assertPlain(value: Uint8Array | undefined): void {
   assertEquals(Object.getPrototypeOf(value), Uint8Array.prototype);
-}
-
-export function assertCode(body: () => unknown, code: StoreErrorCode): void {
-  assertEquals((assertThrows(body, StoreError) as StoreError).code, code);
-}
-
-export async function assertRejectsWithCode(
-  body: () => Promise<unknown>,
-  code: StoreErrorCode,
-): Promise<StoreError> {
-  const error = await assertRejects(body, StoreError) as StoreError;
-  assertEquals(error.code, code, error.message);
-  return error;
 }

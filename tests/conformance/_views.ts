@@ -2,7 +2,6 @@ import { assert, assertEquals, assertFalse } from "@std/assert";
 import type { EngineView } from "../../backends/mod.ts";
 import {
   all,
-  assertCode,
   bytes,
   type EngineKind,
   engineTest,
@@ -11,6 +10,7 @@ import {
   rangeOf,
   remove,
 } from "./_kit.ts";
+import { assertThrowsCode } from "../support/assert.ts";
 
 const MOMENTS = 100;
 
@@ -91,7 +91,7 @@ export function viewTests(kind: EngineKind): void {
     }
     for (const [i, view] of views.entries()) {
       if (i % 5 === 2) {
-        assertCode(() => view.get(bytes(1)), "CLOSED");
+        assertThrowsCode(() => view.get(bytes(1)), "CLOSED");
         continue;
       }
       assertEquals(view.get(bytes(1)), bytes(i));
@@ -110,10 +110,10 @@ export function viewTests(kind: EngineKind): void {
     const other = engine.view();
     view.release();
     view.release();
-    assertCode(() => view.get(bytes(1)), "CLOSED");
-    assertCode(() => view.has(bytes(1)), "CLOSED");
-    assertCode(() => view.range(rangeOf(), 1), "CLOSED");
-    assertCode(() => view.keys(rangeOf(), 1), "CLOSED");
+    assertThrowsCode(() => view.get(bytes(1)), "CLOSED");
+    assertThrowsCode(() => view.has(bytes(1)), "CLOSED");
+    assertThrowsCode(() => view.range(rangeOf(), 1), "CLOSED");
+    assertThrowsCode(() => view.keys(rangeOf(), 1), "CLOSED");
     assertEquals(other.get(bytes(1)), bytes(1));
     other.release();
     assertEquals(engine.get(bytes(1)), bytes(1));

@@ -4,7 +4,7 @@ import { cpSync, existsSync, rmSync } from "node:fs";
 import { join } from "@std/path";
 import { setTimeout as delay } from "node:timers/promises";
 import type { OpenOptions } from "../../mod.ts";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 import { checkStore, type Finding } from "./_kill_check.ts";
 import { Mortal, type Testimony } from "./_kill_life.ts";
 

@@ -14,7 +14,7 @@ import process from "node:process";
 import { createInterface } from "node:readline";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { HybridStore, type Snapshot } from "../../mod.ts";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 import type { Life } from "./_kill_life.ts";
 import { operationAt, run } from "./_kill_operations.ts";
 import { openWithSteps } from "./_kill_steps.ts";

@@ -16,7 +16,7 @@ import {
   voteCountKey,
   voteWeightKey,
 } from "../../mod.ts";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 
 const SUBJECTS = 6;
 const KEYS_PER_SUBJECT = 20;

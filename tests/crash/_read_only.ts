@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import * as fs from "node:fs";
 import process from "node:process";
 import { join } from "@std/path";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 /** A directory that cannot be written at another path than its own, until its scope ends. */
 export class ReadOnlyMount implements Disposable {

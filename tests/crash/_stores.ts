@@ -2,7 +2,6 @@
 
 import { createHash } from "node:crypto";
 import * as fs from "node:fs";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import {
@@ -88,12 +87,4 @@ export function digest(store: Pick<HybridStore, "scanSync">): string {
   const hash = createHash("sha256");
   for (const entry of dump(store)) hash.update(`${entry.length} `).update(entry, "latin1");
   return hash.digest("hex");
-}
-
-/** Copies the files of an open store, as they would be found after its process died. */
-export async function crashImage(store: HybridStore, target: string): Promise<string> {
-  // A file that LMDB is writing cannot be copied.
-  while (store.stats().memtable.memtables > 1) await nextTurn();
-  fs.cpSync(store.path, target, { recursive: true });
-  return target;
 }

@@ -12,7 +12,7 @@ import { join } from "@std/path";
 import { HybridStore, mvKey } from "../../mod.ts";
 import { Child } from "../backends/_child.ts";
 import { pattern } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { randomOf } from "../journal/_volatile_file_system.ts";
 import { dump, keysOf, putMany, rejects } from "./_stores.ts";
 

@@ -4,9 +4,10 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { basename, join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
 import { bytes } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { copies } from "./_outcomes.ts";
-import { crashImage, dump, mvKeyOf, rejects, segmentsOf } from "./_stores.ts";
+import { dump, mvKeyOf, rejects, segmentsOf } from "./_stores.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 

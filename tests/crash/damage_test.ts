@@ -6,13 +6,12 @@ import { HybridStore, StoreError } from "../../mod.ts";
 import { readManifest } from "../../store/directory/manifest.ts";
 import { noise } from "../backends/_damage.ts";
 import { bytes, pattern } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { VolatileFileSystem } from "../journal/_volatile_file_system.ts";
 import { stateOf } from "./_history.ts";
 import { assertRefused, copies, lookAt, outcomesOf } from "./_outcomes.ts";
 import { newDisks, openStore } from "./_place.ts";
 import {
-  crashImage,
   digest,
   keysOf,
   LMDB_FILE,
@@ -22,6 +21,7 @@ import {
   segmentsOf,
   SQLITE_FILE,
 } from "./_stores.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 const DIRECTORY = "/journal";

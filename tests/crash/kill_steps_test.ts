@@ -3,7 +3,7 @@ import { join } from "@std/path";
 import { test } from "node:test";
 import { assert, assertEquals } from "@std/assert";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { checkStore } from "./_kill_check.ts";
 import { Mortal } from "./_kill_life.ts";
 import type { StepChoice } from "./_kill_steps.ts";

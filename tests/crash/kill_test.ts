@@ -1,7 +1,7 @@
 import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { killCampaign } from "./_kill_campaign.ts";
 
 // A failure names its seed. HYBRIDSTORE_KILL_SEED=… runs that one alone; the moments of the kills are as

@@ -5,9 +5,8 @@ import { basename, join } from "@std/path";
 import { HybridStore, JournalReader } from "../../mod.ts";
 import { runChild } from "../backends/_child.ts";
 import { bytes } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import {
-  crashImage,
   dump,
   keysOf,
   LMDB_FILE,
@@ -17,6 +16,7 @@ import {
   segmentsOf,
   SQLITE_FILE,
 } from "./_stores.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 

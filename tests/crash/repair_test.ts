@@ -5,17 +5,10 @@ import { join } from "@std/path";
 import { HybridStore, type RepairReport } from "../../mod.ts";
 import { noise } from "../backends/_damage.ts";
 import { bytes } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { copies, outcomesOf } from "./_outcomes.ts";
-import {
-  crashImage,
-  dump,
-  keysOf,
-  LMDB_FILE,
-  putMany,
-  segmentsOf,
-  SQLITE_FILE,
-} from "./_stores.ts";
+import { dump, keysOf, LMDB_FILE, putMany, segmentsOf, SQLITE_FILE } from "./_stores.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 /** Files that may change although nothing is repaired. */

@@ -6,9 +6,10 @@ import { HybridStore } from "../../mod.ts";
 import { JournalReader } from "../../journal/mod.ts";
 import { Child } from "../backends/_child.ts";
 import { pattern } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { decodeJournal } from "../journal/_format.ts";
-import { crashImage, digest, keysOf, rejects, segmentsOf } from "./_stores.ts";
+import { digest, keysOf, rejects, segmentsOf } from "./_stores.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 

@@ -7,10 +7,10 @@ import { LMDB_FILE } from "../../backends/lmdb_file.ts";
 import { LOCK_FILE } from "../../store/directory/lock.ts";
 import { ReadLock } from "../../store/directory/read_lock.ts";
 import { Child } from "../backends/_child.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { crashImage } from "../store/_support.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { noModes, noReadOnlyMount, ReadOnlyMount, stateOf, withoutWriting } from "./_read_only.ts";
 import { dump, putMany, rejects } from "./_stores.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 const SMALL = { memtableBytes: 30_000, segmentBytes: 50_000 };

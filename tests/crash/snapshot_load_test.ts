@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { assert, assertEquals, assertLess, assertLessOrEqual, assertRejects } from "@std/assert";
 import { HybridStore, type Snapshot, StoreError } from "../../mod.ts";
-import { Random } from "../model/_random.ts";
-import { appendKey, btreeKey, bytes, idle } from "../store/_support.ts";
+import { Random } from "../support/random.ts";
+import { appendKey, btreeKey, bytes } from "../store/_support.ts";
+import { idle } from "../support/crash_image.ts";
 
 const KEYS = 8;
 const LOAD_MS = 2500;

@@ -14,11 +14,10 @@ import { readManifest } from "../../store/directory/manifest.ts";
 import { Verification } from "../../store/maintenance/verify.ts";
 import { createWithPages } from "../backends/_lmdb_pages.ts";
 import { bytes, pattern, put } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { copies, outcomesOf } from "./_outcomes.ts";
 import { noReadOnlyMount, ReadOnlyMount, stateOf } from "./_read_only.ts";
 import {
-  crashImage,
   digest,
   keysOf,
   LMDB_FILE,
@@ -28,6 +27,7 @@ import {
   segmentsOf,
   SQLITE_FILE,
 } from "./_stores.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const TIMEOUT = { timeout: 600_000 };
 

@@ -11,7 +11,7 @@ import type { Progress } from "../../examples/wordnet/progress.ts";
 import { encodeJson } from "../../examples/wordnet/values.ts";
 import { openIngestJournal } from "../../examples/wordnet/write_journal.ts";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 const SCRIPT = fromFileUrl(new URL("../../examples/wordnet.ts", import.meta.url));
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-env"];

@@ -5,8 +5,8 @@ import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { fillStore } from "../../examples/wordnet/fill.ts";
 import { isFinished, requirePlan } from "../../examples/wordnet/state.ts";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { Random } from "../model/_random.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { Random } from "../support/random.ts";
 import {
   digestDirectory,
   runExample,

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { join } from "@std/path";
 import { assertEquals, assertThrows } from "@std/assert";
 import { countSubjects, readLineBlocks, readSubjects } from "../../examples/wordnet/source.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 const BLOCK_BYTES = 64 * 1024;
 

@@ -3,7 +3,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { assertionCountKey, cursorKey, decodeU64, extractTag, HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { digestDirectory, runExample } from "./_wordnet.ts";
 
 const TIMEOUT = { timeout: 600_000 };

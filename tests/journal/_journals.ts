@@ -1,15 +1,13 @@
 /** What several journal tests need: payloads that can be told apart, and ways to write and read many. */
 
 import { cpSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import {
   Journal,
   type JournalEntry,
   type JournalOptions,
   type JournalReader,
-  StoreError,
-  type StoreErrorCode,
 } from "../../journal/mod.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import type { DecodedRecord } from "./_format.ts";
@@ -95,17 +93,6 @@ export async function assertWorks(
   await using journal = await openFast(directory, options);
   assertEquals(journal.recovery, { records: expected.length + 1, truncatedBytes: 0 });
   assertEquals(await readAll(journal), [...expected, { offset, payload: extra }]);
-}
-
-/** Fails unless the call rejects with a `StoreError` of this code. */
-export async function assertCode(
-  code: StoreErrorCode,
-  fn: () => Promise<unknown>,
-  messageIncludes?: string,
-): Promise<StoreError> {
-  const error = await assertRejects(fn, StoreError, messageIncludes);
-  assertEquals(error.code, code, error.message);
-  return error;
 }
 
 /** Copies a directory, for a try that changes it. */

@@ -5,7 +5,7 @@ import { accelerators, blake3, crc32c, loadDigests } from "../../journal/digest.
 import { Journal } from "../../journal/mod.ts";
 import { HybridStore } from "../../mod.ts";
 import { dump, putMany } from "../crash/_stores.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { crc32cBitwise } from "./_format.ts";
 import { payloadOf, readAll } from "./_journals.ts";
 

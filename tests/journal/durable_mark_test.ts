@@ -3,12 +3,11 @@ import { test } from "node:test";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { Journal } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
 import { crc32cBitwise, type DecodedRecord, littleEndian, segmentName } from "./_format.ts";
 import {
   appendAll,
-  assertCode,
   assertWorks,
   copyDirectory,
   edit,
@@ -18,6 +17,7 @@ import {
   until,
   writeJournal,
 } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT = segmentName(0);
 const PAYLOADS = Array.from({ length: 6 }, (_, i) => payloadOf(i, 10));
@@ -68,7 +68,7 @@ test("a lost record with later ones behind it is CORRUPT where it had been synce
     using temp = tempDirectory();
     const { directory, records } = await crash(temp.path);
     lose(directory, records[lost]!);
-    await assertCode("CORRUPT", () => Journal.open(directory), `at offset ${lost * 50}: crc32c`);
+    await assertCode(() => Journal.open(directory), "CORRUPT", `at offset ${lost * 50}: crc32c`);
   }
 });
 
@@ -77,7 +77,7 @@ test("a lost record with later ones behind it is CORRUPT where there is no mark"
   const { directory, records } = await crash(temp.path);
   lose(directory, records[3]!);
   rmSync(join(directory, ".durable"));
-  await assertCode("CORRUPT", () => Journal.open(directory), "at offset 150: crc32c");
+  await assertCode(() => Journal.open(directory), "CORRUPT", "at offset 150: crc32c");
 });
 
 test("a mark that is damaged anywhere counts as missing", async () => {
@@ -95,7 +95,7 @@ test("a mark that is damaged anywhere counts as missing", async () => {
     const holed = copyDirectory(directory, join(temp.path, `holed-${i}`));
     edit(holed, ".durable", damage);
     lose(holed, records[3]!);
-    await assertCode("CORRUPT", () => openFast(holed), "at offset 150: crc32c");
+    await assertCode(() => openFast(holed), "CORRUPT", "at offset 150: crc32c");
   }
 });
 
@@ -171,7 +171,7 @@ test("the mark is not moved by a sync that fails", async () => {
   const journal = await Journal.open(temp.path, { fileSystem });
   await journal.append(PAYLOADS[0]!);
   fileSystem.beforeSync = () => Promise.reject(systemError("EIO"));
-  await assertCode("POISONED", () => journal.append(PAYLOADS[1]!));
+  await assertCode(() => journal.append(PAYLOADS[1]!), "POISONED");
   assertEquals(readMark(temp.path), 50n);
   await journal.close();
   assertEquals(readMark(temp.path), 50n);

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { Journal, type JournalOptions } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import { decodeJournal } from "./_format.ts";
 import { nextTurn, payloadOf, until } from "./_journals.ts";

@@ -3,10 +3,10 @@ import { assertEquals } from "@std/assert";
 import { openWriter } from "../../journal/journal.ts";
 import { sealRecord } from "../../journal/record.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import { segmentName, segmentNames } from "./_format.ts";
-import { assertCode } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 /** Opens a writer whose segments hold two records of 50 bytes. */
 async function open(
@@ -62,10 +62,10 @@ test("where a guard throws, no segment is created and the writer is poisoned", a
   guard.refuses = true;
   const message = "Cannot create journal segment: the directory was replaced; writes are refused";
   // deno-lint-ignore require-await
-  await assertCode("POISONED", async () => writer.write(record()), message);
+  await assertCode(async () => writer.write(record()), "POISONED", message);
   guard.refuses = false;
   // deno-lint-ignore require-await
-  await assertCode("POISONED", async () => writer.write(record()), message);
+  await assertCode(async () => writer.write(record()), "POISONED", message);
   assertEquals(segmentNames(temp.path), [segmentName(0)]);
   await writer.close();
 });
@@ -77,9 +77,9 @@ test("where a guard throws, no segment is removed and the writer is poisoned", a
   for (let i = 0; i < 6; i++) writer.write(record());
   guard.refuses = true;
   const message = "Cannot remove journal segment: the directory was replaced; writes are refused";
-  await assertCode("POISONED", () => writer.removeBefore(200n), message);
+  await assertCode(() => writer.removeBefore(200n), "POISONED", message);
   guard.refuses = false;
-  await assertCode("POISONED", () => writer.removeBefore(200n), message);
+  await assertCode(() => writer.removeBefore(200n), "POISONED", message);
   assertEquals(segmentNames(temp.path), [0, 100, 200].map(segmentName));
   await writer.close();
 });

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { type Journal, JournalReader } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { type DecodedRecord, decodeJournal } from "./_format.ts";
 import { openFast, payloadOf, readAll } from "./_journals.ts";
 

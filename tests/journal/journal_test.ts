@@ -4,10 +4,11 @@ import { test } from "node:test";
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { join } from "@std/path";
 import { Journal, JournalReader } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import { segmentName, segmentNames } from "./_format.ts";
-import { appendAll, assertCode, edit, payloadOf, readAll, writeJournal } from "./_journals.ts";
+import { appendAll, edit, payloadOf, readAll, writeJournal } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT_BYTES = 216;
 /** Four records of 50 bytes fill a segment. */
@@ -55,7 +56,7 @@ test("Journal.read() between two records is CORRUPT", async () => {
   const starts = new Set(records.map(({ offset }) => offset));
   for (let offset = 0n; offset < 600n; offset++) {
     if (starts.has(offset)) continue;
-    await assertCode("CORRUPT", () => journal.read(offset), `offset ${offset}`);
+    await assertCode(() => journal.read(offset), "CORRUPT", `offset ${offset}`);
   }
 });
 
@@ -64,7 +65,7 @@ test("Journal.read() of a record that was damaged since is CORRUPT", async () =>
   await using journal = await Journal.open(temp.path, { segmentBytes: SEGMENT_BYTES });
   await appendAll(journal, PAYLOADS);
   edit(temp.path, segmentName(400), (bytes) => void (bytes[16 + 45]! ^= 1));
-  await assertCode("CORRUPT", () => journal.read(400n), "offset 400");
+  await assertCode(() => journal.read(400n), "CORRUPT", "offset 400");
   assertEquals((await journal.read(450n))?.payload, PAYLOADS[9]);
 });
 
@@ -221,9 +222,9 @@ test("Journal.open() of a path that is no directory is an IO error", async () =>
   using temp = tempDirectory();
   const path = join(temp.path, "file");
   writeFileSync(path, "");
-  await assertCode("IO", () => Journal.open(path), "Cannot open journal");
-  await assertCode("IO", () => Journal.open(join(path, "below")), "Cannot open journal");
-  await assertCode("IO", () => JournalReader.open(join(temp.path, "none")), "Cannot read journal");
+  await assertCode(() => Journal.open(path), "IO", "Cannot open journal");
+  await assertCode(() => Journal.open(join(path, "below")), "IO", "Cannot open journal");
+  await assertCode(() => JournalReader.open(join(temp.path, "none")), "IO", "Cannot read journal");
 });
 
 test("a journal stays where it is when the working directory changes", async () => {
@@ -259,11 +260,11 @@ test("Journal.close() drains, is idempotent, and refuses all use from then on", 
     () => journal.sync(),
     () => journal.removeBefore(0n),
   ];
-  for (const call of calls) await assertCode("CLOSED", call, "the journal is closed");
+  for (const call of calls) await assertCode(call, "CLOSED", "the journal is closed");
   assertEquals(await Promise.all(appends), PAYLOADS.map((_, i) => BigInt(i * 50)));
   await closing;
   await journal[Symbol.asyncDispose]();
-  for (const call of calls) await assertCode("CLOSED", call, "the journal is closed");
+  for (const call of calls) await assertCode(call, "CLOSED", "the journal is closed");
 
   await using reopened = await Journal.open(temp.path);
   assertEquals(reopened.recovery, { records: 12, truncatedBytes: 0 });

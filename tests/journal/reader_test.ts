@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { Journal, JournalReader } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem, type Operation, systemError } from "./_faulty_file_system.ts";
 import {
   concat,
@@ -14,7 +14,8 @@ import {
   segmentName,
   writeSegment,
 } from "./_format.ts";
-import { appendAll, assertCode, edit, payloadOf, readAll, writeJournal } from "./_journals.ts";
+import { appendAll, edit, payloadOf, readAll, writeJournal } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT = segmentName(0);
 const SEGMENT_BYTES = 216;
@@ -86,8 +87,8 @@ test("JournalReader takes bigints alone, and nothing once it is closed", async (
   await assertRejects(() => reader.read(0 as unknown as bigint), TypeError, "not a bigint");
   reader.close();
   reader.close();
-  await assertCode("CLOSED", () => reader.read(0n), "the reader is closed");
-  await assertCode("CLOSED", () => readAll(reader));
+  await assertCode(() => reader.read(0n), "CLOSED", "the reader is closed");
+  await assertCode(() => readAll(reader), "CLOSED");
 });
 
 test("JournalReader.read() gives a record once it is whole, at whatever byte it was seen", async () => {
@@ -169,25 +170,25 @@ test("JournalReader.read() of damage is CORRUPT, of another version UNSUPPORTED"
   const reader = await JournalReader.open(temp.path);
   edit(temp.path, segmentName(200), (bytes) => void (bytes[16 + 60]! ^= 1));
   assertEquals((await reader.read(200n))?.payload, PAYLOADS[4]);
-  await assertCode("CORRUPT", () => reader.read(250n), "offset 250");
-  await assertCode("CORRUPT", () => reader.read(201n), "offset 201");
+  await assertCode(() => reader.read(250n), "CORRUPT", "offset 250");
+  await assertCode(() => reader.read(201n), "CORRUPT", "offset 201");
   edit(temp.path, segmentName(200), (bytes) => bytes.subarray(0, 16 + 120));
   reader.release();
-  await assertCode("CORRUPT", () => reader.read(300n), "offset 300");
-  await assertCode("CORRUPT", () => reader.read(350n), "offset 350");
+  await assertCode(() => reader.read(300n), "CORRUPT", "offset 300");
+  await assertCode(() => reader.read(350n), "CORRUPT", "offset 350");
 
   edit(temp.path, segmentName(400), (bytes) => void (bytes[16 + 160]! ^= 1));
-  await assertCode("CORRUPT", () => reader.read(550n), "offset 550");
+  await assertCode(() => reader.read(550n), "CORRUPT", "offset 550");
   // What the mark does not cover may still be in the middle of being written.
   writeMark(temp.path, 550n);
   assertEquals(await reader.read(550n), undefined);
   rmSync(join(temp.path, ".durable"));
-  await assertCode("CORRUPT", () => reader.read(550n), "offset 550");
+  await assertCode(() => reader.read(550n), "CORRUPT", "offset 550");
 
   edit(temp.path, segmentName(0), (bytes) => void (bytes[4] = 9));
-  await assertCode("UNSUPPORTED", () => reader.read(0n), "version is 9");
+  await assertCode(() => reader.read(0n), "UNSUPPORTED", "version is 9");
   edit(temp.path, segmentName(400), (bytes) => void (bytes[0] = 9));
-  await assertCode("CORRUPT", () => reader.read(400n), "segment header");
+  await assertCode(() => reader.read(400n), "CORRUPT", "segment header");
   reader.close();
 });
 
@@ -266,7 +267,7 @@ test("JournalReader turns errors of file operations into StoreErrors, and goes o
     once(fileSystem, (op) => op.kind === kind, () => {
       throw systemError("EIO");
     });
-    await assertCode("IO", () => reader.read(250n), "at offset 250");
+    await assertCode(() => reader.read(250n), "IO", "at offset 250");
     assertEquals((await reader.read(250n))?.payload, PAYLOADS[5]);
   }
   reader.close();

@@ -4,7 +4,7 @@ import { assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { openWriter } from "../../journal/journal.ts";
 import { Journal, nodeFileSystem } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import {
   concat,
@@ -16,7 +16,6 @@ import {
   writeSegment,
 } from "./_format.ts";
 import {
-  assertCode,
   assertWorks,
   copyDirectory,
   edit,
@@ -25,6 +24,7 @@ import {
   readAll,
   writeJournal,
 } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT = segmentName(0);
 const PAYLOADS = [payloadOf(1, 20), payloadOf(2, 0), payloadOf(3, 7), payloadOf(4, 31)];
@@ -66,7 +66,7 @@ for (const mark of ["as it was", "missing"]) {
       const directory = copyDirectory(whole, join(temp.path, `${cut}`));
       truncateSync(join(directory, SEGMENT), cut);
       if (cut < 16 && mark !== "missing") {
-        await assertCode("CORRUPT", () => openFast(directory), "offset 0: header");
+        await assertCode(() => openFast(directory), "CORRUPT", "offset 0: header");
         continue;
       }
       const left = records.filter(({ offset, payload }) =>
@@ -185,7 +185,7 @@ test("openWriter() that requires what was synced refuses its loss, and changes n
       const before = readdirSync(directory).sort();
       const options = { segmentBytes: 1000, salvage: false, requireSynced: true };
       for (let round = 0; round < 2; round++) {
-        await assertCode("CORRUPT", () => openWriter(nodeFileSystem, directory, options), "147");
+        await assertCode(() => openWriter(nodeFileSystem, directory, options), "CORRUPT", "147");
         assertEquals(readdirSync(directory).sort(), before);
         assertEquals(readFileSync(join(directory, SEGMENT)).length, size);
       }
@@ -213,7 +213,7 @@ test("a journal without its segments is CORRUPT, and salvage goes on with its of
   await writeJournal(temp.path, PAYLOADS);
   rmSync(join(temp.path, SEGMENT));
   const reason = "no segment is left of what had been synced up to offset 218";
-  await assertCode("CORRUPT", () => Journal.open(temp.path), reason);
+  await assertCode(() => Journal.open(temp.path), "CORRUPT", reason);
   await using journal = await Journal.open(temp.path, { salvage: true });
   assertEquals(journal.recovery, { records: 0, truncatedBytes: 0, reason });
   assertEquals(await journal.append(payloadOf(1, 1)), 218n);
@@ -243,6 +243,6 @@ test("Journal.open() refuses another format version and says which", async () =>
   await writeJournal(temp.path, PAYLOADS);
   edit(temp.path, SEGMENT, (bytes) => void (bytes[4] = 3));
   for (const salvage of [false, true]) {
-    await assertCode("UNSUPPORTED", () => Journal.open(temp.path, { salvage }), "version is 3");
+    await assertCode(() => Journal.open(temp.path, { salvage }), "UNSUPPORTED", "version is 3");
   }
 });

@@ -5,11 +5,12 @@ import { join } from "@std/path";
 import { openWriter } from "../../journal/journal.ts";
 import { Journal, JournalReader, type JournalRecovery } from "../../journal/mod.ts";
 import { sealRecord } from "../../journal/record.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
 import { type DecodedRecord, decodeJournal, segmentName, segmentNames } from "./_format.ts";
-import { appendAll, assertCode, copyDirectory, edit, payloadOf, readAll } from "./_journals.ts";
+import { appendAll, copyDirectory, edit, payloadOf, readAll } from "./_journals.ts";
 import { RESERVED_BYTES_MAX, ReservingJournal } from "./_reserving.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT = segmentName(0);
 const RECORD_BYTES = 50;
@@ -194,7 +195,7 @@ test("zeros over what was synced are CORRUPT, wherever they begin and end", asyn
           if (isCut) return bytes.subarray(0, to);
         });
         const damaged = sizeOf(copy);
-        const error = await assertCode("CORRUPT", () => open(copy));
+        const error = await assertCode(() => open(copy), "CORRUPT");
         assertEquals(sizeOf(copy), damaged);
         const offset = Math.floor(from / RECORD_BYTES) * RECORD_BYTES;
         assert(error.message.includes(`offset ${offset}`), error.message);
@@ -216,7 +217,7 @@ test("zeros over records of a segment that has a successor are CORRUPT", async (
           edit(copy, name, (bytes) => void bytes.fill(0, from));
           appendFileSync(join(copy, name), new Uint8Array(zeros));
           if (mark === "missing") rmSync(join(copy, ".durable"));
-          await assertCode("CORRUPT", () => open(copy, SEGMENT_BYTES));
+          await assertCode(() => open(copy, SEGMENT_BYTES), "CORRUPT");
           rmSync(copy, { recursive: true });
         }
       }
@@ -245,7 +246,7 @@ for (const zeros of [0, 1, 1000]) {
     for (let at = 0; at < 16; at++) {
       edit(temp.path, SEGMENT, (bytes) => void (bytes[at]! ^= 1));
       if (at >= 4 && at < 8) {
-        await assertCode("UNSUPPORTED", () => open(temp.path));
+        await assertCode(() => open(temp.path), "UNSUPPORTED");
       } else {
         const journal = await open(temp.path);
         const reason = "torn tail at offset 0: header";
@@ -269,7 +270,7 @@ for (const zeros of [0, 1000]) {
     const record = readFileSync(join(image, second!)).subarray(16, 16 + RECORD_BYTES);
     appendFileSync(join(image, first!), record);
     appendFileSync(join(image, first!), new Uint8Array(zeros));
-    await assertCode("CORRUPT", () => open(image, SEGMENT_BYTES), "damage at offset 250");
+    await assertCode(() => open(image, SEGMENT_BYTES), "CORRUPT", "damage at offset 250");
   });
 }
 
@@ -391,7 +392,7 @@ test("a write that fails within the zeros leaves nothing, and the next one follo
   fileSystem.before = ({ kind }) => {
     if (kind === "write" && ++writes === 2) throw systemError("ENOSPC");
   };
-  await assertCode("NO_SPACE", () => journal.append(PAYLOADS[3]!));
+  await assertCode(() => journal.append(PAYLOADS[3]!), "NO_SPACE");
   assertEquals(sizeOf(directory), 16 + 3 * RECORD_BYTES);
   fileSystem.before = () => {};
   fileSystem.writeLimit = () => Infinity;
@@ -415,8 +416,8 @@ test("a sync that fails behind zeros loses nothing that was acknowledged", async
       const isSync = kind === "sync" || kind === "syncNow";
       if (isSync && name === SEGMENT) throw systemError("EIO");
     };
-    await assertCode("POISONED", () => journal.append(PAYLOADS[from]!));
-    await assertCode("POISONED", () => journal.append(PAYLOADS[from]!));
+    await assertCode(() => journal.append(PAYLOADS[from]!), "POISONED");
+    await assertCode(() => journal.append(PAYLOADS[from]!), "POISONED");
     await journal.close();
     assertEquals(fileSystem.openNames, []);
     // What became of the record is unknown; here it was written.
@@ -475,7 +476,7 @@ test("a reader finds no end within what was synced, even if there are zeros", as
   for (const { offset, payload } of records.slice(0, 6)) {
     assertEquals((await reader.read(offset))?.payload, payload);
   }
-  await assertCode("CORRUPT", () => reader.read(300n), "no valid record at offset 300");
+  await assertCode(() => reader.read(300n), "CORRUPT", "no valid record at offset 300");
   reader.close();
 });
 

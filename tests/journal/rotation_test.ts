@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import { Journal } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import {
   FaultyFileSystem,
   forSegments,
@@ -9,15 +9,8 @@ import {
   systemError,
 } from "./_faulty_file_system.ts";
 import { decodeJournal, segmentName, segmentNames } from "./_format.ts";
-import {
-  appendAll,
-  assertCode,
-  assertWorks,
-  nextTurn,
-  payloadOf,
-  readAll,
-  until,
-} from "./_journals.ts";
+import { appendAll, assertWorks, nextTurn, payloadOf, readAll, until } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT_BYTES = 216;
 /** Four records of 50 bytes fill a segment. */
@@ -117,7 +110,7 @@ for (const step of ["create", "write"] as const) {
     // The fourth record fits, the fifth begins the segment that fails, and so does the sixth later.
     for (let round = 0; round < 2; round++) {
       fileSystem.before = fail;
-      await assertCode("NO_SPACE", () => journal.append(payloadOf(7, 100)), "Cannot create");
+      await assertCode(() => journal.append(payloadOf(7, 100)), "NO_SPACE", "Cannot create");
       assertEquals(segmentNames(temp.path), [segmentName(0)]);
     }
     records.push(...await appendAll(journal, PAYLOADS.slice(3)));
@@ -153,8 +146,8 @@ test("an unfinished segment that cannot be removed poisons the journal", async (
     if (kind === "write" && name === segmentName(200)) throw systemError("ENOSPC");
     if (kind === "remove") throw systemError("EIO");
   };
-  await assertCode("POISONED", () => journal.append(PAYLOADS[4]!), "Cannot remove unfinished");
-  await assertCode("POISONED", () => journal.append(PAYLOADS[4]!));
+  await assertCode(() => journal.append(PAYLOADS[4]!), "POISONED", "Cannot remove unfinished");
+  await assertCode(() => journal.append(PAYLOADS[4]!), "POISONED");
   assertEquals(await readAll(journal), records);
   await journal.close();
   assertEquals(fileSystem.openNames, []);
@@ -169,7 +162,7 @@ test("the removal of an unfinished segment is on disk before anything behind it 
   fileSystem.before = ({ kind, name }) => {
     if (kind === "write" && name === segmentName(150)) throw systemError("ENOSPC");
   };
-  await assertCode("NO_SPACE", () => journal.append(payloadOf(4, 100)), "Cannot create");
+  await assertCode(() => journal.append(payloadOf(4, 100)), "NO_SPACE", "Cannot create");
   const start = fileSystem.operations.length;
   await journal.append(PAYLOADS[3]!);
   const kinds = fileSystem.operations.slice(start).map(({ kind }) => kind);
@@ -194,10 +187,10 @@ for (
     fileSystem.before = (operation) => {
       if (isMeant(operation)) throw systemError("EIO");
     };
-    await assertCode("POISONED", () => journal.sync(), "Cannot sync journal");
+    await assertCode(() => journal.sync(), "POISONED", "Cannot sync journal");
     fileSystem.before = () => {};
-    await assertCode("POISONED", () => journal.append(PAYLOADS[5]!));
-    await assertCode("POISONED", () => journal.removeBefore(200n));
+    await assertCode(() => journal.append(PAYLOADS[5]!), "POISONED");
+    await assertCode(() => journal.removeBefore(200n), "POISONED");
     assertEquals(await readAll(journal), records);
     assertEquals(segmentNames(temp.path).length, 2);
     await journal.close();
@@ -217,7 +210,7 @@ for (const kind of ["sync", "syncDirectoryAsync"] as const) {
     fileSystem.before = (operation) => {
       if (operation.kind === kind) throw systemError("EIO");
     };
-    await assertCode("POISONED", () => journal.removeBefore(400n));
+    await assertCode(() => journal.removeBefore(400n), "POISONED");
     // What would become the first segment is not known to be on disk, or the first removal is not.
     assertEquals(segmentNames(temp.path).length, isSynced ? 2 : 3);
     await journal.close();
@@ -261,10 +254,10 @@ test("a sync that fails although a rotation has overtaken it poisons whoever wai
   let fail = () => {};
   fileSystem.beforeSync = () => new Promise((_, reject) => fail = () => reject(systemError("EIO")));
   const waiting = PAYLOADS.slice(0, 4).map((payload) =>
-    assertCode("POISONED", () => journal.append(payload))
+    assertCode(() => journal.append(payload), "POISONED")
   );
   await until(() => fileSystem.count("sync") === syncs + 1);
-  waiting.push(assertCode("POISONED", () => journal.append(PAYLOADS[4]!)));
+  waiting.push(assertCode(() => journal.append(PAYLOADS[4]!), "POISONED"));
   for (let i = 0; i < 3; i++) await nextTurn();
   assertEquals(segmentNames(temp.path).length, 2);
   // The rotation has begun no other sync, which would have taken the report.
@@ -289,7 +282,7 @@ test("Journal.close() of a poisoned journal waits for the sync that still runs",
     if (kind === "write" && name === segmentName(50)) throw systemError("ENOSPC");
     if (kind === "remove") throw systemError("EIO");
   };
-  await assertCode("POISONED", () => journal.append(payloadOf(1, 200)));
+  await assertCode(() => journal.append(payloadOf(1, 200)), "POISONED");
   const closing = journal.close();
   await nextTurn();
   assertEquals(fileSystem.openNames, [".durable", segmentName(0)]);

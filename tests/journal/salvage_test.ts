@@ -3,11 +3,10 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { basename, join } from "@std/path";
 import { Journal } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
 import { concat, type DecodedRecord, segmentName, segmentNames, writeSegment } from "./_format.ts";
 import {
-  assertCode,
   assertWorks,
   copyDirectory,
   edit,
@@ -16,6 +15,7 @@ import {
   readAll,
   writeJournal,
 } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 const LENGTHS = [9, 0, 20, 5, 31, 1, 12];
 const PAYLOADS = LENGTHS.map((length, i) => payloadOf(i, length));
@@ -43,7 +43,7 @@ async function assertSalvages(
   offset: bigint,
 ): Promise<void> {
   const before = readdirSync(directory).sort();
-  await assertCode("CORRUPT", () => openFast(directory), `damage at offset ${offset}: `);
+  await assertCode(() => openFast(directory), "CORRUPT", `damage at offset ${offset}: `);
   assertEquals(readdirSync(directory).sort(), before);
 
   const rest = recordBytesFrom(directory, offset);
@@ -75,8 +75,8 @@ for (const [index, base] of BASES.entries()) {
       const offset = BigInt(base + Math.max(0, at - 16));
       const damaged = records.findLast((record) => record.offset <= offset)!;
       if (at >= 4 && at < 8) {
-        await assertCode("UNSUPPORTED", () => openFast(directory));
-        await assertCode("UNSUPPORTED", () => openFast(directory, { salvage: true }));
+        await assertCode(() => openFast(directory), "UNSUPPORTED");
+        await assertCode(() => openFast(directory, { salvage: true }), "UNSUPPORTED");
       } else if (damaged === last) {
         await using journal = await openFast(directory);
         assertEquals(journal.recovery.truncatedBytes, 40 + last.payload.length);
@@ -104,7 +104,7 @@ test("a missing segment is damage where it began", async () => {
   const records = await writeJournal(temp.path, PAYLOADS, { segmentBytes: SEGMENT_BYTES });
   rmSync(join(temp.path, segmentName(149)));
   const rest = readFileSync(join(temp.path, segmentName(265))).subarray(16);
-  await assertCode("CORRUPT", () => Journal.open(temp.path), "damage at offset 149: gap");
+  await assertCode(() => Journal.open(temp.path), "CORRUPT", "damage at offset 149: gap");
   {
     await using journal = await Journal.open(temp.path, { salvage: true });
     assertEquals(readSalvage(journal), new Uint8Array(rest));
@@ -116,7 +116,7 @@ test("a segment that reaches into the next one is damage, and keeps its records"
   using temp = tempDirectory();
   await writeSegment(temp.path, 0n, PAYLOADS.slice(0, 3));
   await writeSegment(temp.path, 89n, PAYLOADS.slice(2, 5));
-  await assertCode("CORRUPT", () => Journal.open(temp.path), "damage at offset 149: gap");
+  await assertCode(() => Journal.open(temp.path), "CORRUPT", "damage at offset 149: gap");
   await using journal = await Journal.open(temp.path, { salvage: true });
   assertEquals(journal.recovery.truncatedBytes, 60 + 45 + 71);
   await journal.close();
@@ -132,7 +132,7 @@ test("a segment under another's name is damage", async () => {
   using temp = tempDirectory();
   await writeJournal(temp.path, PAYLOADS, { segmentBytes: SEGMENT_BYTES });
   renameSync(join(temp.path, segmentName(0)), join(temp.path, segmentName(1)));
-  await assertCode("CORRUPT", () => Journal.open(temp.path), "damage at offset 1: header");
+  await assertCode(() => Journal.open(temp.path), "CORRUPT", "damage at offset 1: header");
 });
 
 test("salvage keeps what earlier salvages set aside", async () => {
@@ -163,7 +163,7 @@ test("a salvage that fails changes nothing, and can be done again", async () => 
     }
   };
   const options = { salvage: true, fileSystem, segmentBytes: SEGMENT_BYTES };
-  await assertCode("NO_SPACE", () => Journal.open(temp.path, options));
+  await assertCode(() => Journal.open(temp.path, options), "NO_SPACE");
   assertEquals(readdirSync(temp.path).sort(), before);
   assertEquals(fileSystem.openNames, []);
 

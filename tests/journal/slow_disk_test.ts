@@ -1,9 +1,10 @@
 import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem, systemError } from "./_faulty_file_system.ts";
-import { appendAll, assertCode, assertWorks, payloadOf, readAll } from "./_journals.ts";
+import { appendAll, assertWorks, payloadOf, readAll } from "./_journals.ts";
 import { ReservingJournal } from "./_reserving.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SYNC_MS = 100;
 
@@ -41,7 +42,7 @@ test("on a slow disk nothing holds the event loop for a sync", { timeout: 600_00
     before(operation);
     if (operation.kind === "write" && writes++ === 1) throw systemError("ENOSPC");
   };
-  await assertCode("NO_SPACE", () => journal.append(payloadOf(9, 50)));
+  await assertCode(() => journal.append(payloadOf(9, 50)), "NO_SPACE");
   fileSystem.writeLimit = () => Infinity;
   fileSystem.before = before;
   // Removals, and what is written meanwhile.

@@ -2,8 +2,9 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { readDurableMark } from "../../journal/durable_mark.ts";
 import { Journal } from "../../journal/mod.ts";
-import { assertCode, nextTurn, payloadOf, readAll } from "./_journals.ts";
+import { nextTurn, payloadOf, readAll } from "./_journals.ts";
 import { randomOf, VolatileFileSystem } from "./_volatile_file_system.ts";
+import { assertCode } from "../support/assert.ts";
 
 const DIRECTORY = "/journal";
 const SEGMENT = `${DIRECTORY}/${"0".repeat(20)}.seg`;
@@ -20,7 +21,7 @@ async function loseUnderWay(
   files.onSync = (path) => {
     hasBegun ||= path === SEGMENT;
   };
-  const first = assertCode("POISONED", () => journal.append(LARGE), "EIO");
+  const first = assertCode(() => journal.append(LARGE), "POISONED", "EIO");
   while (!hasBegun) await nextTurn();
   files.failWriteBack(SEGMENT);
   return { files, journal, first };
@@ -28,7 +29,7 @@ async function loseUnderWay(
 
 test("a rotation does not take the report of a write-back that failed from the sync under way", async () => {
   const { files, journal, first } = await loseUnderWay(400_000);
-  const second = assertCode("POISONED", () => journal.append(payloadOf(2, 200_000)));
+  const second = assertCode(() => journal.append(payloadOf(2, 200_000)), "POISONED");
   await Promise.all([first, second]);
   await journal.close().catch(() => {});
   assertEquals(readDurableMark(files, DIRECTORY), 0n);
@@ -39,7 +40,7 @@ test("the undoing of a failed write does not take the report from the sync under
   const { files, journal, first } = await loseUnderWay(2 ** 26);
   let writes = 0;
   files.space = (wanted) => writes++ === 0 ? wanted - 10 : 0;
-  const second = assertCode("POISONED", () => journal.append(payloadOf(2, 200_000)));
+  const second = assertCode(() => journal.append(payloadOf(2, 200_000)), "POISONED");
   await Promise.all([first, second]);
   await journal.close().catch(() => {});
   assertEquals(readDurableMark(files, DIRECTORY), 0n);
@@ -55,7 +56,7 @@ for (const [name, isLost] of Object.entries<() => boolean>({ all: () => true, so
     await journal.append(payloadOf(0, 50));
     // The fault is met by the sync of several segments.
     const appends = Array.from({ length: 8 }, (_, i) => journal.append(payloadOf(i, 500)));
-    const refused = appends.map((append) => assertCode("POISONED", () => append));
+    const refused = appends.map((append) => assertCode(() => append, "POISONED"));
     await Promise.resolve();
     for (const name of files.list(DIRECTORY)) files.failWriteBack(`${DIRECTORY}/${name}`);
     await Promise.all(refused);

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { Journal, JournalReader } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { segmentNames } from "./_format.ts";
 import { readAll } from "./_journals.ts";
 import { follow, numbered } from "./_tail.ts";

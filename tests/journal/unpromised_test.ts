@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { Journal } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem } from "./_faulty_file_system.ts";
 import {
   crc32cBitwise,
@@ -12,16 +12,9 @@ import {
   segmentName,
   segmentNames,
 } from "./_format.ts";
-import {
-  assertCode,
-  assertWorks,
-  copyDirectory,
-  edit,
-  payloadOf,
-  readAll,
-  writeJournal,
-} from "./_journals.ts";
+import { assertWorks, copyDirectory, edit, payloadOf, readAll, writeJournal } from "./_journals.ts";
 import { ReservingJournal } from "./_reserving.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT_BYTES = 216;
 /** Four records of 50 bytes fill a segment: these fill four. */
@@ -112,7 +105,7 @@ for (const [name, { left, change }] of Object.entries(FAULTS)) {
           segmentNames(directory).map((name) => [name, readFileSync(join(directory, name))]);
         const before = files();
         const fileSystem = new FaultyFileSystem();
-        await assertCode("CORRUPT", () => open(directory, { fileSystem }), `offset ${left * 50}`);
+        await assertCode(() => open(directory, { fileSystem }), "CORRUPT", `offset ${left * 50}`);
         assertEquals(files(), before);
         rmSync(directory, { recursive: true });
       }

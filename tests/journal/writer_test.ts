@@ -3,12 +3,11 @@ import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
 import { Journal, StoreError } from "../../journal/mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FaultyFileSystem, forSegments, systemError } from "./_faulty_file_system.ts";
 import { decodeJournal, segmentName } from "./_format.ts";
 import {
   appendAll,
-  assertCode,
   assertWorks,
   nextTurn,
   payloadOf,
@@ -16,6 +15,7 @@ import {
   until,
   writeJournal,
 } from "./_journals.ts";
+import { assertCode } from "../support/assert.ts";
 
 const SEGMENT = segmentName(0);
 const PAYLOADS = Array.from({ length: 8 }, (_, i) => payloadOf(i, 10 + i));
@@ -46,7 +46,7 @@ for (const taken of [0, 1, 40, 100]) {
       }
     };
     const group = PAYLOADS.slice(2, 5).map((payload) =>
-      assertCode("NO_SPACE", () => journal.append(payload), "Cannot write record")
+      assertCode(() => journal.append(payload), "NO_SPACE", "Cannot write record")
     );
     await Promise.all(group);
     assertEquals(statSync(join(temp.path, SEGMENT)).size, size);
@@ -70,7 +70,7 @@ test("what a failed write left is taken back durably before it is reported", asy
     if (kind === "write" && writes++ === 1) throw systemError("ENOSPC");
   };
   const start = fileSystem.operations.length;
-  await assertCode("NO_SPACE", () => journal.append(payloadOf(1, 100)));
+  await assertCode(() => journal.append(payloadOf(1, 100)), "NO_SPACE");
   const kinds = fileSystem.operations.slice(start).map(({ kind }) => kind);
   assertEquals(kinds, ["write", "write", "size", "truncate", "sync"]);
   await journal.close();
@@ -81,7 +81,7 @@ test("a file that takes nothing is an IO error, not an endless loop", async () =
   const fileSystem = new FaultyFileSystem();
   await using journal = await Journal.open(temp.path, { fileSystem });
   fileSystem.writeLimit = () => 0;
-  await assertCode("IO", () => journal.append(PAYLOADS[0]!), "took no bytes");
+  await assertCode(() => journal.append(PAYLOADS[0]!), "IO", "took no bytes");
 });
 
 test("an error of a file operation becomes a StoreError with its cause", async () => {
@@ -124,7 +124,7 @@ for (
       if (writes === 2 && kind === step) throw systemError("EIO");
     };
     const group = PAYLOADS.slice(2, 4).map((payload) =>
-      assertCode("POISONED", () => journal.append(payload), message)
+      assertCode(() => journal.append(payload), "POISONED", message)
     );
     await Promise.all(group);
     fileSystem.before = () => {};
@@ -155,7 +155,7 @@ test("until a failed write is undone on disk it is not reported, and later ones 
   };
   const reported: string[] = [];
   const fail = (name: string, payload: Uint8Array, message: string) =>
-    assertCode("NO_SPACE", () => journal.append(payload), message).then(() => reported.push(name));
+    assertCode(() => journal.append(payload), "NO_SPACE", message).then(() => reported.push(name));
   const first = fail("first", payloadOf(1, 100), "Cannot write record: ENOSPC");
   await nextTurn();
   fileSystem.before = () => {};
@@ -175,9 +175,9 @@ async function assertPoisoned(
   journal: Journal,
   records: { offset: bigint; payload: Uint8Array }[],
 ): Promise<void> {
-  await assertCode("POISONED", () => journal.append(PAYLOADS[0]!), "until the journal is reopened");
-  await assertCode("POISONED", () => journal.sync());
-  await assertCode("POISONED", () => journal.removeBefore(0n));
+  await assertCode(() => journal.append(PAYLOADS[0]!), "POISONED", "until the journal is reopened");
+  await assertCode(() => journal.sync(), "POISONED");
+  await assertCode(() => journal.removeBefore(0n), "POISONED");
   assertEquals((await readAll(journal)).slice(0, records.length), records);
   const end = BigInt(journal.stats().bytes);
   assertEquals(await journal.read(end), undefined);
@@ -196,10 +196,10 @@ test("a failed sync poisons waiting and later appends, while reading goes on", a
   );
   const syncs = fileSystem.count("sync");
   // Too large for a sync on the spot.
-  const running = assertCode("POISONED", () => journal.append(new Uint8Array(300 * 1024)));
+  const running = assertCode(() => journal.append(new Uint8Array(300 * 1024)), "POISONED");
   await until(() => fileSystem.count("sync") > syncs);
-  const queued = assertCode("POISONED", () => journal.append(PAYLOADS[3]!));
-  const syncing = assertCode("POISONED", () => journal.sync());
+  const queued = assertCode(() => journal.append(PAYLOADS[3]!), "POISONED");
+  const syncing = assertCode(() => journal.sync(), "POISONED");
   fail();
   const error = await running;
   assertStringIncludes(
@@ -230,9 +230,9 @@ for (const turns of [0, 1, 2]) {
       if (fileSystem.count("sync", ".seg") > syncs + 1) return Promise.resolve();
       return new Promise((_, reject) => fail = () => reject(systemError("EIO")));
     };
-    const running = assertCode("POISONED", () => journal.append(PAYLOADS[0]!));
+    const running = assertCode(() => journal.append(PAYLOADS[0]!), "POISONED");
     await until(() => fileSystem.count("sync", ".seg") === syncs + 1);
-    const queued = assertCode("POISONED", () => journal.append(PAYLOADS[1]!));
+    const queued = assertCode(() => journal.append(PAYLOADS[1]!), "POISONED");
     for (let i = 0; i < turns; i++) await nextTurn();
     fail();
     await Promise.all([running, queued]);
@@ -249,13 +249,13 @@ test("a sync that was asked for before the journal was poisoned does not begin a
   const fileSystem = new FaultyFileSystem();
   const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: 100 });
   const syncs = fileSystem.count("sync", ".seg");
-  const waiting = assertCode("POISONED", () => journal.append(PAYLOADS[0]!));
+  const waiting = assertCode(() => journal.append(PAYLOADS[0]!), "POISONED");
   fileSystem.before = ({ kind, name }) => {
     if (kind === "write" && name !== SEGMENT) throw systemError("ENOSPC");
     if (kind === "remove") throw systemError("EIO");
   };
   // Does not fit: a rotation, which fails and cannot be taken back.
-  const rotating = assertCode("POISONED", () => journal.append(payloadOf(1, 90)));
+  const rotating = assertCode(() => journal.append(payloadOf(1, 90)), "POISONED");
   await Promise.all([waiting, rotating]);
   assertEquals(fileSystem.count("sync", ".seg"), syncs);
   await journal.close();
@@ -281,7 +281,7 @@ test("a sync that fails on the spot poisons waiting and later appends", async ()
   };
   const syncs = fileSystem.count("sync");
   const refused = PAYLOADS.slice(1, 3).map((payload) =>
-    assertCode("POISONED", () => journal.append(payload), "Cannot sync journal segment: EIO")
+    assertCode(() => journal.append(payload), "POISONED", "Cannot sync journal segment: EIO")
   );
   await Promise.all(refused);
   assertEquals(fileSystem.count("sync"), syncs);
@@ -296,8 +296,8 @@ test("Journal.close() rejects with POISONED where its own sync fails, and closes
   const journal = await Journal.open(temp.path, { fileSystem, sync: "manual" });
   await journal.append(PAYLOADS[0]!);
   fileSystem.beforeSync = forSegments(() => Promise.reject(systemError("EIO")));
-  await assertCode("POISONED", () => journal.close());
-  await assertCode("POISONED", () => journal.close());
+  await assertCode(() => journal.close(), "POISONED");
+  await assertCode(() => journal.close(), "POISONED");
   assertEquals(fileSystem.openNames, []);
 });
 

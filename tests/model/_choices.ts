@@ -19,7 +19,7 @@ import {
   voteWeightKey,
 } from "../../mod.ts";
 import type { Range } from "./_model.ts";
-import type { Random } from "./_random.ts";
+import type { Random } from "../support/random.ts";
 
 const MANY = 1200;
 const WORDS = ["a", "b", "ab", "S", "z\u{1f600}", "0"];

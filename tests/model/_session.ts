@@ -5,7 +5,7 @@ import { join } from "@std/path";
 import { HybridStore, type Snapshot, StoreError } from "../../mod.ts";
 import { someOptions } from "./_choices.ts";
 import { hex, Model, Refused } from "./_model.ts";
-import type { Random } from "./_random.ts";
+import type { Random } from "../support/random.ts";
 
 /** A store and its model, which are asked to do the same, and have to agree each time. */
 export class Session {

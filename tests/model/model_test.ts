@@ -1,7 +1,7 @@
 import process from "node:process";
 import { test } from "node:test";
-import { tempDirectory } from "../helpers/temp.ts";
-import { Random } from "./_random.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { Random } from "../support/random.ts";
 import * as reads from "./_reads.ts";
 import { Session } from "./_session.ts";
 import * as writes from "./_writes.ts";

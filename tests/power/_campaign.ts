@@ -2,7 +2,7 @@
 
 import { mkdirSync } from "node:fs";
 import { join } from "@std/path";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 import { type Finding, type Verdict, VERDICTS } from "./_check.ts";
 import { Checkers } from "./_checkers.ts";
 import type { Injection } from "./_record.ts";

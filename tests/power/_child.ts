@@ -8,7 +8,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promi
 import { join } from "@std/path";
 import { HybridStore, type Snapshot, StoreError } from "../../mod.ts";
 import { run } from "../crash/_kill_operations.ts";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 import type { Life } from "./_life.ts";
 import { entriesOf, fit, operationOf, touchesBtree, wrote } from "./_load.ts";
 import { Testimony } from "./_testimony.ts";

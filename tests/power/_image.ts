@@ -2,7 +2,7 @@
 
 import * as fs from "node:fs";
 import { join } from "@std/path";
-import type { Random } from "../model/_random.ts";
+import type { Random } from "../support/random.ts";
 import type { Disk } from "./_disk.ts";
 import { apply, Content, DiskFile, PAGE_BYTES } from "./_file.ts";
 import type { DiskDirectory, NamesOf, Node } from "./_names.ts";

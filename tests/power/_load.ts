@@ -4,7 +4,7 @@
 
 import { assertionKey, type HybridStore, mvKey } from "../../mod.ts";
 import { Model, type Operation, operationAt, text } from "../crash/_kill_operations.ts";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 
 /** What is done to a store. */
 export interface Load {

@@ -5,7 +5,7 @@
 import * as fs from "node:fs";
 import { join } from "@std/path";
 import type { OpenOptions } from "../../mod.ts";
-import { Random } from "../model/_random.ts";
+import { Random } from "../support/random.ts";
 import type { Finding } from "./_check.ts";
 import type { Checkers } from "./_checkers.ts";
 import { Disk } from "./_disk.ts";

@@ -1,7 +1,7 @@
 /** What the campaign does to stores. */
 
 import type { Durability, OpenOptions } from "../../mod.ts";
-import type { Random } from "../model/_random.ts";
+import type { Random } from "../support/random.ts";
 import type { Injection } from "./_record.ts";
 import type { Plan, PlannedLife } from "./_run.ts";
 

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import process from "node:process";
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { powerLossCampaign } from "./_campaign.ts";
 import { whyNoTrace } from "./_record.ts";
 import { THIS_RUNTIME } from "./_runtime.ts";

@@ -3,7 +3,7 @@ import * as fs from "node:fs";
 import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { whyNoTrace } from "./_record.ts";
 import { commandOf, THIS_RUNTIME } from "./_runtime.ts";
 

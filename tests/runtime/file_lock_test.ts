@@ -5,7 +5,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { isFileLocked, lockFile, unlockFile } from "../../runtime/file_lock.ts";
 import { loadLibc } from "../../runtime/libc.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 
 const skip = loadLibc() === undefined && "there is no way to the C library here";
 

@@ -2,9 +2,10 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { StoreError } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { failSegments, type FakeStore, openFake, valueOf } from "./_fakes.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 const WHAT = "Cannot do";
 

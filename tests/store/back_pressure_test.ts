@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { openFake, valueOf } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 

@@ -7,7 +7,7 @@ import { MemoryEngine } from "../../backends/memory.ts";
 import { Router, StoreError } from "../../mod.ts";
 import { writeBackup } from "../../store/maintenance/backup.ts";
 import { pattern, put } from "../conformance/_kit.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { keysOf } from "../crash/_stores.ts";
 
 /** An engine whose scans end too early, as those of a native library with a defect would. */

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, btreeKey, bytes, crashImage, idle } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { crashImage, idle } from "../support/crash_image.ts";
 
 async function fill(store: HybridStore, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { assertEquals } from "@std/assert";
 import { HybridStore, StoreError } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 /** Calls again and again, until the store is closed under it, and returns why it ended. */

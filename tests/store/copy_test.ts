@@ -5,8 +5,10 @@ import { join } from "@std/path";
 import { crc32c } from "../../journal/digest.ts";
 import { HybridStore } from "../../mod.ts";
 import { readManifest, writeManifest } from "../../store/directory/manifest.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, assertCode, btreeKey, bytes, crashImage } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 const PARTS = ["append", "btree", "journal"];
 

@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { encodeF32, encodeU64, HybridStore } from "../../mod.ts";
-import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
 const U64_MAX = 2n ** 64n - 1n;
 

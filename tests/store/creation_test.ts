@@ -4,9 +4,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 /** Opens, writes, and opens again: a store like any other. */
 async function assertUsable(path: string): Promise<void> {

@@ -3,7 +3,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { RUNTIMES } from "./_child.ts";
 
 test("a store whose process is out of descriptors for a while refuses writes, and loses nothing", {

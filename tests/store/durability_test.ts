@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
 import { type Durability, HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { openFake } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 

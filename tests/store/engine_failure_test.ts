@@ -2,10 +2,11 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { assertEquals, assertGreater, assertRejects, assertStrictEquals } from "@std/assert";
 import { StoreError } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { all } from "../conformance/_kit.ts";
 import { type FakeStore, FlakyEngine, openFake, valueOf } from "./_fakes.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 const WHAT = "Cannot do";
 const TIMEOUT = { timeout: 600_000 };

@@ -2,8 +2,9 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { equalBytes, HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, btreeKey, bytes, crashImage } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 /** Returns a value in which every part is different. */
 function largeValue(length: number, seed: number): Uint8Array {

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { assertEquals, assertLessOrEqual } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 // Where Linux shows the files that a process has open.
 const DESCRIPTORS = "/proc/self/fd";

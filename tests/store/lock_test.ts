@@ -5,9 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 test("a store that this process has open is LOCKED, by any of its paths", async () => {
   using temp = tempDirectory();

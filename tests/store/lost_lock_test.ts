@@ -5,9 +5,10 @@ import { assertEquals } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
 import { loadLibc } from "../../runtime/libc.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 const skip = loadLibc() === undefined && "there is no way to the C library here";
 const PACKAGES = join(dirname(fromFileUrl(import.meta.url)), "..", "..", "node_modules");

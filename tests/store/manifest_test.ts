@@ -12,8 +12,10 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore, StoreError } from "../../mod.ts";
 import { readManifest } from "../../store/directory/manifest.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, assertCode, btreeKey, bytes, crashImage } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
+import { crashImage } from "../support/crash_image.ts";
 
 /** Creates a store with two entries in a directory and returns the path of its manifest. */
 async function create(path: string): Promise<string> {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { assertEquals, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore, MAX_VALUE_BYTES } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 // What a caller reads who did something wrong. Each message says what was asked, a colon, what was

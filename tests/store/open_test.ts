@@ -5,8 +5,9 @@ import { pathToFileURL } from "node:url";
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore, type OpenOptions } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
 test("HybridStore.open() creates the directory, and those above it", async () => {
   using temp = tempDirectory();

@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { HybridStore } from "../../mod.ts";
-import { appendKey, btreeKey, bytes, idle, keysOf } from "./_support.ts";
+import { appendKey, btreeKey, bytes, keysOf } from "./_support.ts";
+import { idle } from "../support/crash_image.ts";
 
 for (const [side, keyOf] of [["append", appendKey], ["B-tree", btreeKey]] as const) {
   test(`a read sees every write called before it, awaited or not, on the ${side} side`, async () => {

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { assert } from "@std/assert";
 import { HybridStore } from "../../mod.ts";
-import { withLazyClock } from "../helpers/clock.ts";
+import { withLazyClock } from "../support/clock.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 
 // A loop that never lets a timer fire would run until the test's own limit, which then cannot fire either.

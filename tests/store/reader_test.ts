@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import { assertEquals, assertLessOrEqual, assertRejects, assertThrows } from "@std/assert";
 import { type Entry, HybridStore, type ScanRange, type StoreReader, toText } from "../../mod.ts";
-import { appendKey, assertThrowsCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertThrowsCode } from "../support/assert.ts";
 
 const ROWS = 700;
 const RANGES: ScanRange[] = [

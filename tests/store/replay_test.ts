@@ -3,9 +3,11 @@ import { test } from "node:test";
 import { assertEquals, assertGreater, assertLess, assertMatch } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { FlakyEngine, openFake, valueOf } from "./_fakes.ts";
-import { appendKey, assertCode, btreeKey, bytes, crashImage, idle } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
+import { crashImage, idle } from "../support/crash_image.ts";
 
 /** Writes 3 groups: puts to both sides, a batch over both, a counter and a deletion. */
 async function write(store: HybridStore): Promise<void> {

@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { DEFAULT_ROUTES, HybridStore, type Route } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 const ROUTES: Route[] = [
   { tag: "LOG:", engine: "append" },

@@ -8,7 +8,8 @@ import {
   type Synchronous,
   type Transaction,
 } from "../../mod.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 const VALUE = bytes("1");
 const KEY = appendKey(1);

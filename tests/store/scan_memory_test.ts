@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { assertLess } from "@std/assert";
 import { join } from "@std/path";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
 
 const [name, runtime] = RUNTIMES[0]!;

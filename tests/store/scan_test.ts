@@ -2,7 +2,8 @@ import { Readable } from "node:stream";
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { HybridStore, type ScanRange } from "../../mod.ts";
-import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes, keysOf } from "./_support.ts";
+import { appendKey, btreeKey, bytes, keysOf } from "./_support.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
 const decoder = new TextDecoder();
 

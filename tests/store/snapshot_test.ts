@@ -3,7 +3,9 @@ import { test } from "node:test";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { assertEquals, assertLess } from "@std/assert";
 import { HybridStore, type Snapshot } from "../../mod.ts";
-import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes, idle } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
+import { idle } from "../support/crash_image.ts";
 
 const SMALL = { memtableBytes: 500, segmentBytes: 1000 };
 

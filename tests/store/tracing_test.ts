@@ -3,8 +3,9 @@ import { test } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { HybridStore, StoreReader } from "../../mod.ts";
 import { OPERATIONS as PUBLIC } from "../../store/operation.ts";
-import { tempDirectory } from "../helpers/temp.ts";
-import { appendKey, assertCode, btreeKey, bytes } from "./_support.ts";
+import { tempDirectory } from "../support/temp.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode } from "../support/assert.ts";
 
 const EVENTS = ["start", "end", "asyncStart", "asyncEnd", "error"] as const;
 

@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { HybridStore, type Transaction } from "../../mod.ts";
-import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
 const VALUE = bytes("value");
 

@@ -1,10 +1,11 @@
 import { test } from "node:test";
 import { assertEquals, assertInstanceOf } from "@std/assert";
 import { StoreError } from "../../mod.ts";
-import { tempDirectory } from "../helpers/temp.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
 import { failSegments, openFake, repair, valueOf } from "./_fakes.ts";
-import { appendKey, assertCode, assertThrowsCode, btreeKey, bytes } from "./_support.ts";
+import { appendKey, btreeKey, bytes } from "./_support.ts";
+import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
 const WHAT = "Cannot do";
 
