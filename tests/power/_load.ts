@@ -97,10 +97,14 @@ export function fit(
   let length = different.size === 0 ? 0 : undefined;
   let closest = { length: 0, keys: different.size, first: [...different][0] };
   let fault: string | undefined;
+  // A store that is poisoned answers what only reads, and has not taken what was called before it.
+  let isCertain = true;
   for (const [index, n] of numbers.entries()) {
-    const effect = model.apply(operationOf(load, n));
+    const operation = operationOf(load, n);
+    const effect = model.apply(operation);
     const outcome = outcomes.get(n);
-    if (outcome !== undefined && outcome !== effect.outcome) {
+    if (outcome === undefined) isCertain = false;
+    else if (outcome !== effect.outcome && (isCertain || wrote(operation, outcome))) {
       fault ??= `operation ${n} was answered with ${outcome}, not ${effect.outcome}`;
     }
     for (const key of effect.keys) {
