@@ -13,7 +13,7 @@ import { fileError } from "../codec/_file_error.ts";
 import { createFile, rewriteDurably } from "./files.ts";
 import { commitBatch } from "./lmdb_commit.ts";
 import { emptyDatabase } from "./_lmdb_meta.ts";
-import { checkLmdbFile, LMDB_FILE } from "./lmdb_file.ts";
+import { LMDB_FILE, requireLmdbFile } from "./lmdb_file.ts";
 import { encoding } from "./lmdb_reader.ts";
 import { closedToChildren } from "../runtime/inheritance.ts";
 import { MOMENTS_MAX } from "./shared_view.ts";
@@ -62,7 +62,7 @@ export class LmdbEnvironment {
       // Where the library cannot write these itself, it ends the process.
       await createFile(path, emptyDatabase(PAGE_BYTES));
     } else {
-      await checkLmdbFile(path);
+      await requireLmdbFile(path);
       try {
         await rewriteDurably(path, META_BYTES);
       } catch (error) {

@@ -25,7 +25,7 @@ export const LMDB_FILE = "data.mdb";
  * @param path The data file.
  * @throws {StoreError} `CORRUPT`: the file is missing, cut, or not one of LMDB; `IO`.
  */
-export async function checkLmdbFile(path: string): Promise<void> {
+export async function requireLmdbFile(path: string): Promise<void> {
   const refusal = (reason: string) =>
     new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; ${REPAIR}`);
   if (!fs.existsSync(path)) throw refusal("the file is missing");

@@ -111,7 +111,7 @@ export class Journal implements AsyncDisposable {
   static async open(directory: string, options: JournalOptions = {}): Promise<Journal> {
     requireDirectory(directory);
     const { segmentBytes = DEFAULT_SEGMENT_BYTES, sync = "group" } = options;
-    checkSegmentBytes(segmentBytes);
+    requireSegmentBytes(segmentBytes);
     if (sync !== "group" && sync !== "manual") {
       throw new TypeError(`Cannot open journal: sync is ${sync}, not "group" or "manual"`);
     }
@@ -277,7 +277,7 @@ export class Journal implements AsyncDisposable {
  * @throws {TypeError} It is not a number.
  * @throws {RangeError} It is not an integer from 64 to 2^40.
  */
-export function checkSegmentBytes(segmentBytes: number): void {
+export function requireSegmentBytes(segmentBytes: number): void {
   if (typeof segmentBytes !== "number") {
     throw new TypeError(
       `Cannot open journal: segmentBytes is a ${typeof segmentBytes}, not a number`,

@@ -79,7 +79,7 @@ export function encodeSegmentHeader(base: bigint): Uint8Array {
  * @throws {StoreError} `UNSUPPORTED` for another format version; `CORRUPT` for anything else that is
  * not the header of this segment.
  */
-export function checkSegmentHeader(file: JournalFile, segment: Segment): void {
+export function requireSegmentHeader(file: JournalFile, segment: Segment): void {
   const header = new Uint8Array(SEGMENT_HEADER_BYTES);
   const length = readFully(file, header, 0);
   const magicMatches = MAGIC.every((byte, i) => header[i] === byte);

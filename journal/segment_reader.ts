@@ -10,7 +10,7 @@ import {
   readFully,
 } from "./file_system.ts";
 import { blake3Matches, crcMatches, RECORD_HEADER_BYTES, statedLength } from "./record.ts";
-import { checkSegmentHeader, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
+import { requireSegmentHeader, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 
 const WINDOW_BYTES = 256 * 1024;
 
@@ -52,7 +52,7 @@ export class SegmentReader {
     this.segment = segment;
     this.#file = fileSystem.open(segment.path, "read");
     try {
-      if (checksHeader) checkSegmentHeader(this.#file, segment);
+      if (checksHeader) requireSegmentHeader(this.#file, segment);
     } catch (error) {
       closeQuietly(this.#file);
       throw error;

@@ -69,8 +69,8 @@ export class StoreCore {
     this.#writes = writes;
     this.#replayed = replayed;
     this.#now = {
-      get overlays() {
-        return memtables.overlays;
+      get layers() {
+        return memtables.layers;
       },
       engines: { append: parts.engines.append, btree },
       router: parts.router,
@@ -271,7 +271,7 @@ export class StoreCore {
   stats(what: string): StoreStats {
     this.#requireOpen(what);
     const { engines, journal, recovery } = this.#parts;
-    const { overlays, bytes } = this.#memtables;
+    const { layers, bytes } = this.#memtables;
     const { writes, syncs } = journal.counts;
     return {
       append: engines.append.stats(),
@@ -281,9 +281,9 @@ export class StoreCore {
         segments: journal.segments.length,
       },
       memtable: {
-        keys: overlays.reduce((keys, memtable) => keys + memtable.size, 0),
+        keys: layers.reduce((keys, memtable) => keys + memtable.size, 0),
         bytes,
-        memtables: overlays.length,
+        memtables: layers.length,
       },
       groups: writes,
       syncs,
@@ -328,7 +328,7 @@ export class StoreCore {
   #pin(): Pinned {
     this.#writes.seal();
     const { engines: { append, btree }, router, journal } = this.#parts;
-    const overlays = this.#memtables.sealed.map(({ memtable }) => memtable).reverse();
+    const layers = this.#memtables.sealed.map(({ memtable }) => memtable).reverse();
     const views: EngineView[] = [];
     const release = () => {
       for (const view of views) view.release();
@@ -339,7 +339,7 @@ export class StoreCore {
       const btreeView = btree.view();
       views.push(btreeView);
       const engines = { append: appendView, btree: btreeView };
-      return { source: { overlays, engines, router }, views, position: journal.end, release };
+      return { source: { layers, engines, router }, views, position: journal.end, release };
     } catch (error) {
       release();
       throw error;

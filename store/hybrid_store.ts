@@ -11,7 +11,7 @@ import { answer } from "../runtime/turn.ts";
 import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./directory/layout.ts";
 import { requireOutside } from "./directory/paths.ts";
-import { checkOptions } from "./limits.ts";
+import { requireOptions } from "./limits.ts";
 import { repairStore } from "./maintenance/repair.ts";
 import { restoreStore } from "./maintenance/restore.ts";
 import { verifyClosed } from "./maintenance/verify_closed.ts";
@@ -418,7 +418,7 @@ export class HybridStore extends StoreReader implements KVStore {
    */
   backup(target: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
     return OPERATIONS.backup.promise(ON_DIRECTORY, undefined, undefined, (what) => {
-      checkOptions(what, options);
+      requireOptions(what, options);
       const directory = resolveDirectory(target, what, "target");
       requireOutside(what, this.path, directory);
       return this.#core.backup(what, directory, options);
@@ -438,7 +438,7 @@ export class HybridStore extends StoreReader implements KVStore {
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     return OPERATIONS.verify.promise(ON_DIRECTORY, undefined, undefined, (what) => {
-      checkOptions(what, options);
+      requireOptions(what, options);
       return this.#core.verify(what, options);
     });
   }

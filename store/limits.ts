@@ -72,7 +72,7 @@ export function toBytes(what: string, name: string, bytes: BytesLike): Uint8Arra
  *
  * @throws {TypeError} They are not.
  */
-export function checkOptions(what: string, options: object): void {
+export function requireOptions(what: string, options: object): void {
   if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
   throw new TypeError(
     `${what}: the options are ${describe(options)}, not an object; leave them out for the defaults`,

@@ -4,8 +4,8 @@
  */
 
 import { type Route, Router } from "../codec/route.ts";
-import { checkSegmentBytes, DEFAULT_SEGMENT_BYTES } from "../journal/journal.ts";
-import { checkOptions, describe } from "./limits.ts";
+import { DEFAULT_SEGMENT_BYTES, requireSegmentBytes } from "../journal/journal.ts";
+import { describe, requireOptions } from "./limits.ts";
 import type { Durability, OpenOptions } from "./types.ts";
 
 /** Options with every default filled in. */
@@ -29,7 +29,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "readCacheBytes",
 ]);
 
-function checkInteger(name: string, value: unknown, min: number, max: number): void {
+function requireInteger(name: string, value: unknown, min: number, max: number): void {
   if (typeof value !== "number") {
     throw new TypeError(`Cannot open store: ${name} is ${describe(value)}, not a number`);
   }
@@ -46,7 +46,7 @@ function checkInteger(name: string, value: unknown, min: number, max: number): v
  * @throws {RangeError} A number is out of its range.
  */
 export function resolveOptions(options: OpenOptions): Settings {
-  checkOptions("Cannot open store", options);
+  requireOptions("Cannot open store", options);
   for (const name of Object.keys(options)) {
     if (!KNOWN.has(name)) {
       throw new TypeError(
@@ -66,10 +66,10 @@ export function resolveOptions(options: OpenOptions): Settings {
       `Cannot open store: durability is ${durability}, not "hybrid", "always" or "flush"`,
     );
   }
-  checkInteger("syncIntervalMs", syncIntervalMs, 1, 2 ** 31 - 1);
-  checkInteger("memtableBytes", memtableBytes, 1, 2 ** 32);
-  checkInteger("readCacheBytes", readCacheBytes, 0, 2 ** 32);
-  checkSegmentBytes(segmentBytes);
+  requireInteger("syncIntervalMs", syncIntervalMs, 1, 2 ** 31 - 1);
+  requireInteger("memtableBytes", memtableBytes, 1, 2 ** 32);
+  requireInteger("readCacheBytes", readCacheBytes, 0, 2 ** 32);
+  requireSegmentBytes(segmentBytes);
   const routes = options.routes === undefined ? undefined : new Router(options.routes).routes;
   return {
     routes,

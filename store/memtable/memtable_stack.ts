@@ -14,12 +14,12 @@ export class MemtableStack {
   readonly #router: Router;
   #active: Memtable;
   #sealed: readonly SealedMemtable[] = [];
-  #overlays: readonly Memtable[];
+  #layers: readonly Memtable[];
 
   constructor(router: Router) {
     this.#router = router;
     this.#active = new Memtable(router);
-    this.#overlays = [this.#active];
+    this.#layers = [this.#active];
   }
 
   /** The memtable that takes writes. */
@@ -33,14 +33,14 @@ export class MemtableStack {
   }
 
   /** All memtables, newest first, for reads. The array is replaced, never changed. */
-  get overlays(): readonly Memtable[] {
-    return this.#overlays;
+  get layers(): readonly Memtable[] {
+    return this.#layers;
   }
 
   /** Bytes of the journal that all memtables hold. */
   get bytes(): number {
     let bytes = 0;
-    for (const memtable of this.#overlays) bytes += memtable.bytes;
+    for (const memtable of this.#layers) bytes += memtable.bytes;
     return bytes;
   }
 
@@ -55,12 +55,12 @@ export class MemtableStack {
     if (this.#active.bytes === 0) return;
     this.#sealed = [...this.#sealed, { memtable: this.#active, end }];
     this.#active = new Memtable(this.#router);
-    this.#overlays = [this.#active, ...this.#overlays];
+    this.#layers = [this.#active, ...this.#layers];
   }
 
   /** Drops the oldest sealed memtables, which the engines hold by now. */
   drop(count: number): void {
     this.#sealed = this.#sealed.slice(count);
-    this.#overlays = this.#overlays.slice(0, this.#sealed.length + 1);
+    this.#layers = this.#layers.slice(0, this.#sealed.length + 1);
   }
 }

@@ -17,7 +17,7 @@ import {
 /** One moment of the store, or what is there now: memtables over engines. */
 export interface ReadSource {
   /** Newest first. */
-  readonly overlays: readonly Memtable[];
+  readonly layers: readonly Memtable[];
   readonly engines: Readonly<Record<EngineName, EngineReader>>;
   readonly router: Router;
 }
@@ -57,7 +57,7 @@ const NEXT_CHUNK_ROWS_MIN = 32;
 
 /** Returns the value of a key at a moment, as a copy. */
 export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | undefined {
-  const entry = readOverlays(source.overlays, key);
+  const entry = readLayers(source.layers, key);
   if (entry !== undefined) return entry.copyValue();
   return source.engines[source.router.routeOf(key)].get(key);
 }
@@ -71,24 +71,24 @@ export function viewValue(
   key: Uint8Array,
   lookup: string,
 ): Uint8Array | undefined {
-  const entry = readOverlays(source.overlays, key, lookup);
+  const entry = readLayers(source.layers, key, lookup);
   if (entry !== undefined) return entry.value;
   return source.engines[source.router.routeOf(key)].get(key);
 }
 
 /** Returns whether a key is there at a moment. */
 export function hasKey(source: ReadSource, key: Uint8Array): boolean {
-  const entry = readOverlays(source.overlays, key);
+  const entry = readLayers(source.layers, key);
   if (entry !== undefined) return !entry.isDeleted;
   return source.engines[source.router.routeOf(key)].has(key);
 }
 
-function readOverlays(
-  overlays: readonly Memtable[],
+function readLayers(
+  layers: readonly Memtable[],
   key: Uint8Array,
   lookup?: string,
 ): MemtableEntry | undefined {
-  for (const memtable of overlays) {
+  for (const memtable of layers) {
     if (memtable.size === 0) continue;
     const entry = memtable.get(lookup ??= lookupKey(key));
     if (entry !== undefined) return entry;
@@ -111,12 +111,12 @@ export function readPage<Row>(
 ): Row[] {
   if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return [];
   const engines = enginesOf(source.router, range, prefix);
-  const overlays = overlayRanges(source.overlays, range);
-  if (overlays.length === 0 && engines.length === 1) {
+  const layers = layerRanges(source.layers, range);
+  if (layers.length === 0 && engines.length === 1) {
     return kind.read(source.engines[engines[0]!], range, limit, bytes);
   }
   const inputs: Input<Row>[] = [
-    ...overlays.map((overlay) => new MemtableInput(overlay, range.reverse, kind)),
+    ...layers.map((layer) => new MemtableInput(layer, range.reverse, kind)),
     ...engines.map((name) => new EngineInput(source.engines[name], range, kind, limit, bytes)),
   ];
   const rows: Row[] = [];
@@ -131,12 +131,12 @@ export function readPage<Row>(
   return rows;
 }
 
-/** Returns what the overlays hold of a range, without those that hold nothing. */
-function overlayRanges(overlays: readonly Memtable[], range: KeyRange): MemtableRange[] {
-  if (overlays.every(({ size }) => size === 0)) return [];
+/** Returns what the layers hold of a range, without those that hold nothing. */
+function layerRanges(layers: readonly Memtable[], range: KeyRange): MemtableRange[] {
+  if (layers.every(({ size }) => size === 0)) return [];
   const start = lookupKey(range.start);
   const end = range.end && lookupKey(range.end);
-  return overlays.flatMap((memtable) => memtable.ranges(start, end));
+  return layers.flatMap((memtable) => memtable.ranges(start, end));
 }
 
 function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {

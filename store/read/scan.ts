@@ -7,7 +7,7 @@ import type { KeyRange } from "../../backends/engine.ts";
 import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
 import { prefixUpperBound } from "../../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
-import { checkOptions, describe, toBytes } from "../limits.ts";
+import { describe, requireOptions, toBytes } from "../limits.ts";
 import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { PageSize, ScanRange } from "../types.ts";
 
@@ -115,7 +115,7 @@ export function resolveDeletion(what: string, range: ScanRange): Scan {
  * @throws {TypeError | RangeError} It is not an object, or a part is not an integer from 1 on.
  */
 export function resolvePageSize(what: string, size: PageSize = {}): Required<PageSize> {
-  checkOptions(what, size);
+  requireOptions(what, size);
   const { rows = PAGE_ROWS_MAX, bytes = PAGE_BYTES } = size;
   for (const [name, value] of Object.entries({ rows, bytes })) {
     if (!Number.isSafeInteger(value) || value < 1) {

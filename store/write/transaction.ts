@@ -33,7 +33,7 @@ export class Transaction {
     this.#source = () => {
       this.#requireActive("Cannot scan in transaction");
       const below = source();
-      return { ...below, overlays: [writes.memtable, ...below.overlays] };
+      return { ...below, layers: [writes.memtable, ...below.layers] };
     };
   }
 

@@ -38,7 +38,7 @@ for (const rowsMax of [0, 2]) {
       const copy = (target: string) =>
         writeBackup(
           "Cannot back up store",
-          { overlays: [], engines, router: new Router() },
+          { layers: [], engines, router: new Router() },
           1n,
           join(temp.path, target),
           () => {},

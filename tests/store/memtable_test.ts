@@ -222,15 +222,15 @@ test("a stack hides the older memtables under the newer ones", () => {
   for (const value of [1, 2, 3]) {
     set(stack.active, bytes("key"), value);
     stack.active.bytes += 10;
-    assertEquals(stack.overlays[0]!.get(key)!.value, Uint8Array.of(value));
+    assertEquals(stack.layers[0]!.get(key)!.value, Uint8Array.of(value));
     if (value < 3) stack.seal(BigInt(10 * value));
   }
-  assertEquals(stack.overlays.map((memtable) => memtable.get(key)!.value![0]), [3, 2, 1]);
+  assertEquals(stack.layers.map((memtable) => memtable.get(key)!.value![0]), [3, 2, 1]);
   assertEquals([stack.bytes, stack.sealed.map(({ end }) => end)], [30, [10n, 20n]]);
-  const { overlays } = stack;
+  const { layers } = stack;
   stack.drop(1);
-  assertEquals(stack.overlays.map((memtable) => memtable.get(key)!.value![0]), [3, 2]);
-  assertEquals([stack.bytes, overlays.length], [20, 3]);
+  assertEquals(stack.layers.map((memtable) => memtable.get(key)!.value![0]), [3, 2]);
+  assertEquals([stack.bytes, layers.length], [20, 3]);
 });
 
 test("a stack seals what came from the journal, be it without keys, and nothing else", () => {
@@ -241,5 +241,5 @@ test("a stack seals what came from the journal, be it without keys, and nothing 
   stack.seal(10n);
   assertEquals(stack.sealed.map(({ end }) => end), [10n]);
   stack.seal(10n);
-  assertEquals(stack.overlays.length, 2);
+  assertEquals(stack.layers.length, 2);
 });

@@ -66,7 +66,7 @@ async function sourceOf(layers: Write[][]): Promise<[ReadSource, Map<string, Wri
   };
   const model = new Map<string, Write>();
   for (const write of layers.flat()) model.set(lookupKey(write.key), write);
-  return [{ overlays: newer.map(memtableOf).reverse(), engines, router }, model];
+  return [{ layers: newer.map(memtableOf).reverse(), engines, router }, model];
 }
 
 /** What a range holds, by looking at every key. */

@@ -129,7 +129,7 @@ test("pages shrink where values are large and grow again where they are small", 
   }));
   await engine.apply(writes, 1n);
   const source = {
-    overlays: [],
+    layers: [],
     engines: { append: engine, btree: new MemoryEngine() },
     router: new Router(),
   };
