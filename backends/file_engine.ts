@@ -1,3 +1,8 @@
+/** What the engines with files share.
+ *
+ * @module
+ */
+
 import { StoreError } from "../codec/error.ts";
 import type {
   Engine,

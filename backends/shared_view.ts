@@ -1,3 +1,8 @@
+/** Views of one moment of an engine, which share what it takes to hold it.
+ *
+ * @module
+ */
+
 import { StoreError } from "../codec/error.ts";
 import type { EngineReader, EngineView, Entry, KeyRange } from "./engine.ts";
 

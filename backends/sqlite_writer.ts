@@ -1,3 +1,8 @@
+/** How entries get into the B-tree side: statements, slices, and the count of keys.
+ *
+ * @module
+ */
+
 import { now } from "../runtime/timers.ts";
 import type { Write } from "./engine.ts";
 import type { Connection } from "./sqlite_connection.ts";

@@ -1,3 +1,8 @@
+/** The way back from damage, as messages name it.
+ *
+ * @module
+ */
+
 /** What a message about damage ends with, wherever the damage is met: there is one way back.
  *
  * @internal

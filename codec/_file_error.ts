@@ -1,3 +1,8 @@
+/** Errors of file operations, as errors of the store.
+ *
+ * @module
+ */
+
 import { StoreError } from "./error.ts";
 
 const NO_SPACE_CODES: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);

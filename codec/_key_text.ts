@@ -1,3 +1,8 @@
+/** The parts of keys: their checks, and how they become bytes.
+ *
+ * @module
+ */
+
 import { MAX_KEY_BYTES } from "./limits.ts";
 import { findTextFault } from "./_text.ts";
 import { U64_MAX } from "./_u64.ts";

@@ -1,3 +1,8 @@
+/** The types of routes.
+ *
+ * @module
+ */
+
 /** Names an engine: `"append"` is LMDB, for keys that are mostly written; `"btree"` is SQLite, for
  * keys that are mostly read. */
 export type EngineName = "append" | "btree";

@@ -1,3 +1,8 @@
+/** The tags of routes as a tree of bytes, in which keys and prefixes are looked up.
+ *
+ * @module
+ */
+
 import type { EngineName, Route } from "./_route.ts";
 
 const NUL = 0x00;

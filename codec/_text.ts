@@ -1,3 +1,8 @@
+/** What text a key can hold.
+ *
+ * @module
+ */
+
 /** Finds what keeps a value from being text inside a key: its type, a NUL (the separator), or a
  * lone surrogate, which `TextEncoder` would fold into U+FFFD, so that two inputs would make one
  * key.

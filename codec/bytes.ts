@@ -1,3 +1,8 @@
+/** Byte strings: their order, and how they begin.
+ *
+ * @module
+ */
+
 /** Compares two byte strings as unsigned bytes from the left; where one is a prefix of the other,
  * the shorter comes first. It is the order of every scan. Costs O(shared prefix), allocates
  * nothing.

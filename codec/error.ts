@@ -1,3 +1,8 @@
+/** The error of the store, and its codes.
+ *
+ * @module
+ */
+
 /** The reasons a {@linkcode StoreError} can carry. Every code keeps its meaning across versions.
  *
  * | code | when it happens | what to do |

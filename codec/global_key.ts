@@ -1,3 +1,8 @@
+/** Keys that belong to no subject.
+ *
+ * @module
+ */
+
 import { decimalPart, encodeKey, textPart } from "./_key_text.ts";
 
 const TRUST_PACK_ID_BYTES = 32;

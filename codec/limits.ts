@@ -1,3 +1,8 @@
+/** The limit of keys.
+ *
+ * @module
+ */
+
 /** Holds the most bytes that a key may have. It is LMDB's own limit, and it binds on both engines,
  * so that a change of routes never meets a key that the other engine cannot take.
  *

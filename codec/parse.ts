@@ -1,3 +1,8 @@
+/** From a key back to its parts.
+ *
+ * @module
+ */
+
 // A leading U+FEFF belongs to the subject; without `ignoreBOM` the decoder would drop it. And two
 // keys that differ in bytes must not parse alike, hence `fatal`.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,3 +1,8 @@
+/** Prefixes as ranges.
+ *
+ * @module
+ */
+
 /** Computes the end of a prefix's range: the least byte string that is greater than every byte
  * string with the prefix. `prefix <= key && key < bound` holds for exactly the keys that begin with
  * `prefix`. Costs O(prefix).

@@ -1,3 +1,8 @@
+/** From a key or a prefix to the engines that can have it.
+ *
+ * @module
+ */
+
 import type { EngineName, Route } from "./_route.ts";
 import { findTextFault } from "./_text.ts";
 import { TagTrie } from "./_tag_trie.ts";

@@ -1,3 +1,8 @@
+/** Prefixes that one scan reads.
+ *
+ * @module
+ */
+
 import { colonFreePart, encodeKey, subjectPart } from "./_key_text.ts";
 
 /** Builds the prefix of every key of a subject, `{subject}\0` (keys of both engines). The NUL keeps

@@ -1,3 +1,8 @@
+/** Keys that belong to a subject.
+ *
+ * @module
+ */
+
 import { colonFreePart, encodeKey, subjectPart, textPart } from "./_key_text.ts";
 
 /** Builds the key of an assertion, `{subject}\0H:{hash}` (append side).

@@ -1,3 +1,8 @@
+/** The tag of a key.
+ *
+ * @module
+ */
+
 const NUL = 0x00;
 const COLON = 0x3a;
 

@@ -1,3 +1,8 @@
+/** Values that are numbers.
+ *
+ * @module
+ */
+
 import { U64_MAX } from "./_u64.ts";
 import { StoreError } from "./error.ts";
 

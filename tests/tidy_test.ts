@@ -72,6 +72,11 @@ test("imports run one way: mod to store to backends, journal to codec to runtime
   assertEquals(wrong, []);
 });
 
+test("every file of the library begins with what it is for", () => {
+  const header = /^\/\*\*[^]*?@module\n \*\/\n/;
+  assertEquals(library.filter((file) => !header.test(read(file))), []);
+});
+
 test("the rooms of the store know those below them alone", () => {
   const inRooms = library.filter((file) => roomOf(file) !== undefined);
   for (const room of Object.keys(ROOMS)) {

@@ -1,3 +1,8 @@
+/** The memtables of a store, and their order.
+ *
+ * @module
+ */
+
 import type { Router } from "../../codec/route.ts";
 import { Memtable } from "./memtable.ts";
 

@@ -1,3 +1,8 @@
+/** Snapshots: one moment of a store, for as long as it is held.
+ *
+ * @module
+ */
+
 import type { EngineView } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import type { ReadSource } from "./merge.ts";

@@ -1,3 +1,8 @@
+/** Batches: writes that are collected first.
+ *
+ * @module
+ */
+
 import { StoreError } from "../../codec/error.ts";
 import { keyBytes, valueBytes } from "../limits.ts";
 import { resolveDeletion } from "../read/scan.ts";

@@ -1,3 +1,8 @@
+/** Replay: what opening a store does with the end of its journal.
+ *
+ * @module
+ */
+
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
 import type { Router } from "../../codec/route.ts";

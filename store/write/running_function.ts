@@ -1,3 +1,8 @@
+/** Keeping a store's writes out of the functions that it calls in the midst of one.
+ *
+ * @module
+ */
+
 /** Which of the caller's own functions are run in the midst of a write, and what to do instead. */
 const INSTEAD = {
   transact:

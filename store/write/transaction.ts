@@ -1,3 +1,8 @@
+/** Transactions: a function that reads and writes without anything in between.
+ *
+ * @module
+ */
+
 import type { Entry } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import { addU64, updateF32 } from "./counter.ts";

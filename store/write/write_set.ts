@@ -1,3 +1,8 @@
+/** The writes of a batch or a transaction, until they are committed.
+ *
+ * @module
+ */
+
 import type { Router } from "../../codec/route.ts";
 import { MAX_BATCH_BYTES } from "../limits.ts";
 import { lookupKey, Memtable, type MemtableEntry } from "../memtable/memtable.ts";
