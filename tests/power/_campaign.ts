@@ -64,7 +64,7 @@ export async function powerLossCampaign(options: CampaignOptions): Promise<Scena
 export function shareImages(images: number, scenarios: readonly Scenario[]): number[] {
   const shares = scenarios.reduce((sum, { share }) => sum + share, 0);
   return scenarios.map(({ share, least = 1 }) => {
-    return Math.max(least, Math.round(images * share / shares));
+    return Math.max(least, Math.ceil(images * share / shares));
   });
 }
 
