@@ -127,7 +127,7 @@ for (const [name, lose] of Object.entries(LOSSES)) {
     timeout: 600_000,
     skip: deno === undefined && "there is no Deno here",
   }, async () => {
-    using temp = tempDirectory();
+    using temp = tempDirectory(true);
     const store = await HybridStore.open(temp.path, { durability: "always" });
     await store.put(btreeKey(2), bytes("2"));
     await store.checkpoint();

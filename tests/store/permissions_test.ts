@@ -34,7 +34,7 @@ test(
   "Deno: a store works with no more than the permissions that README names",
   TIMEOUT,
   async () => {
-    using temp = tempDirectory();
+    using temp = tempDirectory(true);
     const store = join(temp.path, "store");
     const flags = flagsFor(store);
     const names = flags.map((flag) => flag.split("=")[0]);

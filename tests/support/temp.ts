@@ -10,9 +10,16 @@ export interface TempDirectory extends Disposable {
   readonly path: string;
 }
 
-/** Creates an empty directory. */
-export function tempDirectory(): TempDirectory {
-  const path = mkdtempSync(join(tmpdir(), "hybridstore-test-"));
+/** For a Deno that has not all permissions, which gets at nothing below this directory. */
+const FORBIDDEN = "/dev/";
+
+/** Creates an empty directory.
+ *
+ * @param isForDeno Whether a Deno has to get at it that has not all permissions.
+ */
+export function tempDirectory(isForDeno = false): TempDirectory {
+  const isForbidden = isForDeno && tmpdir().startsWith(FORBIDDEN);
+  const path = mkdtempSync(join(isForbidden ? "/tmp" : tmpdir(), "hybridstore-test-"));
   return {
     path,
     [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }),
