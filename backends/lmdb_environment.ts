@@ -63,6 +63,7 @@ export class LmdbEnvironment {
       await createFile(path, emptyDatabase(PAGE_BYTES));
     } else {
       await requireLmdbFile(path);
+      options.guard?.(`Cannot open ${path}`);
       try {
         await rewriteDurably(path, META_BYTES);
       } catch (error) {

@@ -17,9 +17,8 @@ import { Connection } from "./sqlite_connection.ts";
 import { isSqliteTransient, sqliteError } from "./sqlite_driver.ts";
 import { SqliteLog } from "./sqlite_log.ts";
 import {
-  COUNTS,
   createTables,
-  findMiscount,
+  findSqliteFaults,
   putMeta,
   readMeta,
   type SqliteMeta,
@@ -80,11 +79,7 @@ class SqliteEngine extends FileEngine {
   // deno-lint-ignore require-await
   protected override async findDamage(): Promise<string[]> {
     try {
-      const rows = this.#connection.rows("PRAGMA integrity_check");
-      const found = rows.map(([message]) => String(message));
-      if (found.join() !== "ok") return found.map((message) => `${this.#path}: ${message}`);
-      const miscount = findMiscount(this.#path, this.#connection.rows(COUNTS)[0]!);
-      return miscount === undefined ? [] : [miscount];
+      return findSqliteFaults(this.#path, (sql) => this.#connection.rows(sql));
     } catch (error) {
       return [`${this.#path}: ${error instanceof Error ? error.message : error}`];
     }

@@ -21,7 +21,7 @@ import {
   PAGE_ENTRIES_MAX,
 } from "./remains.ts";
 import { openSqlite, openSqliteImmutable, type SqliteDatabase } from "./sqlite_driver.ts";
-import { COUNTS, findMiscount, SCHEMA } from "./sqlite_schema.ts";
+import { findSqliteFaults, SCHEMA } from "./sqlite_schema.ts";
 
 /** The root pages of a database that this package created. */
 const ROOTS = { entries: 2, meta: 3 };
@@ -89,7 +89,7 @@ class Findings {
         ? { entries: tables[0]![2] as number, meta: tables[1]![2] as number }
         : undefined;
       if (!isOurs) return void this.faults.push(`${this.#path} is not part of a store`);
-      this.#check(database);
+      this.faults.push(...findSqliteFaults(this.#path, (sql) => database!.prepare(sql).rows()));
       // Into a copy: what is read as bytes has to have everything.
       if (path !== this.#path) database.prepare("PRAGMA wal_checkpoint(TRUNCATE)").rows();
     } catch (error) {
@@ -100,18 +100,6 @@ class Findings {
       } catch {
         // Nothing was written that is needed.
       }
-    }
-  }
-
-  #check(database: SqliteDatabase): void {
-    const found = database.prepare("PRAGMA integrity_check").rows().map(([message]) =>
-      `${message}`
-    );
-    if (found.join() === "ok") {
-      const miscount = findMiscount(this.#path, database.prepare(COUNTS).rows()[0]!);
-      if (miscount !== undefined) this.faults.push(miscount);
-    } else {
-      this.faults.push(...found.map((message) => `${this.#path}: ${message}`));
     }
   }
 }

@@ -75,12 +75,22 @@ export function readMeta(
 }
 
 /** Selects how many entries the database says there are, and how many there are. */
-export const COUNTS =
+const COUNTS =
   "SELECT (SELECT value FROM meta WHERE name = 'keys'), (SELECT count(*) FROM entries)";
 
-/** Returns what is wrong with a row of {@linkcode COUNTS}, `undefined` where nothing is. */
-export function findMiscount(path: string, row: readonly SqliteValue[]): string | undefined {
-  const [noted, counted] = row;
-  if (noted === null || Number(noted) === counted) return undefined;
-  return `${path}: it says that it has ${noted} keys, and has ${counted}`;
+/** Lets SQLite check all of a database, which reads it in one call, and compares the number of entries.
+ *
+ * @param path What the faults name.
+ * @param select Returns the rows of a statement.
+ * @returns What is wrong, a sentence each.
+ */
+export function findSqliteFaults(
+  path: string,
+  select: (sql: string) => SqliteValue[][],
+): string[] {
+  const found = select("PRAGMA integrity_check").map(([message]) => `${message}`);
+  if (found.join() !== "ok") return found.map((message) => `${path}: ${message}`);
+  const [noted, counted] = select(COUNTS)[0]!;
+  if (noted === null || Number(noted) === counted) return [];
+  return [`${path}: it says that it has ${noted} keys, and has ${counted}`];
 }
