@@ -32,6 +32,7 @@ export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
 export { StoreReader } from "./store/read/reader.ts";
 export { Snapshot } from "./store/read/snapshot.ts";
 export { type Synchronous, Transaction } from "./store/write/transaction.ts";
+export { StoreWriter } from "./store/write/writer.ts";
 export type {
   BackupOptions,
   BackupReport,

@@ -8,18 +8,18 @@ import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import type { EngineName } from "../codec/route.ts";
 import { answer } from "../runtime/turn.ts";
-import { StoreCore } from "./core.ts";
 import { resolveDirectory } from "./directory/layout.ts";
 import { requireOutside } from "./directory/paths.ts";
-import { requireOptions } from "./limits.ts";
+import { requireOptions, toBytes } from "./limits.ts";
+import { writeBackup } from "./maintenance/backup.ts";
 import { repairStore } from "./maintenance/repair.ts";
 import { restoreStore } from "./maintenance/restore.ts";
+import { Verification } from "./maintenance/verify.ts";
 import { verifyClosed } from "./maintenance/verify_closed.ts";
-import { ON_DIRECTORY, OPERATIONS, type Surface } from "./operation.ts";
+import { OpenStore } from "./open.ts";
+import { ON_DIRECTORY, OPERATIONS } from "./operation.ts";
 import { resolveOptions } from "./options.ts";
-import { type ReadSurface, StoreReader } from "./read/reader.ts";
-import { resolveDeletion } from "./read/scan.ts";
-import type { Snapshot } from "./read/snapshot.ts";
+import { Snapshot } from "./read/snapshot.ts";
 import type {
   BackupOptions,
   BackupReport,
@@ -28,13 +28,11 @@ import type {
   OpenOptions,
   RepairOptions,
   RepairReport,
-  ScanRange,
   StoreStats,
   VerifyOptions,
   VerifyReport,
 } from "./types.ts";
-import { Batch } from "./write/batch.ts";
-import type { Synchronous, Transaction } from "./write/transaction.ts";
+import { StoreWriter } from "./write/writer.ts";
 
 /** One ordered key-value store over two engines: LMDB for what is mostly written, the runtime's own
  * SQLite for what is mostly read, and a journal in front that makes a write to both one append.
@@ -59,25 +57,17 @@ import type { Synchronous, Transaction } from "./write/transaction.ts";
  * assertEquals((await store.scanPrefix(subjectScanPrefix("Tesla"))).length, 2);
  * ```
  */
-export class HybridStore extends StoreReader implements KVStore {
+export class HybridStore extends StoreWriter implements KVStore {
   /** The store's directory. */
   readonly path: string;
-  readonly #core: StoreCore;
-  readonly #surface: Surface;
+  readonly #open: OpenStore;
   readonly #onClosed: () => unknown;
   #closing: Promise<void> | undefined;
 
-  private constructor(path: string, core: StoreCore, onClosed: () => unknown) {
-    const surface: ReadSurface = {
-      where: "",
-      isTraced: true,
-      routeOf: (key) => core.findRoute(key),
-      source: (what) => core.source(what),
-    };
-    super(surface);
+  private constructor(path: string, open: OpenStore, onClosed: () => unknown) {
+    super(open);
     this.path = path;
-    this.#core = core;
-    this.#surface = surface;
+    this.#open = open;
     this.#onClosed = onClosed;
   }
 
@@ -95,8 +85,8 @@ export class HybridStore extends StoreReader implements KVStore {
   static open(path: string | URL, options: OpenOptions = {}): Promise<HybridStore> {
     return OPERATIONS.open.promise(ON_DIRECTORY, undefined, undefined, async () => {
       const directory = resolveDirectory(path);
-      const core = await StoreCore.open(directory, resolveOptions(options));
-      return new HybridStore(directory, core, () => {});
+      const open = await OpenStore.open(directory, resolveOptions(options));
+      return new HybridStore(directory, open, () => {});
     });
   }
 
@@ -110,8 +100,9 @@ export class HybridStore extends StoreReader implements KVStore {
       const directory = fs.mkdtempSync(join(tmpdir(), "hybridstore-"));
       const remove = () => fs.rmSync(directory, { recursive: true, force: true });
       try {
-        const core = await StoreCore.open(directory, settings);
-        return new HybridStore(directory, core, () => core.hasLostDirectory || remove());
+        const open = await OpenStore.open(directory, settings);
+        const { ownership } = open.parts;
+        return new HybridStore(directory, open, () => ownership.isLost || remove());
       } catch (error) {
         remove();
         throw error;
@@ -135,11 +126,11 @@ export class HybridStore extends StoreReader implements KVStore {
       const from = resolveDirectory(backup, what, "backup");
       const to = resolveDirectory(target, what, "target");
       await restoreStore(what, from, to, async (copy, copied) => {
-        const core = await StoreCore.open(copy, resolveOptions({}));
+        const open = await OpenStore.open(copy, resolveOptions({}));
         try {
-          await core.backup(what, copied, {});
+          await writeBackup(what, () => open.pin(), copied, () => {});
         } finally {
-          await core.close();
+          await open.close();
         }
       });
     });
@@ -228,137 +219,21 @@ export class HybridStore extends StoreReader implements KVStore {
     });
   }
 
-  /** Sets the value of a key. Resolves when it is acknowledged: see {@linkcode Durability}.
-   *
-   * @param key 1 to 1978 bytes.
-   * @param value 0 bytes to 128 MiB.
-   * @throws {TypeError | RangeError} Key or value is not valid; nothing changed.
-   * @throws {StoreError} `NO_SPACE`, `IO`, `POISONED`, `CLOSED`.
-   */
-  put(key: BytesLike, value: BytesLike): Promise<void> {
-    return OPERATIONS.put.promise(this.#surface, key, value, (what) => {
-      return this.#core.put(what, key, value);
-    });
-  }
-
-  /** Removes a key. Deleting a missing key is not an error. Resolves and throws as `put` does. */
-  delete(key: BytesLike): Promise<void> {
-    return OPERATIONS.delete.promise(this.#surface, key, undefined, (what) => {
-      return this.#core.delete(what, key);
-    });
-  }
-
-  /** Returns an empty batch: writes that take effect together, over both engines.
-   *
-   * @throws {StoreError} `CLOSED`.
-   */
-  batch(): Batch {
-    return new Batch(this.#core.newWriteSet("Cannot begin batch"), (writes) => {
-      return OPERATIONS.batch.promise(this.#surface, undefined, undefined, (what) => {
-        return this.#core.commit(what, writes);
-      });
-    });
-  }
-
-  /** Runs a function that reads and writes, and commits its writes together, over both engines.
-   *
-   * The function runs at once and must be synchronous, so that nothing happens in between and nothing
-   * has to be tried again. Where it throws, nothing is written and the promise rejects with its error.
-   *
-   * While it runs, the store itself can be read, but not written: what its own methods wrote would be
-   * overwritten by the transaction. They reject with a `TypeError`, and so do `flush`, `checkpoint`,
-   * `snapshot`, `backup` and `verify`, which would write what the function has read. `close` is taken,
-   * and the transaction is then refused.
-   *
-   * @param body Gets a {@linkcode Transaction}. A function that returns a promise is refused by the
-   * compiler, and when it has run.
-   * @returns What the function returned, once its writes are acknowledged.
-   * @throws {TypeError} `body` is not a function, or returned a promise; nothing is written.
-   * @throws {StoreError} As `put` does.
-   *
-   * @example
-   * ```ts
-   * import { HybridStore } from "@hybrid/store";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using store = await HybridStore.openTemp();
-   * await store.fetchAndAddU64("stock/shelf", 10n);
-   * const left = await store.transact((tx) => {
-   *   tx.fetchAndAddU64("stock/cart", 3n);
-   *   return tx.fetchAndAddU64("stock/shelf", -3n);
-   * });
-   * assertEquals(left, 7n);
-   * ```
-   */
-  transact<T>(body: (transaction: Transaction) => Synchronous<T>): Promise<T> {
-    return OPERATIONS.transact.promise(this.#surface, undefined, undefined, (what) => {
-      // Of what is not a promise, the two types are one.
-      const checked = body as (transaction: Transaction) => T;
-      return this.#core.transact(what, checked);
-    });
-  }
-
-  /** Adds to a counter: 8 bytes, little-endian; an absent key counts as 0.
-   *
-   * @param delta What to add; negative to subtract.
-   * @returns The new value, once it is acknowledged as a put would be.
-   * @throws {TypeError} `delta` is not a bigint.
-   * @throws {RangeError} The sum is below 0 or above 2^64 - 1; nothing changed.
-   * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long; as `put` does.
-   */
-  fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
-    return OPERATIONS.fetchAndAddU64.promise(this.#surface, key, undefined, (what) => {
-      return this.#core.fetchAndAddU64(what, key, delta);
-    });
-  }
-
-  /** Replaces a number: f32, 4 bytes, little-endian; an absent key counts as 0.
-   *
-   * @param update Called once, at once, with the stored number; returns the new one. While it runs, the
-   * store is read but not written, as while a function of `transact` runs.
-   * @returns The new number, rounded to f32, once it is acknowledged as a put would be.
-   * @throws {TypeError} `update` is not a function, or does not return a number.
-   * @throws {RangeError} `update` returns NaN; nothing changed.
-   * @throws {StoreError} `INVALID_VALUE`: the stored value is not 4 bytes long; as `put` does.
-   */
-  compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
-    return OPERATIONS.compareAndSwapF32.promise(this.#surface, key, undefined, (what) => {
-      return this.#core.compareAndSwapF32(what, key, update);
-    });
-  }
-
-  /** Deletes the keys of a range together: all of them or none. It takes effect at the call, and the
-   * event loop waits while the keys are read. Costs memory for all of the keys, a few hundred bytes
-   * each, and none for their values: delete a larger range in parts.
-   *
-   * @param range The keys; `{}` stands for all of them.
-   * @returns How many there were, once that is acknowledged.
-   * @throws {TypeError} The range is missing, or a bound in it is `undefined`; nothing is deleted.
-   * @throws {RangeError} The range is not valid, or its keys, 7 bytes for each included, exceed the 512 MiB of a
-   * batch; nothing is deleted.
-   * @throws {StoreError} As `put` does.
-   */
-  deleteRange(range: ScanRange): Promise<number> {
-    return OPERATIONS.deleteRange.promise(this.#surface, undefined, undefined, (what) => {
-      return this.#core.deleteRange(what, resolveDeletion(what, range));
-    });
-  }
-
   /** Returns the store as it is now, over both engines, readable while writes go on. Snapshots between
    * which nothing was applied to the engines share a moment of them, of which 1024 can be held.
    *
    * @throws {StoreError} `TOO_MANY_SNAPSHOTS`: dispose of those that are done with; `CLOSED`, `IO`.
    */
   snapshot(): Promise<Snapshot> {
-    return OPERATIONS.snapshot.promise(this.#surface, undefined, undefined, (what) => {
-      return answer(this.#core.snapshot(what));
+    return OPERATIONS.snapshot.promise(this.#open, undefined, undefined, (what) => {
+      return answer(this.#takeSnapshot(what));
     });
   }
 
   /** Returns the store as it is now, at once. Throws as `snapshot` does. */
   snapshotSync(): Snapshot {
-    return OPERATIONS.snapshotSync.sync(this.#surface, undefined, (what) => {
-      return this.#core.snapshot(what);
+    return OPERATIONS.snapshotSync.sync(this.#open, undefined, (what) => {
+      return this.#takeSnapshot(what);
     });
   }
 
@@ -373,8 +248,9 @@ export class HybridStore extends StoreReader implements KVStore {
    * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
    */
   flush(): Promise<void> {
-    return OPERATIONS.flush.promise(this.#surface, undefined, undefined, (what) => {
-      return this.#core.flush(what);
+    return OPERATIONS.flush.promise(this.#open, undefined, undefined, (what) => {
+      this.#open.requireIdle(what);
+      return this.#open.writes.flush(what);
     });
   }
 
@@ -385,8 +261,9 @@ export class HybridStore extends StoreReader implements KVStore {
    * `POISONED`, `CLOSED`.
    */
   checkpoint(): Promise<void> {
-    return OPERATIONS.checkpoint.promise(this.#surface, undefined, undefined, (what) => {
-      return this.#core.checkpoint(what);
+    return OPERATIONS.checkpoint.promise(this.#open, undefined, undefined, (what) => {
+      this.#open.requireIdle(what);
+      return this.#open.checkpoint();
     });
   }
 
@@ -421,7 +298,12 @@ export class HybridStore extends StoreReader implements KVStore {
       requireOptions(what, options);
       const directory = resolveDirectory(target, what, "target");
       requireOutside(what, this.path, directory);
-      return this.#core.backup(what, directory, options);
+      const open = this.#open;
+      open.requireIdle(what);
+      return writeBackup(what, () => open.pin(), directory, (keys) => {
+        open.requireOpen(what);
+        options.onProgress?.({ keys });
+      });
     });
   }
 
@@ -437,9 +319,27 @@ export class HybridStore extends StoreReader implements KVStore {
    * @throws {StoreError} `POISONED`: a file of the store was removed, moved or replaced; `CLOSED`.
    */
   verify(options: VerifyOptions = {}): Promise<VerifyReport> {
-    return OPERATIONS.verify.promise(ON_DIRECTORY, undefined, undefined, (what) => {
+    return OPERATIONS.verify.promise(ON_DIRECTORY, undefined, undefined, async (what) => {
       requireOptions(what, options);
-      return this.#core.verify(what, options);
+      const open = this.#open;
+      open.requireIdle(what);
+      // Whatever waits for the engines need not be looked at in two places, where they take it.
+      await open.checkpoint().catch(() => {});
+      open.requireOpen(what);
+      const { engines, journal, ownership, router } = open.parts;
+      // Files that are open can be read when their names are gone, and look as if nothing were wrong.
+      ownership.require(what);
+      const moment = open.pin();
+      try {
+        const views = moment.source.engines;
+        const requireOpen = () => open.requireOpen(what);
+        const source = { router, engines, views, journal, requireOpen };
+        const report = await new Verification(source, options).run();
+        ownership.require(what);
+        return report;
+      } finally {
+        moment.release();
+      }
     });
   }
 
@@ -448,8 +348,9 @@ export class HybridStore extends StoreReader implements KVStore {
    * @throws {StoreError} `CLOSED`.
    */
   stats(): StoreStats {
-    return OPERATIONS.stats.sync(this.#surface, undefined, (what) => {
-      return this.#core.stats(what);
+    return OPERATIONS.stats.sync(this.#open, undefined, (what) => {
+      this.#open.requireOpen(what);
+      return this.#open.stats();
     });
   }
 
@@ -460,8 +361,9 @@ export class HybridStore extends StoreReader implements KVStore {
    * @throws {StoreError} `CLOSED`.
    */
   routeOf(key: BytesLike): EngineName {
-    return OPERATIONS.routeOf.sync(this.#surface, key, (what) => {
-      return this.#core.routeOf(what, key);
+    return OPERATIONS.routeOf.sync(this.#open, key, (what) => {
+      this.#open.requireOpen(what);
+      return this.#open.router.routeOf(toBytes(what, "the key", key));
     });
   }
 
@@ -472,13 +374,19 @@ export class HybridStore extends StoreReader implements KVStore {
    * this store's.
    */
   close(): Promise<void> {
-    return this.#closing ??= OPERATIONS.close.promise(this.#surface, undefined, undefined, () => {
-      return this.#core.close().finally(this.#onClosed);
+    return this.#closing ??= OPERATIONS.close.promise(this.#open, undefined, undefined, () => {
+      return this.#open.close().finally(this.#onClosed);
     });
   }
 
   /** Closes the store: `await using` calls it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #takeSnapshot(what: string): Snapshot {
+    const open = this.#open;
+    open.requireIdle(what);
+    return new Snapshot(open.pin(), (asked) => open.requireOpen(asked));
   }
 }

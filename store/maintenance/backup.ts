@@ -29,6 +29,7 @@ import { STORE_FORMAT, writeManifest } from "../directory/manifest.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
 import { requireEmptyTarget, syncNamesAbove } from "../directory/paths.ts";
 import { writePlace } from "../directory/place.ts";
+import type { Moment } from "../read/moment.ts";
 import { pagesAsync } from "../read/scan.ts";
 import type { BackupReport } from "../types.ts";
 
@@ -47,8 +48,8 @@ const ENTRY_BYTES = 256;
 /** Writes everything that a source shows into a new store.
  *
  * @param what What was asked, as the beginning of messages.
- * @param source One moment of a store.
- * @param position The journal position of that moment, at which the copy's own journal begins.
+ * @param pin Pins the moment that is copied, once the target is known to be free. The copy's own journal begins
+ * at its position.
  * @param target The directory of the copy; absent or empty.
  * @param onProgress Told how many keys are copied, from time to time; what it throws ends the copying
  * and is passed on.
@@ -56,13 +57,26 @@ const ENTRY_BYTES = 256;
  */
 export async function writeBackup(
   what: string,
-  source: ReadSource,
-  position: bigint,
+  pin: () => Moment,
   target: string,
   onProgress: (keys: number) => void,
 ): Promise<BackupReport> {
   const path = resolve(target);
   requireEmptyTarget(what, path);
+  const moment = pin();
+  try {
+    return await copyMoment(what, moment, path, onProgress);
+  } finally {
+    moment.release();
+  }
+}
+
+async function copyMoment(
+  what: string,
+  { source, position }: Moment,
+  path: string,
+  onProgress: (keys: number) => void,
+): Promise<BackupReport> {
   const parent = dirname(path);
   let written: string | undefined;
   let thrown: { readonly error: unknown } | undefined;

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { Engine, EngineView, KeyRange } from "../../backends/engine.ts";
+import type { Engine, EngineReader, KeyRange } from "../../backends/engine.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import { FaultLog } from "./fault_log.ts";
@@ -18,7 +18,7 @@ const PAGE_ROWS = 1024;
 export interface VerifySource {
   readonly router: Router;
   readonly engines: Readonly<Record<EngineName, Engine>>;
-  readonly views: Readonly<Record<EngineName, EngineView>>;
+  readonly views: Readonly<Record<EngineName, EngineReader>>;
   /** The journal, which goes on being written and trimmed. */
   readonly journal: VerifiedJournal;
   /** Throws once the store is closed: what is missing then is no fault. */

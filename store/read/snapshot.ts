@@ -3,17 +3,12 @@
  * @module
  */
 
-import type { EngineView } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
-import type { ReadSource } from "./merge.ts";
+import type { Moment } from "./moment.ts";
 import { StoreReader } from "./reader.ts";
 
-// A snapshot that is forgotten must not pin the engines for ever. The views do not refer to it.
-const forgotten = new FinalizationRegistry<readonly EngineView[]>(letGo);
-
-function letGo(views: readonly EngineView[]): void {
-  for (const view of views) view.release();
-}
+// A snapshot that is forgotten must not pin the engines for ever. Its moment does not refer to it.
+const forgotten = new FinalizationRegistry<Moment>((moment) => moment.release());
 
 /** The store as it was at one moment, over both engines, while writes go on.
  *
@@ -36,15 +31,11 @@ function letGo(views: readonly EngineView[]): void {
  * ```
  */
 export class Snapshot extends StoreReader implements Disposable, AsyncDisposable {
-  readonly #views: readonly EngineView[];
+  readonly #moment: Moment;
   readonly #state: { isOver: boolean };
 
   /** @internal */
-  constructor(
-    source: ReadSource,
-    views: readonly EngineView[],
-    requireOpen: (what: string) => void,
-  ) {
+  constructor(moment: Moment, requireOpen: (what: string) => void) {
     const state = { isOver: false };
     super({
       where: " in snapshot",
@@ -52,13 +43,13 @@ export class Snapshot extends StoreReader implements Disposable, AsyncDisposable
       routeOf: () => undefined,
       source(what) {
         requireOpen(what);
-        if (!state.isOver) return source;
+        if (!state.isOver) return moment.source;
         throw new StoreError("CLOSED", `${what}: the snapshot was disposed of`);
       },
     });
-    this.#views = views;
+    this.#moment = moment;
     this.#state = state;
-    forgotten.register(this, views, this);
+    forgotten.register(this, moment, this);
   }
 
   /** Lets go of the moment. A second call does nothing; `using` and `await using` call it. */
@@ -66,7 +57,7 @@ export class Snapshot extends StoreReader implements Disposable, AsyncDisposable
     if (this.#state.isOver) return;
     this.#state.isOver = true;
     forgotten.unregister(this);
-    letGo(this.#views);
+    this.#moment.release();
   }
 
   /** Closes the snapshot: `using` calls it. */

@@ -10,7 +10,7 @@ import { keyBytes, valueBytes } from "../limits.ts";
 import { ENTRY_ROWS, hasKey, KEY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
 import { readMany } from "../read/reader.ts";
 import { RunningFunction } from "./running_function.ts";
-import { allRows, pages, resolveDeletion, resolveRange, rows } from "../read/scan.ts";
+import { pages, resolveDeletion, resolveRange, rows } from "../read/scan.ts";
 import type { BytesLike, ScanRange } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
@@ -115,9 +115,7 @@ export class Transaction {
     const what = "Cannot delete range in transaction";
     this.#running.requireNone(what);
     this.#requireActive(what);
-    const found = allRows(this.#source, KEY_ROWS, resolveDeletion(what, range));
-    this.#writes.deleteAll(what, found);
-    return found.length;
+    return this.#writes.deleteFound(what, this.#source, [resolveDeletion(what, range)]);
   }
 
   /** Adds to a u64 counter and returns the new value; see `HybridStore.fetchAndAddU64`. */

@@ -7,7 +7,7 @@ import type { Router } from "../../codec/route.ts";
 import { MAX_BATCH_BYTES } from "../limits.ts";
 import { lookupKey, Memtable, type MemtableEntry } from "../memtable/memtable.ts";
 import { KEY_ROWS, type ReadSource } from "../read/merge.ts";
-import { allRows, type Scan } from "../read/scan.ts";
+import { pages, type Scan } from "../read/scan.ts";
 import { WRITE_HEADER_BYTES } from "./payload.ts";
 
 const ARENA_BYTES = 4096;
@@ -38,24 +38,11 @@ export class WriteSet {
    * @throws {RangeError} The set would grow past the limit of a batch; it is then left as it was.
    */
   add(what: string, key: Uint8Array, value: Uint8Array | undefined): void {
-    const length = key.length + (value?.length ?? 0);
     const lookup = lookupKey(key);
-    const previous = this.memtable.get(lookup);
-    const added = WRITE_HEADER_BYTES + length -
-      (previous === undefined ? 0 : encodedBytes(previous));
+    const length = key.length + (value?.length ?? 0);
+    const added = this.#bytesAdded(lookup, length);
     this.#requireRoom(what, this.#bytes + added);
-    if (this.#used + length > this.#arena.length) {
-      this.#arena = new Uint8Array(Math.max(length, ARENA_BYTES));
-      this.#used = 0;
-    }
-    const start = this.#used;
-    this.#arena.set(key, start);
-    if (value !== undefined) this.#arena.set(value, start + key.length);
-    this.#used += length;
-    const valueLength = value === undefined ? -1 : value.length;
-    this.memtable.set(key, lookup, this.#arena, start, valueLength);
-    this.memtable.keep();
-    this.#bytes += added;
+    this.#add(key, lookup, value, added);
   }
 
   /** Takes the deletion of a range. What the set itself has written in it goes now, and what the store has when
@@ -72,38 +59,76 @@ export class WriteSet {
     this.#ranges.push(scan);
   }
 
-  /** Adds deletions of what is there of the ranges. What the set has written since they were taken stays.
+  /** Deletes what a store has of the ranges that were taken. What the set has written since then stays.
    *
-   * @throws {RangeError} As `add` does: nothing is added then.
+   * @throws {RangeError} As `deleteFound` does.
    */
   resolveRanges(what: string, source: () => ReadSource): void {
-    const found = new Map<string, Uint8Array>();
-    for (const scan of this.#ranges) {
-      for (const key of allRows(source, KEY_ROWS, scan)) {
-        const lookup = lookupKey(key);
-        if (this.memtable.get(lookup) === undefined) found.set(lookup, key);
-      }
-    }
-    this.deleteAll(what, [...found.values()]);
+    this.deleteFound(
+      what,
+      source,
+      this.#ranges,
+      (lookup) => this.memtable.get(lookup) === undefined,
+    );
   }
 
-  /** Takes deletions of distinct keys, all of them or none.
+  /** Takes the deletion of the keys that are found in some ranges.
    *
-   * @throws {RangeError} As `add` does.
+   * @param isMeant Whether a key is to be deleted; all are unless told otherwise.
+   * @returns How many keys there were.
+   * @throws {RangeError} The set would grow past the limit of a batch; none is deleted then.
    */
-  deleteAll(what: string, keys: readonly Uint8Array[]): void {
-    const added = keys.reduce((sum, key) => {
-      const previous = this.memtable.get(lookupKey(key));
-      return sum + WRITE_HEADER_BYTES + key.length -
-        (previous === undefined ? 0 : encodedBytes(previous));
-    }, 0);
-    this.#requireRoom(what, this.#bytes + added);
-    for (const key of keys) this.add(what, key, undefined);
+  deleteFound(
+    what: string,
+    source: () => ReadSource,
+    scans: readonly Scan[],
+    isMeant: (lookup: string) => boolean = () => true,
+  ): number {
+    const found = new Map<string, Uint8Array>();
+    let bytes = this.#bytes;
+    for (const scan of scans) {
+      for (const keys of pages(source, KEY_ROWS, scan, "large")) {
+        for (const key of keys) {
+          const lookup = lookupKey(key);
+          if (found.has(lookup) || !isMeant(lookup)) continue;
+          found.set(lookup, key);
+          bytes += this.#bytesAdded(lookup, key.length);
+        }
+        this.#requireRoom(what, bytes);
+      }
+    }
+    for (const [lookup, key] of found) {
+      this.#add(key, lookup, undefined, this.#bytesAdded(lookup, key.length));
+    }
+    return found.size;
   }
 
   /** The writes in key order. */
   writes(): readonly MemtableEntry[] {
     return this.memtable.entries();
+  }
+
+  #add(key: Uint8Array, lookup: string, value: Uint8Array | undefined, added: number): void {
+    const length = key.length + (value?.length ?? 0);
+    this.#bytes += added;
+    if (this.#used + length > this.#arena.length) {
+      this.#arena = new Uint8Array(Math.max(length, ARENA_BYTES));
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#arena.set(key, start);
+    if (value !== undefined) this.#arena.set(value, start + key.length);
+    this.#used += length;
+    const valueLength = value === undefined ? -1 : value.length;
+    this.memtable.set(key, lookup, this.#arena, start, valueLength);
+    this.memtable.keep();
+  }
+
+  /** Bytes by which a write of a key, with so many bytes of key and value, makes the payload longer. */
+  #bytesAdded(lookup: string, length: number): number {
+    const previous = this.memtable.get(lookup);
+    const replaced = previous === undefined ? 0 : encodedBytes(previous);
+    return WRITE_HEADER_BYTES + length - replaced;
   }
 
   #requireRoom(what: string, bytes: number): void {

@@ -2,11 +2,7 @@
 
 import { Buffer } from "node:buffer";
 import { assert, assertEquals } from "@std/assert";
-import { assertionKey, type Durability, mvKey, StoreError } from "../../mod.ts";
-import type { StoreCore } from "../../store/core.ts";
-import { ENTRY_ROWS } from "../../store/read/merge.ts";
-import { pages } from "../../store/read/scan.ts";
-import { valueOf } from "../store/_fakes.ts";
+import { assertionKey, type Durability, type HybridStore, mvKey, StoreError } from "../../mod.ts";
 
 /** The contents of a store: keys and values as text, a character for each byte. */
 export type State = ReadonlyMap<string, string>;
@@ -28,11 +24,6 @@ interface Operation {
 }
 
 const KEYS = 8;
-const ALL = {
-  range: { start: new Uint8Array(0), end: undefined, reverse: false },
-  prefix: new Uint8Array(0),
-  limit: Infinity,
-};
 
 /** Every other key is one of the append side. The last two are counters. */
 function keyOf(number: number): Uint8Array {
@@ -44,11 +35,9 @@ function textOf(bytes: Uint8Array): string {
 }
 
 /** Returns everything that a store shows. */
-export function stateOf(core: StoreCore): State {
+export function stateOf(store: HybridStore): State {
   const state = new Map<string, string>();
-  for (const page of pages(() => core.source("Cannot scan"), ENTRY_ROWS, ALL, "large")) {
-    for (const { key, value } of page) state.set(textOf(key), textOf(value));
-  }
+  for (const { key, value } of store.scanSync()) state.set(textOf(key), textOf(value));
   return state;
 }
 
@@ -76,38 +65,39 @@ export class History {
   }
 
   /** Makes one call. Resolves when the store has answered it. */
-  write(core: StoreCore): Promise<void> {
+  write(store: HybridStore): Promise<void> {
     const random = this.#random;
     const [first] = [random(KEYS - 2)];
     switch (random(8)) {
       case 0:
-        return this.#call(core, [first], () => core.delete("delete", keyOf(first)));
+        return this.#call(store, [first], () => store.delete(keyOf(first)));
       case 1:
       case 2: {
         const numbers = [...new Set([first, random(KEYS - 2), random(KEYS - 2)])];
-        return this.#call(core, numbers, () => {
-          const set = core.newWriteSet("batch");
+        return this.#call(store, numbers, () => {
+          const batch = store.batch();
           for (const number of numbers) {
-            set.add("batch", keyOf(number), random(4) === 0 ? undefined : this.#value());
+            if (random(4) === 0) batch.delete(keyOf(number));
+            else batch.put(keyOf(number), this.#value());
           }
-          return core.commit("batch", set);
+          return batch.commit();
         });
       }
       case 3: {
         const counter = KEYS - 1 - random(2);
-        return this.#call(core, [counter], () => core.fetchAndAddU64("add", keyOf(counter), 3n));
+        return this.#call(store, [counter], () => store.fetchAndAddU64(keyOf(counter), 3n));
       }
       case 4: {
         const second = random(KEYS - 2);
-        return this.#call(core, [first, second], () =>
-          core.transact("transact", (tx) => {
+        return this.#call(store, [first, second], () =>
+          store.transact((tx) => {
             const found = tx.get(keyOf(first));
             tx.put(keyOf(second), found ?? this.#value());
             tx.put(keyOf(first), this.#value());
           }));
       }
       default:
-        return this.#call(core, [first], () => core.put("put", keyOf(first), this.#value()));
+        return this.#call(store, [first], () => store.put(keyOf(first), this.#value()));
     }
   }
 
@@ -136,11 +126,11 @@ export class History {
   }
 
   /** Fails unless the open store shows what was not refused. */
-  assertShown(core: StoreCore, what: string): void {
+  assertShown(store: HybridStore, what: string): void {
     if (this.#operations.some(({ status }) => status === "unknown")) {
-      stateOf(core);
+      stateOf(store);
     } else {
-      assertEquals(show(stateOf(core)), show(this.#expected(this.#kept().length)), what);
+      assertEquals(show(stateOf(store)), show(this.#expected(this.#kept().length)), what);
     }
   }
 
@@ -170,7 +160,7 @@ export class History {
     }
   }
 
-  async #call(core: StoreCore, numbers: number[], call: () => Promise<unknown>): Promise<void> {
+  async #call(store: HybridStore, numbers: number[], call: () => Promise<unknown>): Promise<void> {
     const operation: Operation = {
       keys: numbers.map((number) => textOf(keyOf(number))),
       values: [],
@@ -182,7 +172,7 @@ export class History {
     const answer = this.attempt(call);
     // Reads see a write from the call on.
     operation.values = numbers.map((number) => {
-      const value = valueOf(core, keyOf(number));
+      const value = store.getSync(keyOf(number));
       return value && textOf(value);
     });
     const result = await answer;

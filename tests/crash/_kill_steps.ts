@@ -7,7 +7,7 @@ import process from "node:process";
 import { basename } from "@std/path";
 import type { Engine, Write } from "../../backends/engine.ts";
 import { nextTurn } from "../../runtime/turn.ts";
-import { HybridStore, type OpenOptions } from "../../mod.ts";
+import type { HybridStore, OpenOptions } from "../../mod.ts";
 import type { EngineName } from "../../codec/route.ts";
 import {
   type JournalFile,
@@ -15,9 +15,9 @@ import {
   nodeFileSystem,
 } from "../../journal/file_system.ts";
 import { SEGMENT_HEADER_BYTES } from "../../journal/segment.ts";
-import { StoreCore } from "../../store/core.ts";
 import { openParts } from "../../store/directory/lifecycle.ts";
 import { resolveOptions } from "../../store/options.ts";
+import { startStore } from "../support/store.ts";
 
 /** A step, and how many times it is passed before it kills. */
 export interface StepChoice {
@@ -74,9 +74,7 @@ export async function openWithSteps(
   engines.append.other = engines.btree;
   engines.btree.other = engines.append;
   const lock = { release: () => around("lock release", () => parts.lock.release()) };
-  const core = await StoreCore.start({ ...parts, engines, lock }, settings);
-  // Its constructor is private: nobody but a test has parts of its own.
-  return Reflect.construct(HybridStore, [directory, core, () => {}]);
+  return await startStore(directory, { ...parts, engines, lock }, settings);
 }
 
 /** Puts the steps into the file access that every journal of this process uses. */

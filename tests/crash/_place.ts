@@ -1,13 +1,11 @@
 /** Where a store lives whose files fail: a journal on an injected file system, engines on injected disks. */
 
-import { Router } from "../../codec/route.ts";
+import { type HybridStore, type OpenOptions, Router } from "../../mod.ts";
 import type { JournalFileSystem } from "../../journal/mod.ts";
 import { openWriter } from "../../journal/journal.ts";
-import { StoreCore } from "../../store/core.ts";
 import { requirePosition } from "../../store/directory/lifecycle.ts";
 import { resolveOptions } from "../../store/options.ts";
-import type { OpenOptions } from "../../store/types.ts";
-import { UNWATCHED } from "../store/_fakes.ts";
+import { startStore, UNWATCHED } from "../support/store.ts";
 import { EngineDisk } from "./_disk_engine.ts";
 
 /** The disks of both engines. */
@@ -32,7 +30,7 @@ export async function openStore(
   directory: string,
   disks: Disks,
   options: OpenOptions,
-): Promise<StoreCore> {
+): Promise<HybridStore> {
   const settings = resolveOptions(options);
   const { segmentBytes } = settings;
   const { writer, recovery } = await openWriter(fileSystem, directory, {
@@ -47,5 +45,5 @@ export async function openStore(
   const lock = { release: () => {} };
   const ownership = UNWATCHED;
   const parts = { lock, ownership, router: new Router(), journal: writer, recovery, engines };
-  return await StoreCore.start(parts, settings);
+  return await startStore(directory, parts, settings);
 }

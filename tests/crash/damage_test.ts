@@ -62,11 +62,11 @@ async function open(files: ReadonlyMap<string, Uint8Array>): Promise<string | St
     else fileSystem.create(join(DIRECTORY, name));
   }
   try {
-    const core = await openStore(fileSystem, DIRECTORY, newDisks(), {});
+    const store = await openStore(fileSystem, DIRECTORY, newDisks(), {});
     const latin = (text: string) => `${Uint8Array.from(text, (char) => char.charCodeAt(0))}`;
-    const shown = showing([...stateOf(core)].map(([key, value]) => [latin(key), latin(value)]));
-    const { reason } = core.stats("stats").recovery;
-    await core.close();
+    const shown = showing([...stateOf(store)].map(([key, value]) => [latin(key), latin(value)]));
+    const { reason } = store.stats().recovery;
+    await store.close();
     return reason === undefined ? shown : `${shown} ${reason}`;
   } catch (error) {
     assert(error instanceof StoreError, error instanceof Error ? error.stack : `${error}`);

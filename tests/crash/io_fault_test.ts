@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { mvKey, StoreError } from "../../mod.ts";
-import type { StoreCore } from "../../store/core.ts";
+import type { HybridStore } from "../../mod.ts";
 import { FaultyFileSystem, systemError } from "../journal/_faulty_file_system.ts";
 import { randomOf, VolatileFileSystem } from "../journal/_volatile_file_system.ts";
 import { History, stateOf } from "./_history.ts";
@@ -35,35 +35,33 @@ function newRun(): Run {
 async function use(fileSystem: FaultyFileSystem, run: Run): Promise<void> {
   const { history, disks } = run;
   for (const what of ["first life", "second life"]) {
-    let core: StoreCore | undefined;
+    let store: HybridStore | undefined;
     await history.attempt(async () => {
-      core = await openStore(fileSystem, DIRECTORY, disks, OPTIONS);
+      store = await openStore(fileSystem, DIRECTORY, disks, OPTIONS);
     });
-    if (core === undefined) continue;
+    if (store === undefined) continue;
     const earlier = run.codes.length;
-    history.assertKept(stateOf(core), "process", what);
+    history.assertKept(stateOf(store), "process", what);
     for (let turn = 0; turn < 8; turn++) {
-      const waits: Promise<unknown>[] = [1, 2, 3].map(() => history.write(core!));
-      if (turn === 3) waits.push(history.promise(() => core!.flush("flush")));
-      if (turn === 5) waits.push(history.promise(() => core!.checkpoint("checkpoint")));
+      const waits: Promise<unknown>[] = [1, 2, 3].map(() => history.write(store!));
+      if (turn === 3) waits.push(history.promise(() => store!.flush()));
+      if (turn === 5) waits.push(history.promise(() => store!.checkpoint()));
       history.endGroup();
       await Promise.all(waits);
-      history.assertShown(core, what);
+      history.assertShown(store, what);
     }
-    if (run.codes.includes("POISONED", earlier)) await assertPoisoned(core);
-    await ends(history.attempt(() => core!.close()));
+    if (run.codes.includes("POISONED", earlier)) await assertPoisoned(store);
+    await ends(history.attempt(() => store!.close()));
   }
 }
 
 /** Fails unless the store refuses writes, says why, and still reads. */
-async function assertPoisoned(core: StoreCore): Promise<void> {
-  const before = stateOf(core);
-  const error = await refusal(() =>
-    core.put("Cannot put key", mvKey("s", "new"), new Uint8Array(1))
-  );
+async function assertPoisoned(store: HybridStore): Promise<void> {
+  const before = stateOf(store);
+  const error = await refusal(() => store.put(mvKey("s", "new"), new Uint8Array(1)));
   assertEquals(error.code, "POISONED");
   assertStringIncludes(error.message, "writes are refused until the journal is reopened");
-  assertEquals(stateOf(core), before);
+  assertEquals(stateOf(store), before);
 }
 
 async function refusal(call: () => Promise<unknown>): Promise<StoreError> {
@@ -99,10 +97,10 @@ async function assertKept(
 ): Promise<void> {
   await assertPowerLossKeeps(files, { history, disks }, what);
   const fileSystem = new FaultyFileSystem(files);
-  const core = await openStore(fileSystem, DIRECTORY, disks, OPTIONS);
-  history.assertKept(stateOf(core), "process", what);
-  for (let count = 0; count < 5; count++) await history.write(core);
-  await core.close();
+  const store = await openStore(fileSystem, DIRECTORY, disks, OPTIONS);
+  history.assertKept(stateOf(store), "process", what);
+  for (let count = 0; count < 5; count++) await history.write(store);
+  await store.close();
   const again = await openStore(fileSystem, DIRECTORY, disks, OPTIONS);
   history.assertKept(stateOf(again), "power", what);
   for (let count = 0; count < 3; count++) {
@@ -123,9 +121,9 @@ async function assertPowerLossKeeps(
   // Another one for each run.
   const random = randomOf(history.acknowledged);
   const left = mapDisks(disks, (disk) => disk.losePower(random));
-  const core = await openStore(files.losePower(random), DIRECTORY, left, OPTIONS);
-  history.assertFound(stateOf(core), "power", `${what}, power lost`);
-  await core.close();
+  const store = await openStore(files.losePower(random), DIRECTORY, left, OPTIONS);
+  history.assertFound(stateOf(store), "power", `${what}, power lost`);
+  await store.close();
 }
 
 /** How a run fails from the Nth operation of its journal on. */
@@ -226,34 +224,34 @@ for (const side of ["append", "btree"] as const) {
       const run = newRun();
       const { history, disks } = run;
       const files = new VolatileFileSystem();
-      const core = await openStore(files, DIRECTORY, disks, OPTIONS);
+      const store = await openStore(files, DIRECTORY, disks, OPTIONS);
       let isFailing = true;
       disks[side].onStep = () => {
         if (isFailing) throw new StoreError("NO_SPACE", "Cannot write to the side: injected");
       };
       for (let count = 0; count < 200; count++) {
-        await ends(history.write(core));
+        await ends(history.write(store));
         history.endGroup();
       }
-      history.assertShown(core, side);
-      const error = await refusal(() => core.delete("Cannot delete key", mvKey("s", "1")));
+      history.assertShown(store, side);
+      const error = await refusal(() => store.delete(mvKey("s", "1")));
       assertEquals(error.code, "NO_SPACE");
       assertEquals(
         error.message,
         "Cannot delete key: memory is full, and stays so until what waits can be applied (Cannot write to the side: injected)",
       );
-      assert(core.stats("stats").memtable.bytes < 10 * OPTIONS.memtableBytes);
+      assert(store.stats().memtable.bytes < 10 * OPTIONS.memtableBytes);
       isFailing = false;
-      const { applies } = core.stats("stats");
+      const { applies } = store.stats();
       // Nobody asks for it: it is tried again by itself.
       await ends((async () => {
-        while (core.stats("stats").applies === applies) {
+        while (store.stats().applies === applies) {
           await new Promise((resolve) => setTimeout(resolve, 20));
         }
       })());
-      await history.write(core);
-      history.assertShown(core, side);
-      await core.close();
+      await history.write(store);
+      history.assertShown(store, side);
+      await store.close();
       await assertKept(files, run, side);
     },
   );

@@ -2,7 +2,7 @@ import { test } from "node:test";
 import { assertGreater } from "@std/assert";
 import fc from "fast-check";
 import type { Durability, OpenOptions } from "../../mod.ts";
-import type { StoreCore } from "../../store/core.ts";
+import type { HybridStore } from "../../mod.ts";
 import { randomOf, VolatileFileSystem } from "../journal/_volatile_file_system.ts";
 import { History, stateOf } from "./_history.ts";
 import { mapDisks, newDisks, openStore } from "./_place.ts";
@@ -47,34 +47,34 @@ class Subject {
       disk.onStep = countDown;
       disk.transactions = () => 1 + random(3);
     }
-    let core: StoreCore | undefined;
+    let store: HybridStore | undefined;
     await this.#history.attempt(async () => {
-      core = await openStore(fileSystem, "/journal", disks, this.#options);
+      store = await openStore(fileSystem, "/journal", disks, this.#options);
     });
-    if (core !== undefined) {
-      this.#history.assertKept(stateOf(core), this.#crash, `life ${life}`);
+    if (store !== undefined) {
+      this.#history.assertKept(stateOf(store), this.#crash, `life ${life}`);
       steps = Math.min(steps, random(200));
-      while (steps >= 0) await this.#use(core);
-      await this.#history.attempt(() => core!.close());
+      while (steps >= 0) await this.#use(store);
+      await this.#history.attempt(() => store!.close());
     }
     // A crash while opening leaves the promises as they were; a weaker kind of crash cannot restore them.
     const isPowerLost = random(3) > 0;
-    if (core !== undefined || isPowerLost) this.#crash = isPowerLost ? "power" : "process";
+    if (store !== undefined || isPowerLost) this.#crash = isPowerLost ? "power" : "process";
     this.#fileSystem = isPowerLost ? fileSystem.losePower(random) : fileSystem.loseProcess();
     this.#disks = mapDisks(disks, (disk) => {
       return isPowerLost ? disk.losePower(random) : disk.loseProcess();
     });
   }
 
-  async #use(core: StoreCore): Promise<void> {
+  async #use(store: HybridStore): Promise<void> {
     const random = this.#random;
     const history = this.#history;
     const isFull = random(10) === 0;
     if (isFull) this.#fileSystem.space = (wanted) => random(2) * random(wanted);
     const waits: Promise<unknown>[] = [];
-    for (let count = random(4); count >= 0; count--) waits.push(history.write(core));
-    if (random(6) === 0) waits.push(history.promise(() => core.flush("flush")));
-    if (random(12) === 0) waits.push(history.promise(() => core.checkpoint("checkpoint")));
+    for (let count = random(4); count >= 0; count--) waits.push(history.write(store));
+    if (random(6) === 0) waits.push(history.promise(() => store.flush()));
+    if (random(12) === 0) waits.push(history.promise(() => store.checkpoint()));
     history.endGroup();
     if (random(3) > 0 || isFull) await Promise.all(waits);
     else await new Promise((resolve) => setImmediate(resolve));

@@ -1,12 +1,11 @@
 import type { Write } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
-import { type OpenOptions, Router, type StoreError } from "../../mod.ts";
+import { type HybridStore, type OpenOptions, Router, type StoreError } from "../../mod.ts";
 import { openWriter } from "../../journal/journal.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
-import { StoreCore } from "../../store/core.ts";
-import { readValue } from "../../store/read/merge.ts";
 import { resolveOptions } from "../../store/options.ts";
 import { FaultyFileSystem, systemError } from "../journal/_faulty_file_system.ts";
+import { startStore, UNWATCHED } from "../support/store.ts";
 
 /** An engine in memory whose applies wait and fail on request. */
 export class FlakyEngine extends MemoryEngine {
@@ -39,7 +38,7 @@ export class FlakyEngine extends MemoryEngine {
 
 /** A store over engines in memory and a journal in a directory, all of which fail on request. */
 export interface FakeStore {
-  readonly core: StoreCore;
+  readonly store: HybridStore;
   readonly append: FlakyEngine;
   readonly btree: FlakyEngine;
   readonly files: FaultyFileSystem;
@@ -47,9 +46,6 @@ export interface FakeStore {
   /** How often the lock was given back. */
   readonly releases: { count: number };
 }
-
-/** What a store knows of a directory that nobody takes away. */
-export const UNWATCHED = { isLost: false, require() {}, requireLately() {}, requireUnlost() {} };
 
 /** Opens a store in a directory. Only its journal is there: the engines start empty, unless given. */
 export async function openFake(
@@ -64,7 +60,7 @@ export async function openFake(
     salvage: false,
   });
   const releases = { count: 0 };
-  const core = await StoreCore.start({
+  const store = await startStore(directory, {
     lock: { release: () => void releases.count++ },
     ownership: UNWATCHED,
     router: new Router(),
@@ -72,12 +68,7 @@ export async function openFake(
     recovery,
     engines: { append, btree },
   }, settings);
-  return { core, append, btree, files, journal, releases };
-}
-
-/** Reads a key as a store does. */
-export function valueOf(core: StoreCore, key: Uint8Array): Uint8Array | undefined {
-  return readValue(core.source("Cannot get key"), key);
+  return { store, append, btree, files, journal, releases };
 }
 
 /** Lets every write to, or sync of, a segment fail with an error of the system's. */

@@ -2,17 +2,16 @@
 
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import { failSegments, openFake, repair, valueOf } from "./_fakes.ts";
+import { failSegments, openFake, repair } from "./_fakes.ts";
 import { appendKey, bytes } from "./_support.ts";
 
-const WHAT = "Cannot do";
 const VALUE = bytes("1");
 let unhandled: string[] = [];
 process.on("unhandledRejection", (error: { code?: string; name: string }) => {
   unhandled.push(error.code ?? error.name);
 });
 
-const { core, files, journal, append } = await openFake(process.argv[2]!, { syncIntervalMs: 5 });
+const { store, files, journal, append } = await openFake(process.argv[2]!, { syncIntervalMs: 5 });
 const key = appendKey(1);
 
 async function report(title: string, action: () => unknown): Promise<void> {
@@ -23,34 +22,34 @@ async function report(title: string, action: () => unknown): Promise<void> {
 }
 
 failSegments(files, "write", "ENOSPC");
-await report("put alone", () => void core.put(WHAT, key, VALUE));
+await report("put alone", () => void store.put(key, VALUE));
 await report("three puts of a group", () => {
-  for (let i = 0; i < 3; i++) void core.put(WHAT, appendKey(i), VALUE);
+  for (let i = 0; i < 3; i++) void store.put(appendKey(i), VALUE);
 });
-await report("transaction", () => void core.transact(WHAT, (tx) => tx.put(key, VALUE)));
-await report("awaited put", () => core.put(WHAT, key, VALUE).catch(() => {}));
+await report("transaction", () => void store.transact((tx) => tx.put(key, VALUE)));
+await report("awaited put", () => store.put(key, VALUE).catch(() => {}));
 repair(files);
 await report("wrong argument", () => {
-  void (async () => await core.put(WHAT, 7 as never, VALUE))();
+  void (async () => await store.put(7 as never, VALUE))();
 });
 append.before = () => {
   throw new Error("injected");
 };
 await report("apply in the background", async () => {
-  await core.put(WHAT, key, VALUE);
-  core.snapshot(WHAT);
+  await store.put(key, VALUE);
+  store.snapshotSync();
   while (append.attempts === 0) await delay(1);
 });
 failSegments(files, "sync", "EIO");
 await report("poisoned by the timer", async () => {
-  await core.put(WHAT, key, VALUE);
+  await store.put(key, VALUE);
   while (journal.poison === undefined) await delay(1);
 });
 await report("put when poisoned", () => {
-  void (async () => await core.put(WHAT, key, VALUE))();
+  void (async () => await store.put(key, VALUE))();
 });
 await report("reads when poisoned", () => {
-  valueOf(core, key);
-  core.snapshot(WHAT);
+  store.getSync(key);
+  store.snapshotSync();
 });
 process.exit();

@@ -3,10 +3,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { HybridStore } from "../../mod.ts";
 import { tempDirectory } from "../support/temp.ts";
-import { openFake, valueOf } from "./_fakes.ts";
+import { openFake } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
-
-const WHAT = "Cannot do";
 
 test("a burst that nobody awaits, far past the memtable's size, is all there in the end", {
   timeout: 600_000,
@@ -57,16 +55,16 @@ test("awaited writes of many callers keep memory bounded", { timeout: 600_000 },
 for (const limit of ["bytes", "memtables"] as const) {
   test(`writes are acknowledged late while too many ${limit} wait for the engines`, async () => {
     using temp = tempDirectory();
-    const { core, append } = await openFake(temp.path, { memtableBytes: 3000 });
+    const { store, append } = await openFake(temp.path, { memtableBytes: 3000 });
     const gate = Promise.withResolvers<void>();
     append.before = () => gate.promise;
     let acknowledged = 0;
     const writing = (async () => {
       for (let i = 0; i < 500; i++) {
-        await core.put(WHAT, appendKey(i), new Uint8Array(100));
+        await store.put(appendKey(i), new Uint8Array(100));
         acknowledged++;
         // Each snapshot seals what was written: many memtables, all of them small.
-        if (limit === "memtables") core.snapshot(WHAT);
+        if (limit === "memtables") store.snapshotSync();
       }
     })();
     for (let turn = 0; turn < 100; turn++) await nextTurn();
@@ -77,28 +75,28 @@ for (const limit of ["bytes", "memtables"] as const) {
     assertGreater(before, limit === "bytes" ? 30 : 6);
     assertLess(before, limit === "bytes" ? 60 : 12);
     // The write that waits can be read all the same.
-    assertEquals(valueOf(core, appendKey(before))?.length, 100);
-    assertEquals(core.stats(WHAT).memtable.keys, before + 1);
+    assertEquals(store.getSync(appendKey(before))?.length, 100);
+    assertEquals(store.stats().memtable.keys, before + 1);
     gate.resolve();
     await writing;
-    await core.checkpoint(WHAT);
+    await store.checkpoint();
     assertEquals(append.stats().keys, 500);
-    await core.close();
+    await store.close();
   });
 }
 
 test("a store that is closed while writers wait for room lets none of them hang", async () => {
   using temp = tempDirectory();
-  const { core, append } = await openFake(temp.path, { memtableBytes: 1 });
+  const { store, append } = await openFake(temp.path, { memtableBytes: 1 });
   const gate = Promise.withResolvers<void>();
   append.before = () => gate.promise;
   const writes = Array.from({ length: 50 }, (_, i) => {
-    const write = core.put(WHAT, appendKey(i), bytes("1"));
-    core.snapshot(WHAT);
+    const write = store.put(appendKey(i), bytes("1"));
+    store.snapshotSync();
     return write;
   });
   await nextTurn();
-  const closing = core.close();
+  const closing = store.close();
   gate.resolve();
   await Promise.all([closing, ...writes]);
   assert(true);

@@ -35,14 +35,11 @@ for (const rowsMax of [0, 2]) {
         const writes = [1, 2, 3, 4, 5].map((i) => put(keysOf(i)[index]!, pattern(i)));
         await engine.apply(writes, 1n);
       }
-      const copy = (target: string) =>
-        writeBackup(
-          "Cannot back up store",
-          { layers: [], engines, router: new Router() },
-          1n,
-          join(temp.path, target),
-          () => {},
-        );
+      const source = { layers: [], engines, router: new Router() };
+      const moment = { source, position: 1n, release: () => {} };
+      const copy = (target: string) => {
+        return writeBackup("Cannot back up store", () => moment, join(temp.path, target), () => {});
+      };
       assertEquals((await copy("whole")).keys, 10);
       [engines.append, engines.btree][side]!.rowsMax = rowsMax;
       const error = await assertRejects(() => copy("short"), StoreError);

@@ -67,22 +67,22 @@ test('with "hybrid", a write to the append side is on disk after syncIntervalMs'
 
 test('with "hybrid", what is written while a sync is under way gets the next one', async () => {
   using temp = tempDirectory();
-  const { core, files, journal } = await openFake(temp.path, { syncIntervalMs: 5 });
+  const { store, files, journal } = await openFake(temp.path, { syncIntervalMs: 5 });
   const disk = Promise.withResolvers<void>();
   files.beforeSync = () => disk.promise;
   const opening = files.count("sync", ".seg");
   const syncs = () => files.count("sync", ".seg") - opening;
-  await core.put("Cannot put key", appendKey(1), VALUE);
+  await store.put(appendKey(1), VALUE);
   const first = journal.end;
   while (syncs() === 0) await delay(1);
-  await core.put("Cannot put key", appendKey(2), VALUE);
+  await store.put(appendKey(2), VALUE);
   // The disk is slow: what may be lost is more than an interval old by now.
   await delay(30);
   assertEquals([journal.durableEnd < first, syncs()], [true, 1]);
   disk.resolve();
   while (journal.durableEnd < journal.end) await delay(1);
   assertEquals(syncs() + files.count("syncNow", ".seg") >= 2, true);
-  await core.close();
+  await store.close();
 });
 
 test('with "flush", nothing is synced until it is asked for', async () => {

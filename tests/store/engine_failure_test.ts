@@ -4,11 +4,10 @@ import { assertEquals, assertGreater, assertRejects, assertStrictEquals } from "
 import { StoreError } from "../../mod.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { all } from "../conformance/_kit.ts";
-import { type FakeStore, FlakyEngine, openFake, valueOf } from "./_fakes.ts";
+import { type FakeStore, FlakyEngine, openFake } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 import { assertCode } from "../support/assert.ts";
 
-const WHAT = "Cannot do";
 const TIMEOUT = { timeout: 600_000 };
 
 /** Lets an engine fail at its next apply, and from then on. */
@@ -33,19 +32,19 @@ for (const side of ["append", "btree"] as const) {
       using temp = tempDirectory();
       const options = { memtableBytes: 400, segmentBytes: 200 };
       const fake = await openFake(temp.path, options);
-      const { core, append, btree, journal, releases } = fake;
-      for (let i = 0; i < 20; i++) await core.put(WHAT, appendKey(i), bytes(`${i}`));
-      await core.checkpoint(WHAT);
+      const { store, append, btree, journal, releases } = fake;
+      for (let i = 0; i < 20; i++) await store.put(appendKey(i), bytes(`${i}`));
+      await store.checkpoint();
       const positions = [append.position, btree.position];
       const failure = breakEngine(fake, side);
-      await core.put(WHAT, appendKey(20), bytes("20"));
-      await core.put(WHAT, btreeKey(20), bytes("20"));
-      assertStrictEquals(await failureOf(() => core.checkpoint(WHAT)), failure);
+      await store.put(appendKey(20), bytes("20"));
+      await store.put(btreeKey(20), bytes("20"));
+      assertStrictEquals(await failureOf(() => store.checkpoint()), failure);
       const first = journal.segments[0]!.base;
       const attempts = [append.attempts, btree.attempts];
       // It works again, but what it holds is unknown.
       fake[side].before = () => {};
-      assertStrictEquals(await failureOf(() => core.checkpoint(WHAT)), failure);
+      assertStrictEquals(await failureOf(() => store.checkpoint()), failure);
       for (let turn = 0; turn < 50; turn++) await nextTurn();
       assertEquals([append.attempts, btree.attempts], attempts);
       assertEquals(fake[side].position, positions[side === "append" ? 0 : 1]);
@@ -54,23 +53,23 @@ for (const side of ["append", "btree"] as const) {
       // Reads go on, and writes as far as there is memory for what waits.
       let written = 21;
       const writeOn = async () => {
-        for (; written < 1000; written++) await core.put(WHAT, appendKey(written), bytes("more"));
+        for (; written < 1000; written++) await store.put(appendKey(written), bytes("more"));
       };
       await assertCode(writeOn, "IO", "memory is full", "the disk is broken");
       assertGreater(written, 21);
-      assertEquals(valueOf(core, btreeKey(20)), bytes("20"));
-      assertEquals(valueOf(core, appendKey(written - 1)), bytes("more"));
+      assertEquals(store.getSync(btreeKey(20)), bytes("20"));
+      assertEquals(store.getSync(appendKey(written - 1)), bytes("more"));
       const engines = { append: await copyOf(append), btree: await copyOf(btree) };
-      assertStrictEquals(await failureOf(() => core.close()), failure);
+      assertStrictEquals(await failureOf(() => store.close()), failure);
       assertEquals(releases.count, 1);
 
       // The journal has all that the engines lack.
       const again = await openFake(temp.path, options, engines);
-      assertEquals(valueOf(again.core, btreeKey(20)), bytes("20"));
+      assertEquals(again.store.getSync(btreeKey(20)), bytes("20"));
       for (let i = 21; i < written; i++) {
-        assertEquals(valueOf(again.core, appendKey(i)), bytes("more"));
+        assertEquals(again.store.getSync(appendKey(i)), bytes("more"));
       }
-      await again.core.close();
+      await again.store.close();
     },
   );
 }
@@ -79,49 +78,49 @@ test("the lock stays where an engine may still write", TIMEOUT, async () => {
   using temp = tempDirectory();
   const fake = await openFake(temp.path);
   fake.append.isStuck = true;
-  await fake.core.close();
+  await fake.store.close();
   assertEquals(fake.releases.count, 0);
 });
 
 test("checkpoint() resolves while a writer goes on writing", TIMEOUT, async () => {
   using temp = tempDirectory();
-  const { core, append } = await openFake(temp.path, { memtableBytes: 2000, segmentBytes: 2000 });
+  const { store, append } = await openFake(temp.path, { memtableBytes: 2000, segmentBytes: 2000 });
   let isDone = false;
   let written = 0;
   const writing = (async () => {
     while (!isDone) {
-      await core.put(WHAT, appendKey(written++), bytes("value"));
+      await store.put(appendKey(written++), bytes("value"));
       // There is always something that waits for the engines.
-      core.snapshot(WHAT);
+      store.snapshotSync();
     }
   })();
   append.before = () => nextTurn();
   for (let i = 0; i < 5; i++) {
     const last = written - 1;
-    await core.checkpoint(WHAT);
+    await store.checkpoint();
     if (last >= 0) assertEquals(append.get(appendKey(last)), bytes("value"));
   }
   isDone = true;
   await writing;
-  await core.close();
+  await store.close();
 });
 
 test("a write that waits for room gets it while others go on writing", TIMEOUT, async () => {
   using temp = tempDirectory();
-  const { core, append } = await openFake(temp.path, { memtableBytes: 500 });
+  const { store, append } = await openFake(temp.path, { memtableBytes: 500 });
   append.before = () => nextTurn();
   const counts = [0, 0, 0, 0];
   let isDone = false;
   const writers = counts.map(async (_, writer) => {
     while (!isDone) {
-      await core.put(WHAT, appendKey(writer), bytes("value".repeat(20)));
+      await store.put(appendKey(writer), bytes("value".repeat(20)));
       counts[writer]!++;
     }
   });
   while (Math.min(...counts) < 50) await nextTurn();
   isDone = true;
   await Promise.all(writers);
-  await core.close();
+  await store.close();
 });
 
 test(
@@ -129,12 +128,12 @@ test(
   TIMEOUT,
   async () => {
     using temp = tempDirectory();
-    const { core, append, journal } = await openFake(temp.path, { segmentBytes: 64 });
+    const { store, append, journal } = await openFake(temp.path, { segmentBytes: 64 });
     const apply = async (number: number) => {
-      const { applies } = core.stats(WHAT);
-      await core.put(WHAT, appendKey(number), bytes("value"));
-      core.snapshot(WHAT);
-      while (core.stats(WHAT).applies === applies) await nextTurn();
+      const { applies } = store.stats();
+      await store.put(appendKey(number), bytes("value"));
+      store.snapshotSync();
+      while (store.stats().applies === applies) await nextTurn();
       // Removing waits for the disk.
       for (let turn = 0; turn < 20; turn++) await nextTurn();
       return append.position;
@@ -148,34 +147,34 @@ test(
 
     // A checkpoint does not wait for an apply to come: it has both engines commit once more.
     const { attempts } = append;
-    await core.checkpoint(WHAT);
+    await store.checkpoint();
     assertEquals(append.attempts, attempts + 1);
     assertEquals([journal.segments.length, journal.segments[0]!.base], [1, journal.end]);
-    await core.close();
+    await store.close();
   },
 );
 
 test("an engine that lost its latest apply gets it again from the journal", TIMEOUT, async () => {
   using temp = tempDirectory();
-  const { core, append, btree } = await openFake(temp.path, { segmentBytes: 64 });
-  await core.put(WHAT, appendKey(1), bytes("1"));
-  core.snapshot(WHAT);
-  while (core.stats(WHAT).applies < 1) await nextTurn();
+  const { store, append, btree } = await openFake(temp.path, { segmentBytes: 64 });
+  await store.put(appendKey(1), bytes("1"));
+  store.snapshotSync();
+  while (store.stats().applies < 1) await nextTurn();
   const older = await copyOf(append);
-  await core.put(WHAT, appendKey(2), bytes("2"));
-  core.snapshot(WHAT);
-  while (core.stats(WHAT).applies < 2) await nextTurn();
+  await store.put(appendKey(2), bytes("2"));
+  store.snapshotSync();
+  while (store.stats().applies < 2) await nextTurn();
   for (let turn = 0; turn < 20; turn++) await nextTurn();
   const newer = await copyOf(btree);
   // As a kill leaves it: without the last checkpoint.
   append.broken = new StoreError("IO", "killed");
-  await assertRejects(() => core.close(), StoreError, "killed");
+  await assertRejects(() => store.close(), StoreError, "killed");
 
   const again = await openFake(temp.path, {}, { append: older, btree: newer });
-  assertEquals(valueOf(again.core, appendKey(2)), bytes("2"));
-  await again.core.checkpoint(WHAT);
+  assertEquals(again.store.getSync(appendKey(2)), bytes("2"));
+  await again.store.checkpoint();
   assertEquals(older.get(appendKey(2)), bytes("2"));
-  await again.core.close();
+  await again.store.close();
 });
 
 /** Returns an engine that holds what another one does now, as it is found when it is opened anew. */

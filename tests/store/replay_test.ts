@@ -4,7 +4,7 @@ import { assertEquals, assertGreater, assertLess, assertMatch } from "@std/asser
 import { join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
 import { tempDirectory } from "../support/temp.ts";
-import { FlakyEngine, openFake, valueOf } from "./_fakes.ts";
+import { FlakyEngine, openFake } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 import { assertCode } from "../support/assert.ts";
 import { crashImage, idle } from "../support/crash_image.ts";
@@ -130,11 +130,11 @@ for (const ahead of ["append", "btree"] as const) {
 
 test("a replay takes an engine that is ahead no step back, at no time", async () => {
   using temp = tempDirectory();
-  const { core, journal, append } = await openFake(temp.path);
+  const { store, journal, append } = await openFake(temp.path);
   for (let i = 0; i < 100; i++) {
-    await core.put("Cannot put", i % 2 === 0 ? appendKey(0) : btreeKey(0), bytes(`${i}`));
+    await store.put(i % 2 === 0 ? appendKey(0) : btreeKey(0), bytes(`${i}`));
   }
-  await core.flush("Cannot flush");
+  await store.flush();
   const { end } = journal;
   const ahead = new FlakyEngine();
   await ahead.apply([{ key: appendKey(0), value: bytes("98") }], end);
@@ -149,12 +149,12 @@ test("a replay takes an engine that is ahead no step back, at no time", async ()
     btree: new FlakyEngine(),
   });
   assertGreater(applies, 5);
-  assertEquals(valueOf(again.core, appendKey(0)), bytes("98"));
-  assertEquals(valueOf(again.core, btreeKey(0)), bytes("99"));
+  assertEquals(again.store.getSync(appendKey(0)), bytes("98"));
+  assertEquals(again.store.getSync(btreeKey(0)), bytes("99"));
   assertEquals(append.attempts, 0);
   ahead.before = () => {};
-  await again.core.close();
-  await core.close();
+  await again.store.close();
+  await store.close();
 });
 
 test("a torn tail is cut and reported, and what comes before it is there", async () => {

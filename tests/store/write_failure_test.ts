@@ -3,86 +3,84 @@ import { assertEquals, assertInstanceOf } from "@std/assert";
 import { StoreError } from "../../mod.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { Child, RUNTIMES } from "./_child.ts";
-import { failSegments, openFake, repair, valueOf } from "./_fakes.ts";
+import { failSegments, openFake, repair } from "./_fakes.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
 import { assertCode, assertThrowsCode } from "../support/assert.ts";
 
-const WHAT = "Cannot do";
-
 test("a group that cannot be written is NO_SPACE and leaves nothing behind", async () => {
   using temp = tempDirectory();
-  const { core, files, journal } = await openFake(temp.path);
-  await core.put(WHAT, appendKey(1), bytes("old"));
+  const { store, files, journal } = await openFake(temp.path);
+  await store.put(appendKey(1), bytes("old"));
   const { end } = journal;
   failSegments(files, "write", "ENOSPC");
   const writes = [
-    core.put(WHAT, appendKey(1), bytes("new")),
-    core.put(WHAT, appendKey(2), bytes("new")),
-    core.put(WHAT, btreeKey(1), bytes("new")),
-    core.put(WHAT, btreeKey(1), bytes("newer")),
-    core.delete(WHAT, appendKey(1)),
-    core.fetchAndAddU64(WHAT, btreeKey(2), 1n),
-    core.transact(WHAT, (tx) => tx.put(appendKey(3), bytes("new"))),
+    store.put(appendKey(1), bytes("new")),
+    store.put(appendKey(2), bytes("new")),
+    store.put(btreeKey(1), bytes("new")),
+    store.put(btreeKey(1), bytes("newer")),
+    store.delete(appendKey(1)),
+    store.fetchAndAddU64(btreeKey(2), 1n),
+    store.transact((tx) => tx.put(appendKey(3), bytes("new"))),
   ];
   // Until the group is written, its writes are there.
-  assertEquals(valueOf(core, btreeKey(1)), bytes("newer"));
+  assertEquals(store.getSync(btreeKey(1)), bytes("newer"));
   for (const write of writes) await assertCode(() => write, "NO_SPACE", "ENOSPC");
   const everywhere = [appendKey(1), appendKey(2), appendKey(3), btreeKey(1), btreeKey(2)];
-  const found = () => everywhere.map((key) => valueOf(core, key));
+  const found = () => everywhere.map((key) => store.getSync(key));
   assertEquals(found(), [bytes("old"), undefined, undefined, undefined, undefined]);
-  assertEquals([journal.end, core.stats(WHAT).memtable.keys], [end, 1]);
+  assertEquals([journal.end, store.stats().memtable.keys], [end, 1]);
 
   repair(files);
-  await core.put(WHAT, btreeKey(1), bytes("later"));
-  await core.checkpoint(WHAT);
+  await store.put(btreeKey(1), bytes("later"));
+  await store.checkpoint();
   assertEquals(found(), [bytes("old"), undefined, undefined, bytes("later"), undefined]);
-  await core.close();
+  await store.close();
 });
 
 test("HybridStore.flush() rejects with the failure of a write before it, once", async () => {
   using temp = tempDirectory();
-  const { core, files, journal } = await openFake(temp.path);
+  const { store, files, journal } = await openFake(temp.path);
   const message = "Cannot flush: a write before it failed";
   // A group that was written before the flush, and one that the flush writes.
   for (const isWrittenBefore of [true, false]) {
     failSegments(files, "write", "ENOSPC");
-    const unawaited = core.put(WHAT, appendKey(1), bytes("lost")).catch(() => {});
+    const unawaited = store.put(appendKey(1), bytes("lost")).catch(() => {});
     if (isWrittenBefore) {
       await unawaited;
       repair(files);
-      void core.put(WHAT, appendKey(2), bytes("kept"));
+      void store.put(appendKey(2), bytes("kept"));
     }
-    const flush = core.flush("Cannot flush");
+    const flush = store.flush();
     // The failure belongs to the flush that was called first after it.
-    const second = core.flush("Cannot flush");
+    const second = store.flush();
     const error = await assertCode(() => flush, "NO_SPACE", message, "ENOSPC", "write it again");
     assertInstanceOf(error.cause, StoreError);
     await second;
     repair(files);
-    await core.flush("Cannot flush");
+    await store.flush();
     // What did not fail is on disk all the same.
     assertEquals(journal.durableEnd, journal.end);
-    assertEquals(valueOf(core, appendKey(1)), undefined);
-    assertEquals(valueOf(core, appendKey(2)), bytes("kept"));
+    assertEquals(store.getSync(appendKey(1)), undefined);
+    assertEquals(store.getSync(appendKey(2)), bytes("kept"));
   }
-  await core.close();
+  await store.close();
 });
 
 test("HybridStore.flush() rejects after a write that was awaited and failed, too", async () => {
   using temp = tempDirectory();
-  const { core, files } = await openFake(temp.path);
+  const { store, files } = await openFake(temp.path);
   failSegments(files, "write", "EIO");
-  await assertCode(() => core.put(WHAT, btreeKey(1), bytes("lost")), "IO");
+  await assertCode(() => store.put(btreeKey(1), bytes("lost")), "IO");
   repair(files);
-  await core.put(WHAT, btreeKey(1), bytes("again"));
-  await assertCode(() => core.flush("Cannot flush"), "IO", "EIO");
-  await core.flush("Cannot flush");
-  await core.close();
+  await store.put(btreeKey(1), bytes("again"));
+  await assertCode(() => store.flush(), "IO", "EIO");
+  await store.flush();
+  await store.close();
 });
 
 test("what a failed group left out is not replayed, what came after it is", async () => {
   using temp = tempDirectory();
-  const { core, files } = await openFake(temp.path);
+  const { store, files } = await openFake(temp.path);
   files.writeLimit = () => 20;
   failSegments(files, "write", "ENOSPC");
   let calls = 0;
@@ -93,107 +91,115 @@ test("what a failed group left out is not replayed, what came after it is", asyn
       fail(operation);
     }
   };
-  await assertCode(() => core.put(WHAT, appendKey(1), bytes("lost")), "NO_SPACE");
+  await assertCode(() => store.put(appendKey(1), bytes("lost")), "NO_SPACE");
   repair(files);
-  await core.put(WHAT, appendKey(2), bytes("kept"));
+  await store.put(appendKey(2), bytes("kept"));
   // It reports the write that failed, and has synced the other one.
-  await assertCode(() => core.flush(WHAT), "NO_SPACE");
+  await assertCode(() => store.flush(), "NO_SPACE");
   // The engines are empty, as if the process had died.
   const again = await openFake(temp.path);
-  assertEquals(again.core.stats(WHAT).recovery, { records: 1, replayed: 1, truncatedBytes: 0 });
-  assertEquals(valueOf(again.core, appendKey(1)), undefined);
-  assertEquals(valueOf(again.core, appendKey(2)), bytes("kept"));
-  await again.core.close();
-  await core.close();
+  assertEquals(again.store.stats().recovery, { records: 1, replayed: 1, truncatedBytes: 0 });
+  assertEquals(again.store.getSync(appendKey(1)), undefined);
+  assertEquals(again.store.getSync(appendKey(2)), bytes("kept"));
+  await again.store.close();
+  await store.close();
 });
 
 test("a write that was computed from a group that failed fails with it", async () => {
   using temp = tempDirectory();
-  const { core, files } = await openFake(temp.path);
+  const { store, files } = await openFake(temp.path);
   failSegments(files, "write", "ENOSPC");
-  const first = core.fetchAndAddU64(WHAT, appendKey(1), 5n);
+  const first = store.fetchAndAddU64(appendKey(1), 5n);
   // Too large to fit behind the first in one record, so that the first is written now.
-  const second = core.transact(WHAT, (tx) => {
+  const second = store.transact((tx) => {
     tx.put(appendKey(2), new Uint8Array(300_000));
     return tx.fetchAndAddU64(appendKey(1), 3n);
   });
   repair(files);
   await assertCode(() => first, "NO_SPACE");
   await assertCode(() => second, "NO_SPACE");
-  assertEquals(valueOf(core, appendKey(1)), undefined);
-  assertEquals(await core.fetchAndAddU64(WHAT, appendKey(1), 3n), 3n);
-  await core.close();
+  assertEquals(store.getSync(appendKey(1)), undefined);
+  assertEquals(await store.fetchAndAddU64(appendKey(1), 3n), 3n);
+  await store.close();
 });
 
 test("a group of many keys that cannot be written is taken back in one go", async () => {
   using temp = tempDirectory();
-  const { core, files } = await openFake(temp.path);
-  await core.put(WHAT, appendKey(7), bytes("old"));
+  const { store, files } = await openFake(temp.path);
+  await store.put(appendKey(7), bytes("old"));
   failSegments(files, "write", "ENOSPC");
-  const failed = core.transact(WHAT, (tx) => {
+  const failed = store.transact((tx) => {
     for (let i = 0; i < 100_000; i++) tx.put(appendKey(i), bytes("new"));
   });
-  assertEquals(valueOf(core, appendKey(99_999)), bytes("new"));
+  assertEquals(store.getSync(appendKey(99_999)), bytes("new"));
   await assertCode(() => failed, "NO_SPACE");
   repair(files);
-  assertEquals(core.stats(WHAT).memtable.keys, 1);
-  assertEquals(valueOf(core, appendKey(7)), bytes("old"));
-  assertEquals(valueOf(core, appendKey(99_999)), undefined);
-  assertEquals(await core.transact(WHAT, (tx) => [...tx.scan()].length), 1);
-  await core.close();
+  assertEquals(store.stats().memtable.keys, 1);
+  assertEquals(store.getSync(appendKey(7)), bytes("old"));
+  assertEquals(store.getSync(appendKey(99_999)), undefined);
+  assertEquals(await store.transact((tx) => [...tx.scan()].length), 1);
+  await store.close();
 });
 
 test("after a sync that failed writes are POISONED, and reads go on", async () => {
   using temp = tempDirectory();
-  const { core, files, append, btree, journal, releases } = await openFake(temp.path);
-  await core.put(WHAT, appendKey(1), bytes("1"));
+  const { store, files, append, btree, journal, releases } = await openFake(temp.path);
+  await store.put(appendKey(1), bytes("1"));
   failSegments(files, "sync", "EIO");
   const failed = [
-    core.put(WHAT, btreeKey(1), bytes("1")),
-    core.fetchAndAddU64(WHAT, btreeKey(2), 1n),
-    core.flush(WHAT),
+    store.put(btreeKey(1), bytes("1")),
+    store.fetchAndAddU64(btreeKey(2), 1n),
+    store.flush(),
   ];
   for (const write of failed) await assertCode(() => write, "POISONED", "EIO");
   repair(files);
 
   const { end } = journal;
-  await assertCode(() => core.put(WHAT, appendKey(2), bytes("2")), "POISONED", WHAT);
-  await assertCode(() => core.delete(WHAT, appendKey(1)), "POISONED", WHAT);
-  await assertCode(() => core.transact(WHAT, (tx) => tx.delete(appendKey(1))), "POISONED", WHAT);
-  await assertCode(() => core.fetchAndAddU64(WHAT, btreeKey(2), 1n), "POISONED", WHAT);
-  await assertCode(() => core.flush(WHAT), "POISONED");
-  await assertCode(() => core.checkpoint(WHAT), "POISONED");
+  await assertCode(() => store.put(appendKey(2), bytes("2")), "POISONED", "Cannot put key");
+  await assertCode(() => store.delete(appendKey(1)), "POISONED", "Cannot delete key");
+  await assertCode(
+    () => store.transact((tx) => tx.delete(appendKey(1))),
+    "POISONED",
+    "Cannot run transaction",
+  );
+  await assertCode(
+    () => store.fetchAndAddU64(btreeKey(2), 1n),
+    "POISONED",
+    "Cannot add to counter",
+  );
+  await assertCode(() => store.flush(), "POISONED");
+  await assertCode(() => store.checkpoint(), "POISONED");
   assertEquals(journal.end, end);
 
-  assertEquals(valueOf(core, appendKey(1)), bytes("1"));
-  assertEquals(valueOf(core, appendKey(2)), undefined);
-  assertEquals(await core.transact(WHAT, (tx) => tx.get(appendKey(1))), bytes("1"));
-  const snapshot = core.snapshot(WHAT);
+  assertEquals(store.getSync(appendKey(1)), bytes("1"));
+  assertEquals(store.getSync(appendKey(2)), undefined);
+  assertEquals(await store.transact((tx) => tx.get(appendKey(1))), bytes("1"));
+  const snapshot = store.snapshotSync();
   assertEquals(snapshot.getSync(appendKey(1)), bytes("1"));
-  assertEquals(core.stats(WHAT).memtable.keys, 3);
+  assertEquals(store.stats().memtable.keys, 3);
   // Nothing that the journal may have lost has reached an engine.
   assertEquals([append.position, btree.position], [0n, 0n]);
 
   // What was acknowledged may not be on disk, and whoever closes the store hears of it.
-  await assertCode(() => core.close(), "POISONED", "EIO");
+  await assertCode(() => store.close(), "POISONED", "EIO");
   assertEquals(releases.count, 1);
-  assertThrowsCode(() => valueOf(core, appendKey(1)), "CLOSED");
+  assertThrowsCode(() => store.getSync(appendKey(1)), "CLOSED");
 });
 
 test("a sync in the background that fails is heard of by the next write", async () => {
   using temp = tempDirectory();
-  const { core, files, journal } = await openFake(temp.path, { syncIntervalMs: 1 });
+  const { store, files, journal } = await openFake(temp.path, { syncIntervalMs: 1 });
   failSegments(files, "sync", "EIO");
-  await core.put(WHAT, appendKey(1), bytes("1"));
+  await store.put(appendKey(1), bytes("1"));
   while (journal.poison === undefined) await new Promise((resolve) => setTimeout(resolve, 1));
-  await assertCode(() => core.put(WHAT, appendKey(2), bytes("2")), "POISONED", "EIO");
-  await assertCode(() => core.close(), "POISONED", "EIO");
+  await assertCode(() => store.put(appendKey(2), bytes("2")), "POISONED", "EIO");
+  await assertCode(() => store.close(), "POISONED", "EIO");
 });
 
 test("a store that is closed gives back its lock when all else is closed", async () => {
   using temp = tempDirectory();
-  const { core, append, btree, files, releases } = await openFake(temp.path);
-  await core.put(WHAT, appendKey(1), bytes("1"));
+  const { store, append, btree, files, releases } = await openFake(temp.path);
+  await store.put(appendKey(1), bytes("1"));
   const released: number[] = [];
   for (const engine of [append, btree]) {
     const { close } = engine;
@@ -205,17 +211,17 @@ test("a store that is closed gives back its lock when all else is closed", async
   files.before = ({ kind }) => {
     if (kind === "close") released.push(releases.count);
   };
-  await core.close();
+  await store.close();
   assertEquals(released.length > 2, true);
   assertEquals([...new Set(released), releases.count], [0, 1]);
 });
 
 test("a store that cannot be closed gives back its lock all the same", async () => {
   using temp = tempDirectory();
-  const { core, append, btree, releases } = await openFake(temp.path);
-  await core.put(WHAT, appendKey(1), bytes("1"));
+  const { store, append, btree, releases } = await openFake(temp.path);
+  await store.put(appendKey(1), bytes("1"));
   append.close = () => Promise.reject(new Error("injected"));
-  const error = await core.close().catch((error) => error);
+  const error = await store.close().catch((error) => error);
   assertEquals([error.message, releases.count], ["injected", 1]);
   assertThrowsCode(() => btree.get(btreeKey(1)), "CLOSED");
 });

@@ -1,0 +1,223 @@
+/** The write surface of a store: every operation that changes it.
+ *
+ * @module
+ */
+
+import type { Router } from "../../codec/route.ts";
+import { describe, keyBytes, valueBytes } from "../limits.ts";
+import { lookupKey } from "../memtable/memtable.ts";
+import { OPERATIONS } from "../operation.ts";
+import { viewValue } from "../read/merge.ts";
+import { type ReadSurface, StoreReader } from "../read/reader.ts";
+import { resolveDeletion } from "../read/scan.ts";
+import type { BytesLike, ScanRange } from "../types.ts";
+import { Batch } from "./batch.ts";
+import { addU64, updateF32 } from "./counter.ts";
+import type { RunningFunction } from "./running_function.ts";
+import { type Synchronous, Transaction } from "./transaction.ts";
+import type { WritePath } from "./write_path.ts";
+import { WriteSet } from "./write_set.ts";
+
+/** What a writer writes to. */
+export interface WriteSurface extends ReadSurface {
+  readonly router: Router;
+  readonly writes: WritePath;
+  /** Which of the caller's functions runs in the midst of a write. */
+  readonly running: RunningFunction;
+  /** @throws {StoreError} `CLOSED`. */
+  requireOpen(what: string): void;
+}
+
+/** Writes of an ordered store, besides its reads. Each operation first checks that the store is open, then its
+ * arguments, and only then begins.
+ */
+export abstract class StoreWriter extends StoreReader {
+  readonly #surface: WriteSurface;
+
+  /** @internal */
+  constructor(surface: WriteSurface) {
+    super(surface);
+    this.#surface = surface;
+  }
+
+  /** Sets the value of a key. Resolves when it is acknowledged: see {@linkcode Durability}.
+   *
+   * @param key 1 to 1978 bytes.
+   * @param value 0 bytes to 128 MiB.
+   * @throws {TypeError | RangeError} Key or value is not valid; nothing changed.
+   * @throws {StoreError} `NO_SPACE`, `IO`, `POISONED`, `CLOSED`.
+   */
+  put(key: BytesLike, value: BytesLike): Promise<void> {
+    return OPERATIONS.put.promise(this.#surface, key, value, (what) => {
+      const { writes } = this.#idle(what);
+      const bytes = keyBytes(what, key);
+      const written = valueBytes(what, value);
+      writes.requireWritable(what);
+      return writes.write(bytes, written, lookupKey(bytes));
+    });
+  }
+
+  /** Removes a key. Deleting a missing key is not an error. Resolves and throws as `put` does. */
+  delete(key: BytesLike): Promise<void> {
+    return OPERATIONS.delete.promise(this.#surface, key, undefined, (what) => {
+      const { writes } = this.#idle(what);
+      const bytes = keyBytes(what, key);
+      writes.requireWritable(what);
+      return writes.write(bytes, undefined, lookupKey(bytes));
+    });
+  }
+
+  /** Returns an empty batch: writes that take effect together, over both engines.
+   *
+   * @throws {StoreError} `CLOSED`.
+   */
+  batch(): Batch {
+    const surface = this.#surface;
+    surface.requireOpen("Cannot begin batch");
+    return new Batch(new WriteSet(surface.router), (set) => {
+      return OPERATIONS.batch.promise(surface, undefined, undefined, (what) => {
+        return this.#commit(what, set);
+      });
+    });
+  }
+
+  /** Runs a function that reads and writes, and commits its writes together, over both engines.
+   *
+   * The function runs at once and must be synchronous, so that nothing happens in between and nothing
+   * has to be tried again. Where it throws, nothing is written and the promise rejects with its error.
+   *
+   * While it runs, the store itself can be read, but not written: what its own methods wrote would be
+   * overwritten by the transaction. They reject with a `TypeError`, and so do `flush`, `checkpoint`,
+   * `snapshot`, `backup` and `verify`, which would write what the function has read. `close` is taken,
+   * and the transaction is then refused.
+   *
+   * @param body Gets a {@linkcode Transaction}. A function that returns a promise is refused by the
+   * compiler, and when it has run.
+   * @returns What the function returned, once its writes are acknowledged.
+   * @throws {TypeError} `body` is not a function, or returned a promise; nothing is written.
+   * @throws {StoreError} As `put` does.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openTemp();
+   * await store.fetchAndAddU64("stock/shelf", 10n);
+   * const left = await store.transact((tx) => {
+   *   tx.fetchAndAddU64("stock/cart", 3n);
+   *   return tx.fetchAndAddU64("stock/shelf", -3n);
+   * });
+   * assertEquals(left, 7n);
+   * ```
+   */
+  transact<T>(body: (transaction: Transaction) => Synchronous<T>): Promise<T> {
+    return OPERATIONS.transact.promise(this.#surface, undefined, undefined, async (what) => {
+      const surface = this.#idle(what);
+      if (typeof body !== "function") {
+        throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
+      }
+      const set = new WriteSet(surface.router);
+      const transaction = new Transaction(() => surface.source(what), set);
+      let result: T;
+      try {
+        // Of what is not a promise, the two types are one.
+        result = surface.running.run("transact", () => body(transaction)) as T;
+      } finally {
+        transaction.end();
+      }
+      if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
+        // It may reject later, which is nobody's concern any more.
+        (result as PromiseLike<unknown>).then(() => {}, () => {});
+        throw new TypeError(`${what}: the function returned a promise; it has to be synchronous`);
+      }
+      await this.#commit(what, set);
+      return result;
+    });
+  }
+
+  /** Adds to a counter: 8 bytes, little-endian; an absent key counts as 0.
+   *
+   * @param delta What to add; negative to subtract.
+   * @returns The new value, once it is acknowledged as a put would be.
+   * @throws {TypeError} `delta` is not a bigint.
+   * @throws {RangeError} The sum is below 0 or above 2^64 - 1; nothing changed.
+   * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long; as `put` does.
+   */
+  fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
+    return OPERATIONS.fetchAndAddU64.promise(this.#surface, key, undefined, (what) => {
+      const surface = this.#idle(what);
+      const counter = keyBytes(what, key);
+      const lookup = lookupKey(counter);
+      const stored = viewValue(surface.source(what), counter, lookup);
+      const { sum, bytes } = addU64(what, counter, stored, delta);
+      surface.writes.requireWritable(what);
+      return surface.writes.write(counter, bytes, lookup).then(() => sum);
+    });
+  }
+
+  /** Replaces a number: f32, 4 bytes, little-endian; an absent key counts as 0.
+   *
+   * @param update Called once, at once, with the stored number; returns the new one. While it runs, the
+   * store is read but not written, as while a function of `transact` runs.
+   * @returns The new number, rounded to f32, once it is acknowledged as a put would be.
+   * @throws {TypeError} `update` is not a function, or does not return a number.
+   * @throws {RangeError} `update` returns NaN; nothing changed.
+   * @throws {StoreError} `INVALID_VALUE`: the stored value is not 4 bytes long; as `put` does.
+   */
+  compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
+    return OPERATIONS.compareAndSwapF32.promise(this.#surface, key, undefined, (what) => {
+      const surface = this.#idle(what);
+      const number = keyBytes(what, key);
+      const lookup = lookupKey(number);
+      const stored = viewValue(surface.source(what), number, lookup);
+      const { next, bytes } = surface.running.run("update", () => {
+        return updateF32(what, number, stored, update);
+      });
+      // The function that was called may have closed the store.
+      surface.requireOpen(what);
+      surface.writes.requireWritable(what);
+      return surface.writes.write(number, bytes, lookup).then(() => next);
+    });
+  }
+
+  /** Deletes the keys of a range together: all of them or none. It takes effect at the call, and the
+   * event loop waits while the keys are read. Costs memory for all of the keys, a few hundred bytes
+   * each, and none for their values: delete a larger range in parts.
+   *
+   * @param range The keys; `{}` stands for all of them.
+   * @returns How many there were, once that is acknowledged.
+   * @throws {TypeError} The range is missing, or a bound in it is `undefined`; nothing is deleted.
+   * @throws {RangeError} The range is not valid, or its keys, 7 bytes for each included, exceed the 512 MiB of a
+   * batch; nothing is deleted.
+   * @throws {StoreError} As `put` does.
+   */
+  deleteRange(range: ScanRange): Promise<number> {
+    return OPERATIONS.deleteRange.promise(this.#surface, undefined, undefined, async (what) => {
+      const surface = this.#idle(what);
+      const set = new WriteSet(surface.router);
+      const source = () => surface.source(what);
+      const deleted = set.deleteFound(what, source, [resolveDeletion(what, range)]);
+      await this.#commit(what, set);
+      return deleted;
+    });
+  }
+
+  #commit(what: string, set: WriteSet): Promise<void> {
+    const surface = this.#idle(what);
+    const { writes } = surface;
+    set.resolveRanges(what, () => surface.source(what));
+    // What has only read may do so whatever became of the journal.
+    if (set.bytes > 0) writes.requireWritable(what);
+    set.isCommitted = true;
+    return writes.writeAll(set.writes(), set.bytes);
+  }
+
+  /** Returns the surface, unless the store is closed or a function runs that has read from it. */
+  #idle(what: string): WriteSurface {
+    const surface = this.#surface;
+    surface.requireOpen(what);
+    surface.running.requireNone(what);
+    return surface;
+  }
+}

@@ -1,0 +1,20 @@
+/** Stores over parts of a test's own: engines and file systems that fail on request. */
+
+import { HybridStore } from "../../mod.ts";
+import type { Parts } from "../../store/directory/lifecycle.ts";
+import { OpenStore } from "../../store/open.ts";
+import type { Settings } from "../../store/options.ts";
+
+/** What a store knows of a directory that nobody takes away. */
+export const UNWATCHED = { isLost: false, require() {}, requireLately() {}, requireUnlost() {} };
+
+/** Starts a store on open parts, as `HybridStore.open` does with those of a directory. */
+export async function startStore(
+  directory: string,
+  parts: Parts,
+  settings: Settings,
+): Promise<HybridStore> {
+  const open = await OpenStore.start(parts, settings);
+  // Its constructor is private: nobody but a test has parts of its own.
+  return Reflect.construct(HybridStore, [directory, open, () => {}]);
+}
