@@ -68,9 +68,9 @@ const FAULTS_MAX = 100;
  *
  * @example Checking the file of an engine
  * ```ts
- * import { openLmdbEngine } from "@hybrid/store/backends";
  * import { assertEquals } from "@std/assert";
  * import { mkdtempSync, rmSync } from "node:fs";
+ * import { openLmdbEngine } from "./lmdb.ts";
  * import { checkLmdbPages } from "./lmdb_check.ts";
  *
  * const directory = mkdtempSync("engine-");

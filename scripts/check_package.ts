@@ -76,14 +76,21 @@ function checkFiles(installed: string): void {
   ) {
     if (!existsSync(join(installed, target))) throw new Error(`Missing in the package: ${target}`);
   }
-  const expected = /^(dist|package\.json|[A-Z]+\.md|LICENSE)$/;
+  const expected = /^(bench|dist|package\.json|[A-Z]+\.md|LICENSE)$/;
   const stray = readdirSync(installed).filter((name) => !expected.test(name));
   if (stray.length > 0) throw new Error(`Unexpected in the package: ${stray.join(", ")}`);
   for (const name of ["LICENSE", "README.md", "CHANGELOG.md", "ARCHITECTURE.md"]) {
     if (!existsSync(join(installed, name))) throw new Error(`Missing in the package: ${name}`);
   }
+  const readme = readFileSync(join(installed, "README.md"), "utf8");
+  for (const [, image] of readme.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)) {
+    if (!existsSync(join(installed, image!))) throw new Error(`README shows ${image}, not packed`);
+  }
   for (const name of readdirSync(installed, { recursive: true, encoding: "utf8" })) {
-    if (!/\.(js|map|ts|json|md)$/.test(name)) continue;
+    if (name.endsWith(".map")) {
+      throw new Error(`A source map of files that are not packed: ${name}`);
+    }
+    if (!/\.(js|ts|json|md|svg)$/.test(name)) continue;
     if (readFileSync(join(installed, name), "utf8").includes(ROOT)) {
       throw new Error(`A path of this machine is in the package: ${name}`);
     }

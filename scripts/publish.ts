@@ -14,10 +14,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { DENO, ROOT } from "./_run.ts";
+import { refusalOf } from "./require_metadata.ts";
 
 const args = process.argv.slice(2);
 const isDryRun = args.includes("--dry-run");
 const config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+const refusal = refusalOf(JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")));
+if (!isDryRun && refusal !== undefined) {
+  console.error(refusal);
+  process.exit(1);
+}
 
 const stage = mkdtempSync(join(tmpdir(), "hybridstore-publish-"));
 try {
