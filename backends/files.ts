@@ -27,7 +27,8 @@ export async function createFile(path: string, content: Uint8Array): Promise<voi
     fs.mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     descriptor = fs.openSync(path, "wx", 0o600);
     writeAll(descriptor, content, 0);
-    await syncDescriptor(descriptor);
+    // An empty file has nothing that could be lost.
+    if (content.length > 0) await syncDescriptor(descriptor);
   } catch (error) {
     if (descriptor !== undefined) fs.rmSync(path, { force: true });
     if (!isCode(error, "EEXIST")) throw fileError(`Cannot create ${path}`, error);

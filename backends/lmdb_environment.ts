@@ -6,10 +6,10 @@
 import { join } from "@std/path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import * as fs from "node:fs";
-import { REPAIR } from "../codec/_advice.ts";
-import { StoreError } from "../codec/error.ts";
-import type { EngineOptions } from "./engine.ts";
 import { fileError } from "../codec/_file_error.ts";
+import { decodeU64, encodeU64 } from "../codec/value.ts";
+import type { EngineOptions } from "./engine.ts";
+import { foreign, requireIdentity, requireReadable } from "./_refusal.ts";
 import { createFile, rewriteDurably } from "./files.ts";
 import { commitBatch } from "./lmdb_commit.ts";
 import { emptyDatabase } from "./_lmdb_meta.ts";
@@ -35,7 +35,6 @@ type Bytes = Uint8Array;
 export type Db = Database<Bytes, Bytes>;
 type Root = RootDatabase<Bytes, Bytes>;
 
-const FOREIGN = "it is not part of a store";
 const IDENTITY = new TextEncoder().encode("identity");
 const POSITION = new TextEncoder().encode("position");
 
@@ -102,21 +101,13 @@ export class LmdbEnvironment {
    * @throws {StoreError} `CORRUPT`: it is not readable.
    */
   readPosition(path: string): bigint {
-    const position = this.#meta.get(POSITION);
-    if (position?.length !== 8) {
-      throw new StoreError(
-        "CORRUPT",
-        `Cannot open ${path}: its journal position is not readable; ${REPAIR}`,
-      );
-    }
-    return new DataView(position.buffer, position.byteOffset, 8).getBigUint64(0, true);
+    const noted = this.#meta.get(POSITION);
+    return requireReadable(path, noted?.length === 8 ? decodeU64(noted) : undefined);
   }
 
   /** Adds the journal position to the batch that is being queued. */
   putPosition(position: bigint): void {
-    const bytes = new Uint8Array(8);
-    new DataView(bytes.buffer).setBigUint64(0, position, true);
-    this.#meta.put(POSITION, bytes);
+    this.#meta.put(POSITION, encodeU64(position));
   }
 
   /** Returns whether the library refuses everything, reads included, because a meta page could not be
@@ -142,14 +133,12 @@ export class LmdbEnvironment {
     });
   }
 
-  async #requireIdentity(path: string, { identity, previous = [] }: EngineOptions): Promise<void> {
+  async #requireIdentity(path: string, options: EngineOptions): Promise<void> {
+    const { identity } = options;
     const bytes = this.#meta.get(IDENTITY);
     const found = bytes && new TextDecoder().decode(bytes);
+    requireIdentity(path, found, options);
     if (found === identity) return;
-    if (found === undefined || !previous.includes(found)) {
-      const reason = found === undefined ? FOREIGN : "it belongs to another store";
-      throw new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; ${REPAIR}`);
-    }
     await commitBatch(this.root, () => {
       this.#meta.put(IDENTITY, new TextEncoder().encode(identity));
     });
@@ -174,5 +163,5 @@ function openDatabase(root: Root, path: string, name: string, create: boolean): 
   const options = { name, create, ...encoding };
   const database = root.openDB<Bytes, Bytes>(options) as Db | undefined;
   if (database !== undefined) return database;
-  throw new StoreError("CORRUPT", `Cannot open ${path}: ${FOREIGN}; ${REPAIR}`);
+  throw foreign(path);
 }

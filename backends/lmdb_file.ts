@@ -5,11 +5,10 @@
  */
 
 import * as fs from "node:fs";
-import { REPAIR } from "../codec/_advice.ts";
-import { StoreError } from "../codec/error.ts";
 import { fileError } from "../codec/_file_error.ts";
 import { DataFile } from "./_data_file.ts";
 import { FaultList } from "./_lmdb_faults.ts";
+import { refusal } from "./_refusal.ts";
 import { readMetas } from "./_lmdb_meta.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
 
@@ -26,20 +25,18 @@ export const LMDB_FILE = "data.mdb";
  * @throws {StoreError} `CORRUPT`: the file is missing, cut, or not one of LMDB; `IO`.
  */
 export async function requireLmdbFile(path: string): Promise<void> {
-  const refusal = (reason: string) =>
-    new StoreError("CORRUPT", `Cannot open ${path}: ${reason}; ${REPAIR}`);
-  if (!fs.existsSync(path)) throw refusal("the file is missing");
+  if (!fs.existsSync(path)) throw refusal(path, "the file is missing");
   let isShort: boolean | undefined;
   try {
     isShort = isFileShort(path);
   } catch (error) {
     throw fileError(`Cannot open ${path}`, error);
   }
-  if (isShort === undefined) throw refusal("it does not begin with two LMDB meta pages");
+  if (isShort === undefined) throw refusal(path, "it does not begin with two LMDB meta pages");
   if (!isShort) return;
   const [fault] = (await checkLmdbPages(path, { faultsMax: 1 })).faults;
   if (fault === undefined) return;
-  throw refusal(`it was cut or overwritten: page ${fault.page} ${fault.reason}`);
+  throw refusal(path, `it was cut or overwritten: page ${fault.page} ${fault.reason}`);
 }
 
 /** Returns whether a file ends before its last page, `undefined` where it has no meta pages. */

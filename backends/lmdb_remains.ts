@@ -5,6 +5,7 @@
  */
 
 import * as fs from "node:fs";
+import { decodeU64 } from "../codec/value.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import { DATABASE_NAMES, databaseKind, mainKind, type NamedTree } from "./_lmdb_databases.ts";
 import { DataFile } from "./_data_file.ts";
@@ -87,8 +88,7 @@ class LmdbRemains implements EngineRemains {
       for (const { key, value } of entries) {
         const name = new TextDecoder().decode(key);
         if (name === IDENTITY) this.#identity = new TextDecoder().decode(value);
-        if (name !== POSITION || value.length !== 8) continue;
-        this.#position = new DataView(value.buffer, value.byteOffset, 8).getBigUint64(0, true);
+        if (name === POSITION && value.length === 8) this.#position = decodeU64(value);
       }
     });
   }

@@ -5,11 +5,11 @@
 
 import { dirname, join } from "@std/path";
 import * as fs from "node:fs";
-import { REPAIR } from "../codec/_advice.ts";
 import { StoreError } from "../codec/error.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
+import { refusal } from "./_refusal.ts";
 import { fileError } from "../codec/_file_error.ts";
 import { areDescriptorsScarce, createFile, rewriteDurably, syncNames } from "./files.ts";
 import { type Moment, tooManyMoments } from "./shared_view.ts";
@@ -218,7 +218,7 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
     // It takes an empty file for an empty database.
     await createFile(path, new Uint8Array(0));
   } else if (!fs.existsSync(path)) {
-    throw new StoreError("CORRUPT", `Cannot open ${path}: the file is missing; ${REPAIR}`);
+    throw refusal(path, "the file is missing");
   }
   try {
     requireWholePages(path);
@@ -266,10 +266,7 @@ function requireWholePages(path: string): void {
     // Big-endian at 16; 65536 is written as 1, and then nothing is refused.
     const pageBytes = (header[16]! << 8 | header[17]!) || 1;
     if (size % pageBytes === 0 || (log !== undefined && log.size > 0)) return;
-    throw new StoreError(
-      "CORRUPT",
-      `Cannot open ${path}: it was cut within page ${Math.ceil(size / pageBytes)}; ${REPAIR}`,
-    );
+    throw refusal(path, `it was cut within page ${Math.ceil(size / pageBytes)}`);
   } finally {
     fs.closeSync(descriptor);
   }

@@ -9,9 +9,8 @@
  * @module
  */
 
-import { REPAIR } from "../codec/_advice.ts";
-import { StoreError } from "../codec/error.ts";
 import type { EngineOptions } from "./engine.ts";
+import { requireIdentity, requireReadable } from "./_refusal.ts";
 import type { Connection } from "./sqlite_connection.ts";
 import type { SqliteValue } from "./sqlite_driver.ts";
 
@@ -54,24 +53,18 @@ export function createTables(connection: Connection, identity: string): SqliteMe
 export function readMeta(
   connection: Connection,
   path: string,
-  { identity, previous = [] }: EngineOptions,
+  options: EngineOptions,
 ): SqliteMeta {
-  const refusal = (reason: string) => new StoreError("CORRUPT", `Cannot open ${path}: ${reason}`);
   const tables = connection.rows(
     "SELECT sql FROM sqlite_schema WHERE name IN ('entries', 'meta') ORDER BY name",
   );
   const isOurs = tables.map(([sql]) => sql).join() === SCHEMA.join();
   const found = isOurs ? connection.meta("identity") : undefined;
-  if (found === undefined) throw refusal(`it is not part of a store; ${REPAIR}`);
-  if (found !== identity && !previous.includes(found)) {
-    throw refusal(`it belongs to another store; ${REPAIR}`);
-  }
-  const position = connection.meta("position");
-  if (position === undefined || !/^\d{1,20}$/.test(position)) {
-    throw refusal(`its journal position is not readable; ${REPAIR}`);
-  }
+  requireIdentity(path, found, options);
+  const noted = connection.meta("position") ?? "";
+  const position = requireReadable(path, /^\d{1,20}$/.test(noted) ? BigInt(noted) : undefined);
   const keys = connection.meta("keys") ?? connection.rows(COUNTS)[0]![1];
-  return { identity: found, position: BigInt(position), keys: Number(keys) };
+  return { identity: found, position, keys: Number(keys) };
 }
 
 /** Selects how many entries the database says there are, and how many there are. */
