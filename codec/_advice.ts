@@ -1,9 +1,9 @@
-/** The way back from damage, as messages name it.
+/** What messages about damage advise.
  *
  * @module
  */
 
-/** What a message about damage ends with, wherever the damage is met: there is one way back.
+/** The end of every message about damage that a repair can handle.
  *
  * @internal
  */

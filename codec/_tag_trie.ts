@@ -18,7 +18,7 @@ const BOTH: readonly EngineName[] = Object.freeze<EngineName[]>(["append", "btre
 export class TagNode {
   /** The engine of a key that ends here or whose tag ends here. */
   engine: EngineName = "btree";
-  /** The engines of the keys that go on from here. */
+  /** The engines of the keys that continue from here. */
   engines: readonly EngineName[] = BTREE;
   /** Whether the path from the root is a whole tag; what follows in a key is then its suffix. */
   complete = false;
@@ -45,7 +45,7 @@ export class TagNode {
   }
 }
 
-/** Where a walk ends that has left all tags: no route fits, so the B-tree side it is. */
+/** Where a walk ends that has left all tags: no route fits, so the key goes to the B-tree side. */
 const UNKNOWN = new TagNode(0);
 
 /** A trie over the bytes of the tags, colons included. No tag is a prefix of another: each has one
@@ -57,8 +57,8 @@ export class TagTrie {
   add(route: Route): void {
     let node = this.#root;
     for (const byte of new TextEncoder().encode(route.tag)) {
-      // A half tag always leaves the B-tree side possible, because unknown tags go there; the
-      // append side joins it on the way to one of its tags, and only there.
+      // A half tag always leaves the B-tree side possible, because unknown tags go there. The
+      // append side is possible as well where the half tag leads to one of its tags, and only there.
       if (route.engine === "append") node.engines = BOTH;
       node = node.getOrAdd(byte);
     }

@@ -52,7 +52,8 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && startsWith(a, b);
 }
 
-/** Returns the least byte string above another: that one with a zero behind it. Nothing fits between the two.
+/** Returns the least byte string above another: the same bytes with a zero behind them. No byte string lies
+ * between the two.
  *
  * @param bytes The byte string; it is not changed.
  * @returns Bytes that belong to the caller.

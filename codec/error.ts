@@ -7,17 +7,17 @@
  *
  * | code | when it happens | what to do |
  * |---|---|---|
- * | `CLOSED` | The store, snapshot, batch, journal or reader was used after it was closed. | Keep it open for as long as it is used. |
- * | `LOCKED` | Another opener, named by its process id, owns the directory. | Close the other one, or share its instance. |
+ * | `CLOSED` | The store, snapshot, batch, transaction, journal or reader was used after it was closed or had ended. | Keep it open for as long as it is used. |
+ * | `LOCKED` | Another process, named by its id, or this process has the directory open. | Close the store there, or work with that instance. |
  * | `CORRUPT` | Bytes on disk are not what was written: the message names the file, and the offset where it is known. | Close the store and call `HybridStore.repair()` on its directory, or restore a backup; for a journal on its own, `salvage` keeps what precedes the damage. |
  * | `INVALID_VALUE` | A stored value does not have the form that the operation needs, such as a counter that is not 8 bytes. | Use the operation on the keys it belongs to. |
  * | `ROUTES_CHANGED` | The routes given to `open` differ from those that the store was created with. | Open with the stored routes, or copy the entries into a new store. |
- * | `POISONED` | An earlier sync failed, so what is on disk is unknown, or the directory is no longer the store's own: it was moved, replaced, or opened by another process. Reads continue and writes are refused. | Close, look at the disk, and open again. |
+ * | `POISONED` | An earlier sync failed, or a failed write could not be undone, so it is not known what is on disk; or the directory is no longer the store's own: it was moved, replaced, or opened by another process. Reads continue and writes are refused. | Close, look at the disk, and open again. |
  * | `NO_SPACE` | The disk or the quota is full; the write left nothing behind. | Free some space and write again; there is no need to reopen. |
  * | `IO` | A file operation failed for another reason, kept in `cause`. | Look at `cause`. |
- * | `NOT_EMPTY` | A path that has to be absent or an empty directory is a file, or holds something that is not a store's to replace. | Name another directory. |
+ * | `NOT_EMPTY` | A path that has to be absent or an empty directory is a file, or holds something that a store must not replace. | Name another directory. |
  * | `NOT_FOUND` | There is no store or backup where one has to be. | Look at the path that the message names. |
- * | `TOO_MANY_SNAPSHOTS` | Snapshots, backups and verifications hold as many moments of the engines as there can be. | Dispose of snapshots that are done with, and take the next one then. |
+ * | `TOO_MANY_SNAPSHOTS` | Snapshots, backups and verifications hold as many moments of the engines as there can be. | Dispose of snapshots that you no longer need, then take the next one. |
  * | `UNSUPPORTED` | The runtime, the platform or a format version is not one that this version handles. | Use a version that the message names. |
  */
 export type StoreErrorCode =

@@ -157,8 +157,8 @@ export function auditKey(query: string): Uint8Array {
 /** Builds the key of an escalation, `\0ESC:{timestamp}:{hash}` (B-tree side). The timestamp is 20
  * decimal digits: escalations sort by time.
  *
- * @param timestamp The time, in whatever unit the caller keeps to: a safe integer or a bigint, 0 to
- * 2^64 - 1.
+ * @param timestamp The time, always in the same unit, which the caller chooses: a safe integer or a
+ * bigint, 0 to 2^64 - 1.
  * @param hash The hash of the assertion; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
  * @throws {TypeError} When `hash` is not a string, or contains NUL or a lone surrogate, or

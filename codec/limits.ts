@@ -3,8 +3,8 @@
  * @module
  */
 
-/** Holds the most bytes that a key may have. It is LMDB's own limit, and it binds on both engines,
- * so that a change of routes never meets a key that the other engine cannot take.
+/** Holds the most bytes that a key may have. It is LMDB's limit with pages of 4 KiB, and it applies to
+ * both engines, so that each of them can take every key.
  *
  * @example Checking a key before it is put
  * ```ts

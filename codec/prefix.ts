@@ -22,8 +22,8 @@
  * ```
  */
 export function prefixUpperBound(prefix: Uint8Array): Uint8Array | undefined {
-  // FF has no successor of its length, so the last byte that has one carries the increment, and
-  // what follows it goes: a shorter string is less than any of its extensions.
+  // FF has no successor of its length, so the last byte that has one is incremented, and what
+  // follows it is dropped: a shorter string is less than any of its extensions.
   for (let i = prefix.length - 1; i >= 0; i--) {
     const byte = prefix[i]!;
     if (byte === 0xff) continue;

@@ -9,11 +9,11 @@ import { TagTrie } from "./_tag_trie.ts";
 
 export type { EngineName, Route } from "./_route.ts";
 
-/** Holds the routes of the keys that this module builds: what arrives in streams (assertions,
- * votes, epochs, counters) goes to the append side, what is looked up again and again (indexes,
- * views, ranks, quotas) to the B-tree side. The list is frozen, as is each route in it.
+/** Holds the routes of the keys that this module builds: keys that arrive in streams (assertions,
+ * votes, epochs, counters) go to the append side, keys that are looked up again and again (indexes,
+ * views, ranks, quotas) to the B-tree side. The list is frozen, and so is each route in it.
  *
- * @example Adding a route of one's own
+ * @example Adding a route
  * ```ts
  * import { DEFAULT_ROUTES, Router } from "@hybrid/store/codec";
  * import { assertEquals } from "@std/assert";

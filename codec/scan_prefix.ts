@@ -5,8 +5,8 @@
 
 import { colonFreePart, encodeKey, subjectPart } from "./_key_text.ts";
 
-/** Builds the prefix of every key of a subject, `{subject}\0` (keys of both engines). The NUL keeps
- * out longer subjects: `Tesla` does not find `Tesla_Inc`.
+/** Builds the prefix of every key of a subject, `{subject}\0` (keys of both engines). The NUL excludes
+ * longer subjects: `Tesla` does not find `Tesla_Inc`.
  *
  * @param subject The subject; not empty, no NUL.
  * @returns The prefix, as bytes that belong to the caller.

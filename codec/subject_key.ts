@@ -29,9 +29,9 @@ export function assertionKey(subject: string, hash: string): Uint8Array {
   return encodeKey(what, `${owner}\0H:${textPart(what, "hash", hash)}`);
 }
 
-/** Builds the key of a vote, `{subject}\0V:{hash}:{voter}` (append side). The hash ends at its `:`,
- * so it can hold none; a voter such as `did:key:z6Mk` can. With an empty voter the key is the
- * prefix of all votes on one assertion, ready for a scan.
+/** Builds the key of a vote, `{subject}\0V:{hash}:{voter}` (append side). The first `:` ends the hash,
+ * so the hash cannot contain one; a voter such as `did:key:z6Mk` can. With an empty voter the key is
+ * the prefix of all votes on one assertion, ready for a scan.
  *
  * @param subject The subject; not empty, no NUL.
  * @param hash The hash of the assertion voted on; no NUL and no `:`, may be empty.

@@ -1,4 +1,4 @@
-/** Reading what is stored as text: UTF-8, and JSON in it.
+/** Reading stored bytes as text: UTF-8, and JSON in it.
  *
  * @module
  */
@@ -6,9 +6,9 @@
 // Without `ignoreBOM` a text that begins with U+FEFF would come out without it.
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Returns the text that bytes hold, `undefined` for `undefined`, so that it takes what `get` returns.
+/** Decodes bytes as UTF-8 text. Returns `undefined` for `undefined`, so that it takes the result of `get`.
  *
- * @throws {TypeError} They are not UTF-8.
+ * @throws {TypeError} The bytes are not UTF-8.
  *
  * @example
  * ```ts
@@ -24,17 +24,16 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * ```
  */
 export function toText(bytes: Uint8Array): string;
-/** Returns `undefined` where there is nothing. */
+/** Returns `undefined` for `undefined`. */
 export function toText(bytes: Uint8Array | undefined): string | undefined;
 export function toText(bytes: Uint8Array | undefined): string | undefined {
   return bytes === undefined ? undefined : DECODER.decode(bytes);
 }
 
-/** Returns the value that the JSON in bytes stands for, `undefined` for `undefined`. What it is is not
- * checked against `T`.
+/** Parses bytes as JSON. Returns `undefined` for `undefined`. The value is not checked against `T`.
  *
- * @throws {TypeError} They are not UTF-8.
- * @throws {SyntaxError} They are not JSON.
+ * @throws {TypeError} The bytes are not UTF-8.
+ * @throws {SyntaxError} The text is not JSON.
  *
  * @example
  * ```ts
@@ -47,7 +46,7 @@ export function toText(bytes: Uint8Array | undefined): string | undefined {
  * ```
  */
 export function toJson<T = unknown>(bytes: Uint8Array): T;
-/** Returns `undefined` where there is nothing. */
+/** Returns `undefined` for `undefined`. */
 export function toJson<T = unknown>(bytes: Uint8Array | undefined): T | undefined;
 export function toJson<T = unknown>(bytes: Uint8Array | undefined): T | undefined {
   return bytes === undefined ? undefined : JSON.parse(DECODER.decode(bytes)) as T;

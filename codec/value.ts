@@ -47,7 +47,7 @@ export function encodeU64(n: bigint): Uint8Array {
  * @param bytes 8 bytes, little-endian.
  * @returns The integer, 0 to 2^64 - 1.
  * @throws {TypeError} When `bytes` is not a `Uint8Array`.
- * @throws {StoreError} `INVALID_VALUE` when `bytes` has not 8 bytes.
+ * @throws {StoreError} `INVALID_VALUE` when `bytes` is not 8 bytes long.
  *
  * @example
  * ```ts
@@ -65,8 +65,8 @@ export function decodeU64(bytes: Uint8Array): bigint {
 /** Encodes a number as a 32-bit float, the form of the store's weights.
  *
  * The number is rounded to the nearest 32-bit float, as `Math.fround` does: about 7 decimal digits
- * remain, and a finite number of about 3.4e38 or more becomes an infinity of its sign. That is IEEE
- * 754's rounding and no error; compare with `Math.fround(n)` where it matters.
+ * remain, and a finite number of about 3.4e38 or more becomes an infinity of its sign. This is the
+ * rounding of IEEE 754, not an error; compare with `Math.fround(n)` where it matters.
  *
  * | offset | width | endianness | meaning |
  * |---|---|---|---|
@@ -100,7 +100,7 @@ export function encodeF32(n: number): Uint8Array {
  * @param bytes 4 bytes, little-endian.
  * @returns The number, exactly.
  * @throws {TypeError} When `bytes` is not a `Uint8Array`.
- * @throws {StoreError} `INVALID_VALUE` when `bytes` has not 4 bytes.
+ * @throws {StoreError} `INVALID_VALUE` when `bytes` is not 4 bytes long.
  *
  * @example
  * ```ts
