@@ -1,8 +1,8 @@
-/** The two digests of the formats, CRC32C and BLAKE3, and who computes them.
+/** The two digests of the formats, CRC32C and BLAKE3, and what computes them.
  *
- * Both can be computed everywhere: CRC32C in JavaScript, BLAKE3 in WebAssembly. Two native packages are
- * faster with more bytes, and optional: where one has no build for the platform, is not installed, or
- * may not be loaded, everything works without it. Both ways give the same digests.
+ * Both work in every runtime: CRC32C in JavaScript, BLAKE3 in WebAssembly. Two optional native packages are
+ * faster with more bytes. If one has no build for the platform, is not installed, or may not be loaded,
+ * everything works without it. Both ways give the same digests.
  *
  * Microseconds for a digest, portable / native, the best of three runs of `bench/digests.ts`:
  *
@@ -25,9 +25,9 @@ import { compareBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
 import { portableCrc32c } from "./crc32c.ts";
 
-/** Up to so many bytes the call of a native function takes longer than the digest. */
+/** Up to this many bytes, calling a native function takes longer than the digest itself. */
 const PORTABLE_CRC32C_BYTES_MAX = 256;
-/** Up to so many bytes WebAssembly is as fast. */
+/** Up to this many bytes, WebAssembly is as fast. */
 const PORTABLE_BLAKE3_BYTES_MAX = 1024;
 
 type Crc32c = (bytes: Uint8Array, initial?: number) => number;
@@ -60,8 +60,8 @@ export function blake3(bytes: Uint8Array): Uint8Array {
     : portableBlake3(bytes);
 }
 
-/** Loads what {@linkcode blake3} needs, once in a process. Whatever opens a journal waits for it; a
- * top-level `await` would keep the package out of bundles of CommonJS.
+/** Loads what {@linkcode blake3} needs, once in a process. Code that opens a journal waits for it; a
+ * top-level `await` would keep the package out of CommonJS bundles.
  *
  * @throws {StoreError} `UNSUPPORTED`: the runtime has no WebAssembly.
  */
@@ -101,7 +101,7 @@ async function importNatives() {
   // all hosts that the process is connected to, while the event loop waits.
   if (report !== undefined) report.excludeNetwork = true;
   try {
-    // A specifier that is no literal would be found neither by bundlers nor in Deno.
+    // Neither bundlers nor Deno would find a specifier that is not a literal.
     return await Promise.allSettled([import("@node-rs/crc32"), import("@napi-rs/blake-hash")]);
   } finally {
     if (report !== undefined) report.excludeNetwork = excludesNetwork ?? false;
@@ -117,11 +117,11 @@ function agrees(check: () => boolean): boolean {
   }
 }
 
-/** What the loaders of the native packages use besides: files, variables, and a report on the system. */
+/** What the loaders of the native packages use: files, variables, and a report on the system. */
 const NATIVE_PERMISSIONS = ["ffi", "read", "env", "sys"] as const;
 
-/** Returns whether Deno lets the native packages be loaded without asking its user, who would be asked
- * for something that is not needed.
+/** Returns whether Deno lets the native packages be loaded without asking its user for a permission. They
+ * are optional, so the user should not be asked.
  */
 function mayLoadNatives(): boolean {
   return NATIVE_PERMISSIONS.every((name) => isPermitted({ name }));

@@ -1,11 +1,11 @@
-/** File access that changes nothing: what recovery finds and would do can be asked without its doing it.
+/** File access that changes nothing, to find out what a recovery would do.
  *
  * @module
  */
 
 import type { JournalFile, JournalFileSystem } from "./file_system.ts";
 
-/** Returns file access that reads as another one does, and whose cuts and removals have no effect.
+/** Returns file access that reads as another one does, but whose writes, cuts and removals have no effect.
  *
  * @param fileSystem What is read through.
  */

@@ -52,7 +52,7 @@ export function readDurableMark(
   const file = fileSystem.open(join(directory, NAME), "read");
   try {
     const bytes = new Uint8Array(MARK_BYTES);
-    // A writer may be in the midst of it.
+    // A writer may be writing it right now.
     for (let tries = 0; tries < READ_TRIES_MAX; tries++) {
       if (readFully(file, bytes, 0) < MARK_BYTES) return undefined;
       const offset = decode(bytes);
@@ -78,8 +78,8 @@ export class DurableMark {
     this.#file = exists ? fileSystem.open(path, "write") : fileSystem.create(path);
   }
 
-  /** Notes that everything below `offset` is on disk. A mark that cannot be written stays behind,
-   * which costs nothing but strictness, so an error is no reason to fail the caller.
+  /** Notes that everything below `offset` is on disk. A mark that cannot be written stays behind. Recovery
+   * is then less strict, and nothing is lost, so an error does not fail the caller.
    */
   note(offset: bigint): void {
     this.#isAhead = true;

@@ -20,7 +20,7 @@ export interface JournalFile {
   sync(): Promise<void>;
   /** Returns once all that was written so far is on disk. */
   syncNow(): void;
-  /** Closes the file; the operations above are errors from then on. */
+  /** Closes the file; afterwards the operations above are errors. */
   close(): void;
 }
 

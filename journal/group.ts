@@ -1,4 +1,5 @@
-/** Group commit: the appends of one turn of the event loop become one write and share one sync.
+/** Group commit: appends that are called until the running code has finished become one write and share
+ * one sync.
  *
  * @module
  */
@@ -7,7 +8,7 @@ import { queueMicrotask } from "../runtime/timers.ts";
 import { RECORD_HEADER_BYTES, sealRecord } from "./record.ts";
 import type { JournalWriter } from "./writer.ts";
 
-/** Pending appends are written at once when they reach this size, without waiting for the turn. */
+/** Pending appends are written at once when they reach this size, while the code still runs. */
 const GROUP_BYTES_MAX = 1024 * 1024;
 
 interface Append {
@@ -40,7 +41,8 @@ export class AppendGroup {
     return this.#appends;
   }
 
-  /** Copies a payload into the group, which is written when the turn ends, or grows too large.
+  /** Copies a payload into the group, which is written when the running code has finished, or when it
+   * grows too large.
    *
    * @returns Resolves to the record's offset.
    */

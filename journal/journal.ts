@@ -33,7 +33,7 @@ export async function openWriter(
   directory: string,
   options: RecoveryPolicy & WriterOptions,
 ): Promise<{ writer: JournalWriter; recovery: JournalRecovery }> {
-  // The way to the directory must not change with the process's working directory.
+  // The path must not change its meaning with the process's working directory.
   const path = resolve(directory);
   await loadDigests();
   try {
@@ -48,9 +48,10 @@ export async function openWriter(
 
 /** An append-only log of records in a directory of segment files.
  *
- * Each record carries a CRC32C and a BLAKE3 digest, and is whole or absent. Appends of one turn of the
- * event loop go out in one write, and appends that wait for the disk share its syncs. One journal
- * object at a time may write a directory; any number of {@linkcode JournalReader}s may follow.
+ * Each record carries a CRC32C and a BLAKE3 digest, and is whole or absent. Appends that are called until
+ * the running code has finished share one write, up to about 1 MiB, and appends that wait for the disk
+ * share its syncs. A journal has no lock: make sure that only one journal object at a time writes to a
+ * directory. Any number of {@linkcode JournalReader}s may read it meanwhile.
  *
  * Source: the record and segment format is described in ARCHITECTURE.md, *Journal*.
  *
@@ -75,7 +76,7 @@ export async function openWriter(
  * ```
  */
 export class Journal implements AsyncDisposable {
-  /** What `open` found in the directory, and what it cut. */
+  /** What `open` found in the directory and what it cut. */
   readonly recovery: JournalRecovery;
   readonly #writer: JournalWriter;
   readonly #reader: JournalReader;
@@ -96,9 +97,9 @@ export class Journal implements AsyncDisposable {
 
   /** Opens the journal in a directory, which is created where it is missing.
    *
-   * Every segment is checked. A torn tail, which is what a process or a machine leaves that dies while
-   * it writes, is cut and reported in {@linkcode Journal.recovery}; anything else that is not as it
-   * was written is damage.
+   * Checks every segment. A process or a machine that dies while it writes leaves a torn tail, which is
+   * cut and reported in {@linkcode Journal.recovery}. Anything else that is not as it was written is
+   * damage.
    *
    * @param directory The directory.
    * @param options See {@linkcode JournalOptions}.
@@ -132,13 +133,14 @@ export class Journal implements AsyncDisposable {
   /** Appends a record. The payload is copied before the call returns.
    *
    * Records are written in the order of the calls. With `sync: "group"` the promise resolves once the
-   * record is on disk, with `"manual"` once the operating system has it.
+   * record is on disk. With `"manual"` it resolves once the operating system has the record, or, while
+   * eight full segments wait for the disk, once it is on disk.
    *
    * @param payload 0 bytes to 1 GiB.
    * @returns The record's offset.
    * @throws {TypeError} The payload is not a `Uint8Array`.
    * @throws {RangeError} The payload is too long.
-   * @throws {StoreError} `NO_SPACE` or `IO`: the record left nothing behind; `POISONED`; `CLOSED`.
+   * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the record is left; `POISONED`; `CLOSED`.
    */
   append(payload: Uint8Array): Promise<bigint> {
     try {
@@ -160,8 +162,8 @@ export class Journal implements AsyncDisposable {
 
   /** Reads the record at an offset.
    *
-   * @param offset What an append, `next` or an entry said.
-   * @returns The record, or `undefined` where `offset` is the end of the journal.
+   * @param offset An offset that an append, `next` or an entry gave.
+   * @returns The record, or `undefined` if `offset` is the end of the journal.
    * @throws {TypeError} The offset is not a bigint.
    * @throws {RangeError} The offset lies before the oldest segment or behind the end.
    * @throws {StoreError} `CORRUPT`: there is no valid record at the offset; `CLOSED`.
@@ -177,7 +179,7 @@ export class Journal implements AsyncDisposable {
           `and its end, which is ${end}`,
       );
     }
-    // The file itself may go on behind the end, after a write that failed and could not be undone.
+    // The file itself may continue behind the end, after a write that failed and could not be undone.
     if (offset === end) return undefined;
     const record = await this.#reader.read(offset);
     if (record === undefined) {
@@ -213,7 +215,7 @@ export class Journal implements AsyncDisposable {
 
   /** Removes the segments whose records all lie below a cursor. The last segment always stays.
    *
-   * @param cursor The offset from which on records are still needed.
+   * @param cursor The offset of the first record that is still needed.
    * @returns How many segments were removed.
    * @throws {TypeError} The cursor is not a bigint.
    * @throws {RangeError} The cursor lies behind the end.
@@ -246,7 +248,7 @@ export class Journal implements AsyncDisposable {
     };
   }
 
-  /** Writes and syncs what is pending and closes the files. A second call returns the same promise.
+  /** Writes and syncs what is pending, and closes the files. A second call returns the same promise.
    *
    * @throws {StoreError} `POISONED` where the last sync fails.
    */

@@ -1,4 +1,4 @@
-/** What a journal is opened with, and what it says of itself.
+/** The options of a journal, and its statistics.
  *
  * @module
  */
@@ -7,14 +7,15 @@ import type { JournalFileSystem } from "./file_system.ts";
 
 /** How `Journal.open` opens a journal. */
 export interface JournalOptions {
-  /** Bytes at which a segment is rotated, 64 to 2^40; 64 MiB by default. A record that is longer
-   * gets a segment of its own. */
+  /** Bytes at which a segment is rotated, 64 to 2^40; 64 MiB by default. A longer record gets a segment
+   * of its own. */
   segmentBytes?: number;
-  /** `"group"`, the default: an append resolves once a sync covers it. `"manual"`: once the operating
-   * system has it, or, while eight full segments wait for the disk, once a sync covers it; `sync` makes it
-   * durable. */
+  /** `"group"`, the default: an append resolves once a sync covers it. `"manual"`: an append resolves once
+   * the operating system has it, or, while eight full segments wait for the disk, once a sync covers it;
+   * call `sync` to make it durable. */
   sync?: "group" | "manual";
-  /** Keeps what precedes damage and sets the rest aside in a file, instead of refusing to open. */
+  /** Whether to keep what precedes damage and set the rest aside in a file, instead of refusing to open;
+   * `false` by default. */
   salvage?: boolean;
   /** Other file access, for tests. */
   fileSystem?: JournalFileSystem;

@@ -6,7 +6,7 @@
 import { StoreError } from "../codec/error.ts";
 import { fileError } from "../codec/_file_error.ts";
 
-/** Holds the first failure after which a journal must not be written any more. */
+/** Holds the first failure after which a journal must not be written. */
 export class Poison {
   #error: StoreError | undefined;
 
@@ -20,7 +20,7 @@ export class Poison {
    * @param what What was asked, as the message's beginning.
    * @param cause The error that was met.
    * @param why What follows from it.
-   * @returns The error that everybody hears from now on.
+   * @returns The error that every later call gets.
    */
   set(
     what: string,

@@ -28,9 +28,9 @@ export interface JournalEntry extends JournalRecord {
 
 /** Reads a journal that another process, or another part of this one, may be writing.
  *
- * A record is returned once it is whole, which does not mean that it is on disk already: what a
- * writer has to take back after a failed write may have been seen by then. Segments that were removed
- * stay readable for as long as they are open here.
+ * Returns a record once it is whole, even if it is not on disk yet: a reader can see a record that the
+ * writer takes back after a failed write. A segment that was removed stays readable for as long as it is
+ * open here.
  *
  * @example Following a writer
  * ```ts
@@ -62,7 +62,7 @@ export class JournalReader {
     this.#directory = directory;
   }
 
-  /** Opens a reader. Nothing in the directory is changed, locked or checked by this.
+  /** Opens a reader. Does not change, lock or check anything in the directory.
    *
    * @param directory The journal's directory; it may still be empty.
    * @param options `fileSystem`: other file access, for tests.
@@ -82,8 +82,8 @@ export class JournalReader {
 
   /** Reads the record at an offset. On a miss it looks at the directory and the file again.
    *
-   * @param offset Where a record starts: 0, or what an append, `next` or an entry said.
-   * @returns The record, or `undefined` where the journal ends at `offset` so far.
+   * @param offset Where a record starts: 0, or an offset that an append, `next` or an entry gave.
+   * @returns The record, or `undefined` if the journal ends at `offset` so far.
    * @throws {TypeError} The offset is not a bigint.
    * @throws {RangeError} The offset lies before the oldest segment, or behind the end.
    * @throws {StoreError} `CORRUPT`: the bytes at the offset are not a valid record; `CLOSED`; `IO`.
@@ -96,8 +96,8 @@ export class JournalReader {
 
   /** Yields the records from an offset on, in order, until the journal ends.
    *
-   * Records that are appended while it runs are yielded too. To follow a journal, call it again with
-   * the last `next`.
+   * Also yields records that are appended while it runs. To follow a journal, call it again with the last
+   * `next`.
    *
    * @param options `from`: the first offset; without it, that of the oldest segment.
    * @throws As {@linkcode JournalReader.read} does.
@@ -112,8 +112,8 @@ export class JournalReader {
     }
   }
 
-  /** Closes the segment that is open, which gives its space back where it was removed meanwhile.
-   * Reading continues as before.
+  /** Closes the segment that is open. If it was removed meanwhile, that gives its space back. Reading
+   * works as before.
    */
   release(): void {
     this.#open?.close();
@@ -143,7 +143,7 @@ export class JournalReader {
     }
   }
 
-  /** Looks at the directory and the file as they are now. */
+  /** Looks at the directory and the file again. */
   #lookAnew(offset: bigint): FoundRecord | undefined {
     for (;;) {
       this.release();
@@ -170,7 +170,7 @@ export class JournalReader {
     }
   }
 
-  /** Tells an end that may still grow from a place where no record is or will be. */
+  /** Tells an end that may still grow from a place that has no record and gets none. */
   #miss(offset: bigint, fault: Fault, isLast: boolean, durable: bigint | undefined): undefined {
     const { segment } = this.#open!;
     const fileEnd = this.#open!.fileEnd();

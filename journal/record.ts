@@ -43,7 +43,7 @@ function recordCrc(bytes: Uint8Array, start: number, end: number): number {
   return crc32c(bytes.subarray(start + BLAKE3_OFFSET, end), crc32c(length));
 }
 
-/** Fills in the 40 bytes before a payload that already stands in its place.
+/** Fills in the 40 bytes before a payload that is already in its place.
  *
  * @param bytes The buffer; the payload starts at `start + 40`.
  * @param start Where the record starts.
@@ -57,7 +57,7 @@ export function sealRecord(bytes: Uint8Array, start: number, payloadLength: numb
   writeU32(bytes, start + 4, recordCrc(bytes, start, end));
 }
 
-/** Returns the payload length that a record header states. The header is not verified by this. */
+/** Returns the payload length that a record header states. Does not verify the header. */
 export function statedLength(bytes: Uint8Array, start: number): number {
   return readU32(bytes, start);
 }

@@ -1,9 +1,9 @@
 /** Recovery: what opening a journal checks, cuts and reports.
  *
- * Below the durable mark everything was on disk, so there damage is damage. What lies above it is what
- * was being written when the process or the machine died, and nobody was promised it: the journal ends
- * at the first fault there, whatever follows, be it in further segments. Without a mark, all but
- * a torn tail of the last segment counts as damage.
+ * Below the durable mark everything was on disk, so a fault there is damage. What lies above it was being
+ * written when the process or the machine died, and was not promised to a caller: the journal ends at the
+ * first fault there, whatever follows in this or in further segments. Without a mark, everything but a
+ * torn tail of the last segment counts as damage.
  *
  * @module
  */
@@ -33,8 +33,8 @@ export interface JournalRecovery {
 export interface Recovered {
   readonly segments: Segment[];
   readonly end: bigint;
-  /** Below this everything is known to be on disk. What lies behind it was found, but may be in memory
-   * alone. */
+  /** Everything below this offset is known to be on disk. What lies behind it was found, but may be in
+   * memory alone. */
   readonly provenEnd: bigint;
   readonly report: JournalRecovery;
 }
@@ -56,15 +56,15 @@ export interface RecoveryPolicy {
    * missing or damaged. A disk that forgets what it has synced looks like that. */
   readonly requireSynced?: boolean;
   /** Whether zeros at the end of a segment are room that its writer had reserved. They are then cut
-   * off without a word. */
+   * off and not reported. */
   readonly reserves?: boolean;
-  /** An offset at which a record begins, or the journal ends, and below which nobody needs any: damage
-   * there is passed over. */
+  /** An offset at which a record begins or the journal ends. Records below it are not needed: damage there
+   * is passed over. */
   readonly from?: bigint;
 }
 
-/** Checks the segments of a directory and cuts what nobody was promised. The writer that takes over
- * makes durable what is left: it was found, so it may be relied on.
+/** Checks the segments of a directory and cuts what was not promised. The writer that takes over makes
+ * the rest durable, because callers may rely on what was found.
  *
  * @param fileSystem The file access.
  * @param directory The journal's directory.
@@ -123,8 +123,8 @@ function recoverSegments(
     const segment = segments[index]!;
     const next = segments[index + 1];
     const isUnpromised = durable !== undefined && offset >= durable;
-    // Zeros behind the last record are not part of the journal: in a segment that has a successor
-    // whatever the policy, in the last one where nothing is known to have been there.
+    // Zeros behind the last record are not part of the journal: in a segment that has a successor always,
+    // in the last one if no record is known to have been there.
     const mayBeReserve = next !== undefined
       ? next.base === offset
       : reserves && fault !== "header" && isUnpromised;
@@ -147,7 +147,7 @@ function recoverSegments(
     const kept = segments.slice(0, index + 1);
     return { segments: kept, end, report: { records, reason, ...salvaged } };
   }
-  // There may be nothing to cut and nothing to read, and still it must not pass in silence.
+  // Records are missing although nothing has to be cut: that must be reported.
   if (durable !== undefined && durable > end) {
     const reason = `${durable - end} bytes from offset ${end} on had been synced and are missing`;
     if (requireSynced) throw corrupt(segments.at(-1)?.path ?? directory, reason, policy);
@@ -237,7 +237,7 @@ function canResume(
   }
 }
 
-/** Returns whether a segment has nothing but zeros from an offset on, and no more than a writer leaves. */
+/** Returns whether a segment has only zeros from an offset on, and not more than a writer leaves. */
 function isReserve(fileSystem: JournalFileSystem, segment: Segment, offset: bigint): boolean {
   const rest = readFrom(fileSystem, segment, offset);
   return rest.length <= RESERVED_BYTES_MAX && rest.every((byte) => byte === 0);

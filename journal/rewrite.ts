@@ -1,8 +1,8 @@
 /** Brings to the disk what a recovery has found.
  *
- * A page whose write-back has failed is taken for written: it reads as before, no sync writes it, and a
- * power loss takes it. So what was read proves nothing of the disk. Whatever was not known to be
- * there is written again, in place, which makes its pages dirty, and is synced then.
+ * The system takes a page whose write-back has failed for written: it reads as before, no sync writes it,
+ * and a power loss takes it. So reading it proves nothing about the disk. Everything that was not known to
+ * be on disk is written again, in place, which makes its pages dirty, and is then synced.
  *
  * @module
  */

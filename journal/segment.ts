@@ -19,7 +19,7 @@ export const SEGMENT_HEADER_BYTES = 16;
 /** Zeros that a writer puts behind the last record at a time, and how few are left when it does so again. */
 export const RESERVE_BYTES = 256 * 1024;
 export const RESERVE_BYTES_MIN = 16 * 1024;
-/** The most that are ever there. */
+/** The most zeros that are ever behind the last record. */
 export const RESERVED_BYTES_MAX: number = RESERVE_BYTES + RESERVE_BYTES_MIN;
 
 /** The version of the record and segment format that this code reads and writes. */

@@ -14,7 +14,7 @@ import { requireSegmentHeader, type Segment, SEGMENT_HEADER_BYTES } from "./segm
 
 const WINDOW_BYTES = 256 * 1024;
 
-/** Why there is no record where one was looked for. `end`: the segment ends right there. */
+/** Why there is no record at an offset. `end`: the segment ends right there. */
 export type Fault = "end" | "short" | "crc32c" | "blake3";
 
 /** A record that was found and checked. */
@@ -64,7 +64,7 @@ export class SegmentReader {
     return this.segment.base + BigInt(Math.max(0, this.#file.size() - SEGMENT_HEADER_BYTES));
   }
 
-  /** Returns whether there are but zeros from an offset on. */
+  /** Returns whether there are only zeros from an offset on. */
   isZeroFrom(offset: bigint): boolean {
     for (let at = Number(offset - this.segment.base) + SEGMENT_HEADER_BYTES;;) {
       const available = this.#load(at, WINDOW_BYTES);

@@ -1,9 +1,9 @@
-/** The one way in which a journal that is being written reaches the disk.
+/** All syncs of a journal that is being written.
  *
- * The system reports a failed write-back once for each open file, to the sync that comes first, and
- * takes the lost pages for written from then on. Two syncs of one file at a time would share that
- * report: one of them fails, the other one succeeds and acknowledges what is lost. So everything that
- * has to be on disk comes through here, one run at a time, and the first failure ends it all.
+ * The system reports a failed write-back once for each open file, to the sync that comes first. Afterwards
+ * it takes the lost pages for written. Two syncs of one file at a time would share that report: one of them
+ * would fail, and the other would succeed and acknowledge what is lost. So all syncs run here, one run at
+ * a time, and after the first failure there are no more.
  *
  * @module
  */
@@ -28,7 +28,7 @@ const RETIRED_FILES_MAX = 8;
 /** Syncs that are expected to take less than this are run on the spot: handing one to another thread
  * and hearing of its end takes about 0.1 ms, as long as the sync itself on a fast disk. */
 const SYNC_NOW_MS_MAX = 0.5;
-/** More than this is not synced on the spot, whatever the disk did so far. */
+/** More than this is not synced on the spot, however fast the disk was so far. */
 const SYNC_NOW_BYTES_MAX = 256 * 1024;
 /** The weight of the latest sync in what is expected of the next. */
 const LATEST_SYNC_WEIGHT = 0.25;
@@ -65,7 +65,7 @@ export class SyncPath {
   /** Whether the current file has changed other than by records. */
   #hasFileChanged = false;
   #durableEnd: bigint;
-  /** The run that is under way, and the one that has not begun. */
+  /** The run that is under way, and the one that follows it. */
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
   /** How long a small sync is expected to take. Unknown at first, so the first ones are not run on the
@@ -121,7 +121,7 @@ export class SyncPath {
     this.#hasFileChanged = true;
   }
 
-  /** Starts a sync that nobody has asked for where much is unsynced. */
+  /** Starts a sync without a caller that waits for it, if much is unsynced. */
   catchUp(): void {
     if (this.#running !== undefined || this.#next !== undefined) return;
     const isMuch = this.#source.end - this.#durableEnd > UNSYNCED_BYTES_MAX;
@@ -129,8 +129,8 @@ export class SyncPath {
     if (isMuch || this.#retired.length > 0) this.sync().catch(() => {});
   }
 
-  /** Resolves once everything that was done before the call is on disk. However many wait, at most one
-   * run is under way and one is to follow. It begins when the event loop turns, and covers all that was
+  /** Resolves once everything that was done before the call is on disk. However many callers wait, at most
+   * one run is under way and one follows. It begins when the event loop turns, and covers everything
    * written by then.
    *
    * @throws {StoreError} `POISONED` where a sync fails, or failed before.

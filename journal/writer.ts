@@ -26,11 +26,11 @@ import {
 } from "./segment.ts";
 import { SyncPath } from "./sync_path.ts";
 
-/** Zeros that are written behind the records, for those to come: a sync that finds its file neither
- * longer nor with new blocks has no metadata to write, which is up to half of its time. */
+/** Zeros that are written behind the last record, where later records go: a sync that finds its file
+ * neither longer nor with new blocks has no metadata to write, which takes up to half of its time. */
 const RESERVE = new Uint8Array(RESERVE_BYTES);
 
-/** How a writer goes about its files. */
+/** How a writer works with its files. */
 export interface WriterOptions {
   /** Bytes at which a segment is rotated. */
   readonly segmentBytes: number;
@@ -38,8 +38,8 @@ export interface WriterOptions {
    * closed or the process dies. Recovery has to know of it. */
   readonly reserves?: boolean;
   /** Called before a segment is created, cut or removed, and before the last one is closed, with what
-   * is about to happen as the beginning of a message: `Cannot create journal segment`. Where it throws,
-   * because the directory is no longer the journal's, that does not happen and the writer is poisoned. */
+   * is about to happen as the beginning of a message: `Cannot create journal segment`. If it throws, because
+   * the directory is no longer the journal's, the step is left out and the writer is poisoned. */
   readonly guard?: (what: string) => void;
 }
 
@@ -175,12 +175,12 @@ export class JournalWriter {
     return Math.max(0, this.segmentRoom - Number(used));
   }
 
-  /** Whether so much waits for the disk that appends which would not wait for it should do so. */
+  /** Whether so much waits for the disk that all appends should wait for it. */
   get isBehind(): boolean {
     return this.#syncPath.isBehind;
   }
 
-  /** Why nothing can be written any more, if so. */
+  /** Why writes are refused, if they are. */
   get poison(): StoreError | undefined {
     return this.#poison.error;
   }
@@ -192,8 +192,8 @@ export class JournalWriter {
 
   /** Writes sealed records behind the last one, in a new segment where they do not fit.
    *
-   * Whoever was promised an answer must not be told of a failure before {@linkcode afterUndo} resolves:
-   * until then a power loss may bring the records back.
+   * Do not tell callers of a failure before {@linkcode afterUndo} resolves: until then a power loss may
+   * bring the records back.
    *
    * @param records One or more whole records.
    * @returns The offset of the first.
@@ -219,8 +219,8 @@ export class JournalWriter {
     return offset;
   }
 
-  /** Resolves once nothing can bring back what a failed `write` has left, to why it failed: `POISONED`
-   * where it may come back after all.
+  /** Resolves once nothing can bring back what a failed `write` has left. The result is why it failed:
+   * `POISONED` if it may come back after all.
    *
    * @param failure What `write` threw.
    */
@@ -229,9 +229,8 @@ export class JournalWriter {
     return this.#poison.error ?? failure;
   }
 
-  /** Resolves once everything written before the call is on disk. However many wait, at most one sync is
-   * under way and one is to follow. It begins when the event loop turns, and covers all that was written
-   * by then.
+  /** Resolves once everything written before the call is on disk. However many callers wait, at most one
+   * sync runs and one follows. It begins when the event loop turns, and covers everything written by then.
    *
    * @throws {StoreError} `POISONED` where the sync fails, or failed before.
    */
@@ -241,7 +240,7 @@ export class JournalWriter {
 
   /** Ends the current segment and starts the next one; does nothing while the segment is empty.
    *
-   * Nothing is on disk by that: the next sync covers the old segment, then the name of the new one.
+   * This does not wait for the disk: the next sync covers the old segment, then the name of the new one.
    *
    * @throws {StoreError} `NO_SPACE` or `IO`, with the old segment still in use; `POISONED`.
    */
@@ -254,8 +253,8 @@ export class JournalWriter {
     this.#syncPath.retire(previous);
   }
 
-  /** Removes the segments that lie below `cursor` as a whole; the current one always stays. Calls follow
-   * one another, and `close` waits for them.
+  /** Removes the segments that lie wholly below `cursor`; the current one always stays. Calls run one after
+   * the other, and `close` waits for them.
    *
    * @returns How many were removed, once that is on disk.
    * @throws {StoreError} `IO`; `POISONED`.
@@ -335,7 +334,7 @@ export class JournalWriter {
     try {
       this.#file.truncate(this.#position);
     } catch {
-      // They are no harm.
+      // They do no harm.
     }
     this.#reservedEnd = 0;
   }
@@ -389,7 +388,7 @@ export class JournalWriter {
   }
 
   /** Refuses a write where an earlier one is being undone: what that one has left, brought back by a
-   * power loss, could stand in front of records that follow this one.
+   * power loss, could come to lie in front of records that follow this one.
    */
   #requireUndone(what: string): void {
     if (this.#undoing === undefined) return;
