@@ -1,6 +1,6 @@
 /** Advisory locks of open files, as `flock(2)` has them: they belong to the open file, not to the process.
  * So a program that opens and closes the same file elsewhere does not lose them, as it loses the locks
- * that SQLite takes; and they go with the process, however it ends.
+ * that SQLite takes. When the process ends, however it ends, the system releases them.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export type FileLockOutcome = "taken" | "held" | "unsupported";
 
 /** Takes the exclusive lock of an open file, without waiting for it.
  *
- * @param descriptor The open file. The lock goes when it is closed.
+ * @param descriptor The open file. Closing it releases the lock.
  * @param path Its path.
  */
 export function lockFile(descriptor: number, path: string): FileLockOutcome {
@@ -37,14 +37,14 @@ export function lockFile(descriptor: number, path: string): FileLockOutcome {
   }
 }
 
-/** Gives the lock of an open file back. Closing it would do the same, unless a process that is just being
- * started still has a copy of the descriptor.
+/** Releases the lock of an open file. Closing the file would do the same, unless a process that is just
+ * being started still has a copy of the descriptor.
  */
 export function unlockFile(descriptor: number): void {
   loadLibc()?.flock(descriptor, UNLOCK);
 }
 
-/** Returns whether somebody holds the lock of a file; `false` where there are no such locks, or no file. */
+/** Returns whether the lock of a file is held; `false` where there are no such locks, or no file. */
 export function isFileLocked(path: string): boolean {
   let descriptor: number;
   try {

@@ -8,7 +8,7 @@ import { loadLibc } from "./libc.ts";
 const GET_FLAGS = 1;
 const SET_FLAGS = 2;
 const CLOSE_ON_EXEC = 1;
-/** New descriptors get the lowest free numbers; above these nobody looks. */
+/** New descriptors get the lowest free numbers; higher ones are not looked at. */
 const DESCRIPTORS_MAX = 1024;
 
 /** Runs a function that opens files by a library, and closes to child processes what the library leaves

@@ -1,6 +1,6 @@
-/** The calls of the C library that no runtime offers as such, through the foreign function interface
- * that Bun and Deno have. Node has none: there, on Windows, and where Deno's permission is missing,
- * there is no C library, and callers do without.
+/** Calls of the C library that no runtime offers itself, through the foreign function interface of Bun and
+ * Deno. Node has none. There, on Windows, and where Deno's permission is missing, there is no C library,
+ * and callers work without it.
  *
  * @module
  */
@@ -46,10 +46,10 @@ const PLATFORMS: Record<string, { names: string[]; errno: string }> = {
 const CALLS = { flock: 2, fcntl: 3 };
 
 let loaded: { libc: Libc | undefined } | undefined;
-/** Kept, because what is called would go with it. */
+/** Kept alive, because the functions would be gone with them. */
 const libraries: unknown[] = [];
 
-/** Returns the C library, `undefined` where there is no way to it. Never asks for a permission. */
+/** Returns the C library, `undefined` where it cannot be called. Never asks for a permission. */
 export function loadLibc(): Libc | undefined {
   loaded ??= { libc: findLibc() };
   return loaded.libc;

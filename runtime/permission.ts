@@ -9,7 +9,7 @@ export interface Permission {
   readonly path?: string;
 }
 
-/** Returns whether something is permitted already, so that nobody is asked for what is not needed. Other
+/** Returns whether something is permitted already, so that the user is not asked for what is optional. Other
  * runtimes permit everything.
  */
 export function isPermitted(permission: Permission): boolean {

@@ -1,8 +1,8 @@
 /** The timers of the runtime, as they were when this module was loaded.
  *
- * Test runners replace the global timers by ones that stand still. Looked up at each call, such a timer
- * would keep a put, a checkpoint or a close waiting for ever: a store works on real files, whose clock
- * nobody fakes. So the library takes its timers from here, and only from here.
+ * Test runners can replace the global timers by ones that do not run. With such a timer a put, a checkpoint
+ * or a close would wait for ever, because a store works on real files, which take real time. So the library
+ * takes its timers from here, and only from here.
  *
  * @module
  */

@@ -1,7 +1,8 @@
-/** Turns of the event loop: waiting for the next one, and knowing when the present one is long enough.
+/** Turns of the event loop: waiting for the next one, and knowing when the current one has lasted long
+ * enough.
  *
- * Awaiting what is settled already lets no timer fire and no input arrive. Work that could continue
- * without a pause asks here whether it may, so that all of it together, reads and writes, lets the loop
+ * While a program only awaits settled promises, no timer fires and no input arrives. Work that could
+ * continue without a pause asks here whether it may, so that all reads and writes together let the loop
  * turn every few milliseconds.
  *
  * @module
@@ -9,7 +10,7 @@
 
 import { now, setImmediate } from "./timers.ts";
 
-/** For how long the event loop is held before whatever could continue waits for its next turn. */
+/** How long work may hold the event loop before it waits for the next turn. */
 const TURN_MS_MAX = 4;
 
 /** What turns are measured by. Tests put a clock of their own here, so that work pauses as often on a fast
