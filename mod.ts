@@ -1,5 +1,5 @@
-/** One ordered key-value store for Deno and Bun: every write is one journal append, every read one
- * B-tree lookup, and every key lives in the engine that fits its traffic.
+/** An ordered key-value store for Deno and Bun: every write is one journal append, a read of one key costs
+ * at most one B-tree lookup, and every key lives in the engine that fits its traffic.
  *
  * @example
  * ```ts

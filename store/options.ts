@@ -10,7 +10,7 @@ import type { Durability, OpenOptions } from "./types.ts";
 
 /** Options with every default filled in. */
 export interface Settings {
-  /** `undefined`: whatever routes the store has, the default ones where it is new. */
+  /** `undefined`: the routes that the store has, the default ones if it is new. */
   readonly routes: readonly Route[] | undefined;
   readonly durability: Durability;
   readonly syncIntervalMs: number;

@@ -2,7 +2,7 @@
  *
  * A key is looked up as a string of its bytes (Latin-1): the runtimes hash and compare such strings
  * natively, and their order is that of the bytes. Values stay where the journal record was built; the
- * memtable only remembers where.
+ * memtable only remembers the place.
  *
  * @module
  */
@@ -18,8 +18,8 @@ export function lookupKey(bytes: Uint8Array, start = 0, end: number = bytes.leng
   return latin1Slice.call(bytes, start, end);
 }
 
-/** The latest write of one key. The bytes are those of a journal record and never change; a newer write
- * makes the entry point to other ones, until the memtable is sealed.
+/** The latest write of one key. The bytes are those of a journal record and never change. A newer write makes
+ * the entry point to other bytes, until the memtable is sealed.
  */
 export class MemtableEntry {
   constructor(
@@ -72,25 +72,25 @@ export interface MemtableRange {
   readonly to: number;
 }
 
-/** New entries are put in order among themselves when there are this many. */
+/** New entries are sorted among themselves when there are this many. */
 const RUN_ENTRIES = 8192;
-/** Merging so many entries takes about 2 ms. */
+/** Merging this many entries takes about 2 ms. */
 const MERGE_STEP_ENTRIES = 16384;
-/** For ordered reads a run has to be so many times as long as the next shorter one: few runs to look
- * into, and no entry is merged often, however reads and writes alternate. */
+/** For ordered reads a run has to be this many times as long as the next shorter one. So there are few runs
+ * to read, and no entry is merged often, however reads and writes alternate. */
 const RUN_RATIO = 4;
 
 /** A map from keys to their latest write that can be read in key order.
  *
- * New entries are sorted in runs as they come in, and the runs are merged when they are read, into few
- * ones, or when the order of all is asked for, into one.
+ * New entries are sorted in runs. Reads in order merge the runs into a few; `entries` and `ordering` merge
+ * them into one.
  */
 export class Memtable {
   /** Bytes of the journal that went into it, overwritten values included. */
   bytes = 0;
   readonly #router: Router;
   readonly #entries = new Map<string, MemtableEntry>();
-  /** Entries in key order. The arrays are replaced, rather than changed, so that ranges keep theirs. */
+  /** Entries in key order. The arrays are replaced, never changed, so that ranges keep theirs. */
   #runs: (readonly MemtableEntry[])[] = [];
   /** New entries, in no order. */
   #fresh: MemtableEntry[] = [];
@@ -114,9 +114,9 @@ export class Memtable {
   /** Sets the latest write of a key.
    *
    * @param key The key, which is not kept.
-   * @param lookup The same as it is looked up.
-   * @param bytes Where the key stands, and behind it the value.
-   * @param keyStart Where in `bytes`.
+   * @param lookup The same key as it is looked up.
+   * @param bytes The bytes that hold the key and, behind it, the value.
+   * @param keyStart Where the key begins in `bytes`.
    * @param valueLength -1 for a deletion.
    * @returns Its entry.
    */
@@ -149,7 +149,7 @@ export class Memtable {
     return entry;
   }
 
-  /** Makes final what was set so far: `takeBack` goes back to here. */
+  /** Makes final what was set so far: `takeBack` returns to this state. */
   keep(): void {
     if (this.#added.length > 0) this.#added = [];
     if (this.#replaced.length > 0) this.#replaced = [];
@@ -177,21 +177,21 @@ export class Memtable {
     return this.#runs[0] ?? [];
   }
 
-  /** Puts the entries in order, in steps of a few milliseconds. Nothing may be set in between. */
+  /** Puts the entries in order, in steps of a few milliseconds. Nothing may be set between the steps. */
   *ordering(): Generator<void> {
     this.#endRun();
     while (this.#runs.length > 1) {
-      // The shortest two, so that no entry is moved more often than it has to.
+      // The shortest two, so that no entry is moved more often than necessary.
       const [a, b, ...others] = this.#runs.toSorted(byLength);
       const merged = yield* merge(a!, b!);
-      // Whoever could not wait may have put all of it in order meanwhile.
+      // A caller that could not wait may have put everything in order meanwhile.
       if (this.#runs.length === 1) return;
       this.#runs = [merged, ...others];
     }
   }
 
-  /** Returns the entries from `start` (inclusive) to `end` (exclusive): ranges that have no key in
-   * common, and none that is empty. */
+  /** Returns the entries from `start` (inclusive) to `end` (exclusive), as ranges that share no key. None of
+   * them is empty. */
   ranges(start: string, end: string | undefined): MemtableRange[] {
     this.#endRun();
     this.#mergeSimilar();
@@ -246,7 +246,7 @@ function byKey(a: MemtableEntry, b: MemtableEntry): number {
   return a.lookup < b.lookup ? -1 : a.lookup > b.lookup ? 1 : 0;
 }
 
-/** Merges what has no key in common. */
+/** Merges two runs that share no key. */
 function* merge(
   a: readonly MemtableEntry[],
   b: readonly MemtableEntry[],

@@ -51,8 +51,8 @@ export class MemtableStack {
 
   /** Seals the active memtable, unless nothing of the journal went into it, and starts another.
    *
-   * One without keys is sealed too: a record that is replayed may hold nothing that is still wanted,
-   * and the engines have to be told all the same that they are past it.
+   * A memtable without keys is sealed too: a record that is replayed may hold nothing that an engine lacks,
+   * but the engines have to note that they are past it.
    *
    * @param end The journal position behind its last write.
    */
@@ -63,7 +63,7 @@ export class MemtableStack {
     this.#layers = [this.#active, ...this.#layers];
   }
 
-  /** Drops the oldest sealed memtables, which the engines hold by now. */
+  /** Drops the oldest sealed memtables, which the engines now hold. */
   drop(count: number): void {
     this.#sealed = this.#sealed.slice(count);
     this.#layers = this.#layers.slice(0, this.#sealed.length + 1);

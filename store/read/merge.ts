@@ -14,7 +14,7 @@ import {
   type MemtableRange,
 } from "../memtable/memtable.ts";
 
-/** One moment of the store, or what is there now: memtables over engines. */
+/** What a read sees, one moment of the store or its current entries: memtables over engines. */
 export interface ReadSource {
   /** Newest first. */
   readonly layers: readonly Memtable[];
@@ -30,7 +30,7 @@ export interface RowKind<Row> {
   key(row: Row): Uint8Array;
   /** Returns the bytes that a row holds. */
   bytes(row: Row): number;
-  /** Makes a row, as a copy, of a memtable's entry that is no deletion. */
+  /** Makes a row, as a copy, of a memtable's entry that is not a deletion. */
   copy(entry: MemtableEntry): Row;
 }
 
@@ -50,9 +50,9 @@ export const KEY_ROWS: RowKind<Uint8Array> = {
   copy: (entry) => new Uint8Array(entry.key),
 };
 
-/** Rows that a merge takes from an engine at a time: as many as are wanted, up to so many, … */
+/** Rows that a merge takes from an engine at a time: as many as are wanted, at most this many, … */
 const CHUNK_ROWS_MAX = 512;
-/** … and at least so many once the first were not enough, because memtables hide rows. */
+/** … and at least this many if the first were not enough, because memtables hide rows. */
 const NEXT_CHUNK_ROWS_MIN = 32;
 
 /** Returns the value of a key at a moment, as a copy. */
@@ -76,7 +76,7 @@ export function viewValue(
   return source.engines[source.router.routeOf(key)].get(key);
 }
 
-/** Returns whether a key is there at a moment. */
+/** Returns whether there is a key at a moment. */
 export function hasKey(source: ReadSource, key: Uint8Array): boolean {
   const entry = readLayers(source.layers, key);
   if (entry !== undefined) return !entry.isDeleted;
@@ -96,8 +96,8 @@ function readLayers(
   return undefined;
 }
 
-/** Returns the first rows of a range at a moment. Ends with the row that makes it so many rows or so many
- * bytes; where both are fewer, there are no more.
+/** Returns the first rows of a range at a moment. Ends with the row that reaches `limit` rows or `bytes`
+ * bytes. If it returns fewer of both, there are no more.
  *
  * @param prefix What all keys of the range begin with, as far as the caller knows.
  */
@@ -142,21 +142,21 @@ function layerRanges(layers: readonly Memtable[], range: KeyRange): MemtableRang
 function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {
   const { start, end } = range;
   if (end === undefined || start.length <= prefix.length) return router.enginesForPrefix(prefix);
-  // Whatever lies between two bounds begins with what they have in common.
+  // Every key between two bounds begins with their common prefix.
   const shared = commonPrefix(start, end);
   return router.enginesForPrefix(shared.length > prefix.length ? shared : prefix);
 }
 
-/** A sorted input of a merge, standing at one key. */
+/** A sorted input of a merge, positioned at one key. */
 interface Input<Row> {
-  /** The key it stands at, `undefined` behind the last. */
+  /** The key at its position, `undefined` behind the last. */
   readonly key: Uint8Array | undefined;
-  /** The row it stands at, `undefined` for a deletion. */
+  /** The row at its position, `undefined` for a deletion. */
   row(): Row | undefined;
   advance(): void;
 }
 
-/** Yields, for each key in order, the first of the inputs that stand at it. */
+/** Yields, for each key in order, the first of the inputs that are at it. */
 function* merge<T extends Input<unknown>>(inputs: readonly T[], reverse: boolean): Generator<T> {
   for (;;) {
     let winner: T | undefined;

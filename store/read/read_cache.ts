@@ -1,7 +1,7 @@
-/** The read cache of the B-tree side: values that were read lately, in two arenas of bytes.
+/** The read cache of the B-tree side: values that were read recently, in two arenas of bytes.
  *
- * Keys are found by a hash of their bytes, and entries are bytes in an arena, so that keeping one
- * allocates nothing, and the cache is as large as it is said to be and nothing to the garbage collector.
+ * A hash of its bytes finds a key, and entries are bytes in an arena. So keeping one allocates nothing, the
+ * cache has exactly the size that was asked for, and the garbage collector does not walk its entries.
  *
  * @module
  */
@@ -18,11 +18,11 @@ const BYTES_PER_SLOT = 64;
 
 /** Point reads of an engine through a bounded cache of the values read last.
  *
- * It is exact without being told of single writes: an engine changes only where a memtable is applied,
- * until then the memtable hides the key, and before it goes, `forget` drops its keys from here.
+ * It is exact without hearing of single writes: an engine changes only where a memtable is applied. Until
+ * then the memtable hides the key, and before the memtable is dropped, `forget` drops its keys from here.
  *
- * Two generations stand in for a list in order of use: what is read moves to the young one, and when
- * that is full, it becomes the old one, and what was in the old one goes.
+ * Two generations take the place of a list in order of use: a value that is read moves to the young one. When
+ * that is full, it becomes the old one, and the content of the previous old one is dropped.
  */
 export class CachedReader implements EngineReader {
   readonly #engine: EngineReader;
@@ -64,7 +64,7 @@ export class CachedReader implements EngineReader {
     return this.#engine.keys(range, rows, bytes);
   }
 
-  /** Drops the keys of writes that the engine holds by now. */
+  /** Drops the keys of writes that the engine now holds. */
   forget(writes: readonly MemtableEntry[]): void {
     if (this.#young.isEmpty && this.#old.isEmpty) return;
     for (const { bytes, keyStart, keyLength } of writes) {

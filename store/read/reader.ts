@@ -21,7 +21,7 @@ import {
 
 /** What a reader reads. */
 export interface ReadSurface extends Surface {
-  /** Returns what is there at the moment; a scan asks anew for each page.
+  /** Returns what to read; a scan asks again for each page.
    *
    * @param what What was asked, as the beginning of a message.
    * @throws {StoreError} `CLOSED`.
@@ -29,8 +29,8 @@ export interface ReadSurface extends Surface {
   source(what: string): ReadSource;
 }
 
-/** Reads of an ordered store: what `HybridStore` and `Snapshot` have in common. Bytes that come out belong to the
- * caller.
+/** The reads of an ordered store, which `HybridStore` and `Snapshot` share. The bytes that they return belong to
+ * the caller.
  */
 export abstract class StoreReader {
   readonly #surface: ReadSurface;
@@ -40,7 +40,7 @@ export abstract class StoreReader {
     this.#surface = surface;
   }
 
-  /** Returns the value of a key, `undefined` where there is none. Costs one lookup.
+  /** Returns the value of a key, `undefined` if there is none. Costs one lookup.
    *
    * @throws {TypeError | RangeError} The key is not valid.
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
@@ -51,43 +51,44 @@ export abstract class StoreReader {
     });
   }
 
-  /** Returns the value of a key at once. Reads never wait, so this is the faster form of `get`. */
+  /** Returns the value of a key at once. No read waits for anything, so this is the faster form of `get`.
+   * Throws as `get` does. */
   getSync(key: BytesLike): Uint8Array | undefined {
     return OPERATIONS.getSync.sync(this.#surface, key, (what) => {
       return readValue(this.#surface.source(what), keyBytes(what, key));
     });
   }
 
-  /** Returns whether a key is there, without copying its value. Throws as `get` does. */
+  /** Returns whether the store has a key, without copying its value. Throws as `get` does. */
   has(key: BytesLike): Promise<boolean> {
     return OPERATIONS.has.promise(this.#surface, key, undefined, (what) => {
       return answer(hasKey(this.#surface.source(what), keyBytes(what, key)), true);
     });
   }
 
-  /** Returns whether a key is there, at once. Throws as `get` does. */
+  /** Returns at once whether the store has a key. Throws as `get` does. */
   hasSync(key: BytesLike): boolean {
     return OPERATIONS.hasSync.sync(this.#surface, key, (what) => {
       return hasKey(this.#surface.source(what), keyBytes(what, key));
     });
   }
 
-  /** Returns the values of some keys, in their order, all as of one moment. Throws as `get` does. */
+  /** Returns the values of some keys, in the order of the keys, all at one moment. Throws as `get` does. */
   getMany(keys: readonly BytesLike[]): Promise<(Uint8Array | undefined)[]> {
     return OPERATIONS.getMany.promise(this.#surface, undefined, undefined, (what) => {
       return answer(readMany(what, this.#surface.source(what), keys));
     });
   }
 
-  /** Yields the entries of a range, over both engines, in byte order or against it.
+  /** Yields the entries of a range, over both engines, in byte order or in reverse.
    *
-   * Reads in pages of up to 2048 rows, which end with the row that reaches 4 MiB, so that memory stays
-   * constant whatever the values are, and the event loop gets its turns; the first page is small. On a store,
-   * each page shows one moment, and never half a batch; between pages, writes may be seen. For one moment
-   * over all of it, scan a `snapshot()`.
+   * Reads in pages of up to 2048 rows, which end with the row that reaches 4 MiB; the first page is small. So
+   * a scan holds one page at a time, and between pages the event loop can turn. On a store, each page shows
+   * one moment, and never half a batch; writes may become visible between pages. To see one moment over the
+   * whole range, scan a `snapshot()`.
    *
    * @throws {TypeError | RangeError} The range is not valid.
-   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`; also while it is iterated.
+   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`; also while the scan is iterated.
    */
   scan(range?: ScanRange): AsyncIterableIterator<Entry> {
     return OPERATIONS.scan.rowsAsync(this.#surface, (what) => {
@@ -95,22 +96,22 @@ export abstract class StoreReader {
     });
   }
 
-  /** Yields the entries of a range without letting the event loop turn; else as `scan`. */
+  /** Yields the entries of a range without letting the event loop turn. Otherwise as `scan`. */
   scanSync(range?: ScanRange): IterableIterator<Entry> {
     return OPERATIONS.scanSync.rows(this.#surface, (what) => {
       return rows(this.#sources(what), ENTRY_ROWS, resolveRange(what, range));
     });
   }
 
-  /** Yields the keys of a range, without reading their values; else as `scan`. */
+  /** Yields the keys of a range, without reading their values. Otherwise as `scan`. */
   keys(range?: ScanRange): AsyncIterableIterator<Uint8Array> {
     return OPERATIONS.keys.rowsAsync(this.#surface, (what) => {
       return rowsAsync(this.#sources(what), KEY_ROWS, resolveRange(what, range));
     });
   }
 
-  /** Yields the entries of a range in pages, for what works on many at a time: a request's answer, a transfer.
-   * Each page shows one moment. Else as `scan`.
+  /** Yields the entries of a range in pages, for work on many entries at a time: the answer to a request, a
+   * transfer. Each page shows one moment. Otherwise as `scan`.
    *
    * @param size How large the pages are.
    * @throws {RangeError} A size is not an integer from 1 on.
@@ -133,10 +134,11 @@ export abstract class StoreReader {
     });
   }
 
-  /** Returns all entries whose key begins with a prefix, over both engines, as of one moment. The empty
-   * prefix matches every key. Costs memory for all of them, and the event loop waits; `scan` does not.
+  /** Returns all entries whose key begins with a prefix, over both engines, at one moment. The empty prefix
+   * matches every key. Takes memory for all of them and holds the event loop meanwhile; `scan` does not.
    *
-   * @throws {TypeError} The prefix is neither bytes nor a string, or its buffer is detached.
+   * @throws {TypeError} The prefix is neither bytes nor a string, its buffer is detached, or the string is not
+   * well-formed.
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
    */
   scanPrefix(prefix: BytesLike): Promise<Entry[]> {
@@ -146,7 +148,7 @@ export abstract class StoreReader {
     });
   }
 
-  /** Counts the keys of a range. Costs a walk over all of them, in pages, as `keys` does. */
+  /** Counts the keys of a range. Reads all of them, in pages, as `keys` does. */
   count(range?: ScanRange): Promise<number> {
     return OPERATIONS.count.promise(this.#surface, undefined, undefined, async (what) => {
       const scan = resolveRange(what, range);
@@ -158,7 +160,7 @@ export abstract class StoreReader {
     });
   }
 
-  /** What is there for a scan, which asks again for each page, once it is known that it may be read. */
+  /** Checks that the source may be read now, and returns what a scan calls for each page. */
   #sources(what: string): () => ReadSource {
     this.#surface.source(what);
     return () => this.#surface.source(what);

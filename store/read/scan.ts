@@ -11,13 +11,13 @@ import { describe, requireOptions, toBytes } from "../limits.ts";
 import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { PageSize, ScanRange } from "../types.ts";
 
-/** Rows of a page: of the first one, which is often all that is wanted, of the second, of the largest. */
+/** Rows of a page: of the first, which is often enough, of the second, and of the largest. */
 const FIRST_PAGE_ROWS = 4;
 const PAGE_ROWS = 256;
 const PAGE_ROWS_MAX = 2048;
-/** No later page is asked for fewer rows: where they are large, its bytes end it. */
+/** Later pages ask for at least this many rows: where they are large, the bytes end the page. */
 const PAGE_ROWS_MIN = 16;
-/** A page ends with the row that reaches so many bytes, so that large values do not pile up in memory. */
+/** A page ends with the row that reaches this many bytes, so that large values do not pile up in memory. */
 const FIRST_PAGE_BYTES = 64 * 1024;
 const PAGE_BYTES = 4 * 1024 * 1024;
 /** Pages grow towards this size: few of their rows are then so much larger than the others that an engine
@@ -32,8 +32,8 @@ export interface Scan {
   readonly signal?: AbortSignal;
 }
 
-/** How a scan is cut into pages: small ones first, as the rest may not be wanted; large ones, as all of it is;
- * or as the caller says. */
+/** How a scan is cut into pages: small ones first, if the rest may not be wanted; large ones, if all of it is
+ * wanted; or as the caller says. */
 export type Paging = "small first" | "large" | Required<PageSize>;
 
 const EMPTY = new Uint8Array(0);
@@ -51,7 +51,7 @@ const KNOWN: ReadonlySet<string> = new Set([
 /** Checks the bounds of a scan, copies them, and intersects them into one range.
  *
  * @throws {TypeError} The range is not an object, or is bytes or a list, which would pass for a range of
- * all keys; a bound is neither bytes nor a string, `reverse` no boolean, or a property is unknown.
+ * all keys; a bound is neither bytes nor a string, `reverse` is not a boolean, or a property is unknown.
  * @throws {RangeError} `limit` is not an integer from 0 on, nor `Infinity`.
  */
 export function resolveRange(what: string, range: ScanRange = {}): Scan {
@@ -65,7 +65,7 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
       );
     }
   }
-  // As copies: the caller may change its own before they are read.
+  // As copies: the caller may change its bytes before they are read.
   const boundOf = (name: "prefix" | "gt" | "gte" | "lt" | "lte") => {
     const bound = range[name];
     return bound === undefined ? undefined : new Uint8Array(toBytes(what, name, bound));
@@ -96,8 +96,8 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   return { range: { start, end, reverse }, prefix, limit, ...(signal && { signal }) };
 }
 
-/** Checks the range of keys that are to be deleted, as {@linkcode resolveRange} does. What went missing must not
- * delete every key.
+/** Checks the range of keys that are to be deleted, as {@linkcode resolveRange} does. A bound that is missing by
+ * mistake must not delete every key.
  *
  * @throws {TypeError} It is missing, or a property of it is `undefined`.
  */
@@ -131,7 +131,7 @@ export function prefixScan(prefix: Uint8Array): Scan {
   return { range, prefix, limit: Infinity };
 }
 
-/** Yields the pages of a scan. Each shows one moment; what the source is, is asked anew for each.
+/** Yields the pages of a scan. Each shows one moment; the source is asked for again for each page.
  *
  * @throws The reason of the scan's signal, once it is aborted.
  */
@@ -156,7 +156,7 @@ export function* pages<Row>(
       return;
     }
     left -= rows.length;
-    // Before the page goes out: its rows belong to the caller then, who may write over them.
+    // Before the page is yielded: afterwards its rows belong to the caller, which may write over them.
     rest = rangeBehind(rest, kind.key(rows.at(-1)!).slice());
     if (fixed === undefined) {
       pageRows = nextPageRows(kind, rows);
@@ -217,7 +217,7 @@ export async function* pagesAsync<Row>(
 ): AsyncGenerator<Row[], undefined> {
   const found = pages(source, kind, scan, paging);
   for (;;) {
-    // Before a page rather than behind it: many a scan is left in its first one.
+    // Before a page rather than after it: many scans end in their first page.
     if (isTurnOver()) await nextTurn();
     const { done, value } = found.next();
     if (done) return undefined;

@@ -7,14 +7,14 @@ import { StoreError } from "../../codec/error.ts";
 import type { Moment } from "./moment.ts";
 import { StoreReader } from "./reader.ts";
 
-// A snapshot that is forgotten must not pin the engines for ever. Its moment does not refer to it.
+// A snapshot that is no longer referenced must not pin the engines for ever. Its moment does not refer to it.
 const forgotten = new FinalizationRegistry<Moment>((moment) => moment.release());
 
-/** The store as it was at one moment, over both engines, while writes go on.
+/** One moment of a store, over both engines, while writes continue.
  *
- * Obtained from `HybridStore.snapshot()`. While it is open, the engines keep the space of what was
- * overwritten or deleted since: dispose of it when it is done with. Snapshots of one moment share what
- * they hold, and forgotten ones are let go when they are collected.
+ * `HybridStore.snapshot()` returns it. While it is open, the engines keep the space of everything that was
+ * overwritten or deleted since, so dispose of it when you no longer need it. Snapshots of one moment share
+ * what they hold. The garbage collector releases snapshots that are no longer referenced.
  *
  * @example
  * ```ts
@@ -52,7 +52,7 @@ export class Snapshot extends StoreReader implements Disposable, AsyncDisposable
     forgotten.register(this, moment, this);
   }
 
-  /** Lets go of the moment. A second call does nothing; `using` and `await using` call it. */
+  /** Releases the moment. A second call does nothing; `using` and `await using` call it. */
   close(): void {
     if (this.#state.isOver) return;
     this.#state.isOver = true;

@@ -1,4 +1,4 @@
-/** Batches: writes that are collected first.
+/** Batches: writes that are collected before they are committed.
  *
  * @module
  */
@@ -11,9 +11,9 @@ import type { WriteSet } from "./write_set.ts";
 
 /** Writes that take effect together, over both engines: all of them or none.
  *
- * Obtained from `HybridStore.batch()`. Nothing is read or changed before `commit`. Where a key is
- * written more than once, the last write wins. Keys and values are copied by each call; together they
- * may take 512 MiB.
+ * `HybridStore.batch()` returns it. Nothing is read or changed before `commit`. If a key is written more than
+ * once, the last write wins. Each call copies its key and value; together they may take 512 MiB, 7 bytes a
+ * write included.
  *
  * @example
  * ```ts
@@ -39,7 +39,7 @@ export class Batch {
     this.#commit = commit;
   }
 
-  /** The number of keys that the batch writes; those of its ranges are not counted yet. */
+  /** The number of keys that the batch writes, without those that only its ranges delete. */
   get size(): number {
     return this.#writes.memtable.size;
   }
@@ -49,8 +49,8 @@ export class Batch {
    * @param key 1 to 1978 bytes.
    * @param value 0 bytes to 128 MiB.
    * @returns The batch.
-   * @throws {TypeError} Key or value is neither bytes nor a string.
-   * @throws {RangeError} A limit is broken; the batch is as it was.
+   * @throws {TypeError} Key or value is not valid bytes and not a valid string.
+   * @throws {RangeError} A limit is exceeded; the batch is unchanged.
    * @throws {StoreError} `CLOSED`: the batch was committed.
    */
   put(key: BytesLike, value: BytesLike): this {
@@ -73,8 +73,8 @@ export class Batch {
     return this;
   }
 
-  /** Adds the deletion of a range: of what the batch has put into it so far, and of what the store has in it
-   * when the batch is committed. Costs a read of those keys then, and memory for them.
+  /** Adds the deletion of a range: of the keys that the batch has put into it so far, and of those that the
+   * store has in it when the batch is committed. The commit reads these keys and takes memory for them.
    *
    * @param range The keys; `{}` stands for all of them.
    * @returns The batch.
@@ -95,10 +95,11 @@ export class Batch {
 
   /** Commits the batch, once. It takes effect at the call and resolves when it is acknowledged, as the
    * strictest of its writes would be. An empty batch resolves at once. A commit that is refused before
-   * it begins leaves the batch as it was.
+   * it begins leaves the batch unchanged, and can be tried again.
    *
    * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
-   * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is there; `POISONED`; `CLOSED`: the
+   * @throws {RangeError} With the keys of its ranges the batch would exceed 512 MiB.
+   * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is written; `POISONED`; `CLOSED`: the
    * store is closed, or the batch was committed before.
    */
   commit(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Transactions: a function that reads and writes without anything in between.
+/** Transactions: a function that reads and writes, with nothing in between.
  *
  * @module
  */
@@ -14,17 +14,17 @@ import { pages, resolveDeletion, resolveRange, rows } from "../read/scan.ts";
 import type { BytesLike, ScanRange } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
-/** What a function may return that must not wait: a type itself, and nothing that can be assigned to
- * where it is a promise. */
+/** What a synchronous function may return: any type but a promise. For a promise it is a type that says why the
+ * compiler refuses the function. */
 export type Synchronous<T> = T extends PromiseLike<unknown>
   ? "not a promise: the function must be synchronous"
   : T;
 
-/** Reads and writes that take effect together: what `HybridStore.transact` hands to its function.
+/** Reads and writes that take effect together: what `HybridStore.transact` passes to its function.
  *
- * Reads see the store and the transaction's own writes. Everything is synchronous, so that nothing
- * else can happen in between; a transaction needs no retry and cannot conflict. It is usable until the
- * function returns.
+ * Reads see the store and the transaction's own writes. Everything is synchronous, so nothing else can
+ * happen in between: a transaction cannot conflict and needs no retry. It can be used until the function
+ * returns.
  */
 export class Transaction {
   readonly #source: () => ReadSource;
@@ -52,7 +52,7 @@ export class Transaction {
     return readValue(this.#source(), bytes);
   }
 
-  /** Returns whether a key is there. Throws as {@linkcode Transaction.get} does. */
+  /** Returns whether there is a key. Throws as {@linkcode Transaction.get} does. */
   has(key: BytesLike): boolean {
     const bytes = this.#keyBytes("Cannot look for key in transaction", key);
     return hasKey(this.#source(), bytes);
@@ -60,8 +60,8 @@ export class Transaction {
 
   /** Sets the value of a key; both are copied.
    *
-   * @throws {TypeError | RangeError} Key or value is not valid, or the transaction grows past 512 MiB;
-   * or an update function of the transaction is running.
+   * @throws {TypeError} Key or value is not valid, or a function of `compareAndSwapF32` is running.
+   * @throws {RangeError} A limit is exceeded, or the transaction would grow past 512 MiB.
    * @throws {StoreError} `CLOSED`: the transaction is over.
    */
   put(key: BytesLike, value: BytesLike): void {
@@ -77,20 +77,21 @@ export class Transaction {
     this.#writes.add(what, this.#keyBytes(what, key), undefined);
   }
 
-  /** Yields the entries of a range, the transaction's own writes among them.
+  /** Yields the entries of a range, including the transaction's own writes.
    *
    * @throws {TypeError | RangeError} The range is not valid.
+   * @throws {StoreError} `CLOSED`: the transaction is over.
    */
   scan(range?: ScanRange): IterableIterator<Entry> {
     return rows(this.#source, ENTRY_ROWS, resolveRange("Cannot scan in transaction", range));
   }
 
-  /** Yields the keys of a range, without reading their values; else as `scan`. */
+  /** Yields the keys of a range, without reading their values. Otherwise as `scan`. */
   keys(range?: ScanRange): IterableIterator<Uint8Array> {
     return rows(this.#source, KEY_ROWS, resolveRange("Cannot scan keys in transaction", range));
   }
 
-  /** Counts the keys of a range. Costs a walk over all of them. */
+  /** Counts the keys of a range. Reads all of them. */
   count(range?: ScanRange): number {
     const scan = resolveRange("Cannot count keys in transaction", range);
     let count = 0;
@@ -103,13 +104,13 @@ export class Transaction {
     return readMany("Cannot get keys in transaction", this.#source(), keys);
   }
 
-  /** Deletes the keys of a range, the transaction's own among them.
+  /** Deletes the keys of a range, including the transaction's own.
    *
    * @param range The keys; `{}` stands for all of them.
    * @returns How many there were.
    * @throws {TypeError} The range is missing, or a bound in it is `undefined`.
-   * @throws {RangeError} The range is not valid; or as {@linkcode Transaction.put} does, with nothing deleted
-   * that was not before.
+   * @throws {RangeError} The range is not valid; or as {@linkcode Transaction.put} does, and then nothing of
+   * the range is deleted.
    */
   deleteRange(range: ScanRange): number {
     const what = "Cannot delete range in transaction";
