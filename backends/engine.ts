@@ -1,11 +1,11 @@
-/** What the store asks of an engine: ordered reads, the application of sorted batches, snapshots.
+/** What the store asks of an engine: ordered reads, applying sorted writes, views of one moment.
  *
  * @module
  */
 
 import type { StoreError } from "../codec/error.ts";
 
-/** A key with its value. The bytes belong to the receiver of the entry. */
+/** A key with its value. The bytes belong to the caller that gets the entry. */
 export interface Entry {
   /** The key, 1 to 1978 bytes. */
   key: Uint8Array;
@@ -31,20 +31,21 @@ export interface Write {
   readonly value: Uint8Array | undefined;
 }
 
-/** Ordered reads at one moment, or of what is there now. */
+/** Ordered reads of one moment, or of the current entries. */
 export interface EngineReader {
   /** Returns the value of a key, as a copy, or `undefined`. */
   get(key: Uint8Array): Uint8Array | undefined;
-  /** Returns whether a key is there. */
+  /** Returns whether the engine has a key. */
   has(key: Uint8Array): boolean;
   /** Returns the first entries of a range, in its direction, as copies.
    *
-   * Ends with the row that makes it `rows` rows, or `bytes` bytes of keys and values: where both are
-   * fewer, the range has no more. Takes memory for `bytes` bytes, one row and `rows` keys, however
-   * large the values behind them are.
+   * Ends with the row that reaches `rows` rows, or `bytes` bytes of keys and values. If it returns fewer of
+   * both, the range has no more. Takes memory for `bytes` bytes, one row and `rows` keys, however large
+   * the following values are.
    *
-   * @param rows Most rows; `Infinity` for no limit.
-   * @param bytes Bytes after which no further row is read, `Infinity` without it; the first row always is.
+   * @param rows The most rows; `Infinity` for no limit.
+   * @param bytes Bytes after which no further row is read; `Infinity` by default. The first row is always
+   * read.
    */
   range(range: KeyRange, rows: number, bytes?: number): Entry[];
   /** Returns the first keys of a range, in its direction, as copies; ends as `range` does. */
@@ -53,7 +54,7 @@ export interface EngineReader {
 
 /** An engine as it was at one moment. */
 export interface EngineView extends EngineReader {
-  /** Lets go of the moment. A second call does nothing. */
+  /** Releases the moment. A second call does nothing. */
   release(): void;
 }
 
@@ -69,55 +70,55 @@ export interface EngineStats {
 export interface EngineOptions {
   /** Names the store; an engine that was created under another name is refused. */
   readonly identity: string;
-  /** Names that the engine may carry as well. It gets the present one then, durably. */
+  /** Other names that the engine may carry. It then gets the current one, durably. */
   readonly previous?: readonly string[];
   /** Whether the engine is to be created. Without it, missing files are damage. */
   readonly create: boolean;
   /** Called before the files are created or opened, before each apply and before each new connection, with
-   * what is to be done as the beginning of a message. It throws where the files are no longer those of the
-   * store. */
+   * what is about to be done as the beginning of a message. It throws if the files are no longer those of
+   * the store. */
   readonly guard?: (what: string) => void;
 }
 
 /** An ordered store of bytes that remembers up to which journal position it has been written.
  *
- * One object owns its files; the store's lock sees to that. Every method but `close` throws
+ * One object owns its files; the store's lock makes sure of that. Every method but `close` throws
  * `CLOSED` after `close`. Errors of the native library arrive as `StoreError`.
  */
 export interface Engine extends EngineReader {
   /** The journal position up to which this engine has everything, durably. */
   readonly position: bigint;
-  /** Why nothing can be applied until the engine is opened anew: a write or a sync of its files failed,
-   * and what is on disk is unknown. A full disk is not such a failure. */
+  /** Why nothing can be applied until the engine is reopened: a write or a sync of its files failed, and it
+   * is not known what is on disk. A full disk is not such a failure. */
   readonly failure: StoreError | undefined;
-  /** Whether a write to the files has not come to an end although it was waited for long enough: the
-   * library may go on with it at any time, so that nobody else may open them in this process's life. */
+  /** Whether a write to the files has not ended within its time limit. The library may still continue it at
+   * any time, so the files must not be opened again while this process lives. */
   readonly isStuck?: boolean;
   /** Applies writes, sorted by key and each key once, and then notes the journal position.
    *
-   * Resolves once all of it is durable. Where it fails, any part of the writes may be in the engine,
-   * but the position is the old one, and applying the same writes again makes it right; unless
-   * `failure` is set: then every later apply rejects with it. The bytes of the writes must not change
-   * until the promise settles, nor lie in shared memory. One apply runs at a time: the caller waits for
-   * it before the next. The event loop is not held for longer than about 10 ms at a time, and never
-   * for a sync. The promise settles even where the library never answers.
+   * Resolves once all of it is durable. If it fails, any part of the writes may be in the engine, but the
+   * position is the old one, and applying the same writes again makes the engine right. If `failure` is
+   * set, every later apply rejects with it. The bytes of the writes must not change until the promise
+   * settles, nor lie in shared memory. One apply runs at a time: the caller waits for it before the next.
+   * It holds the event loop for no longer than about 10 ms at a time, and never for a sync. The promise
+   * settles even if the library never answers.
    *
    * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.
    */
   apply(writes: readonly Write[], position: bigint): Promise<void>;
-  /** Returns the engine as it is now. Views of one moment share what they hold, and while an apply is
-   * under way, a view may hold any part of it.
+  /** Returns a view of the engine's current moment. Views of one moment share what they hold. While an apply
+   * is under way, a view may show any part of it.
    */
   view(): EngineView;
-  /** Returns the size, which is known: nothing is counted. */
+  /** Returns the size. Costs nothing: no keys are counted. */
   stats(): EngineStats;
-  /** Looks for damage in the engine's own structures, without going through what damage could crash.
+  /** Looks for damage in the engine's own structures, without code that damage could crash.
    *
-   * @param onProgress Told how much of how much is checked, where that is known.
-   * @returns What is wrong, a sentence each; empty for a healthy engine. A long list may be cut.
+   * @param onProgress Told how much is checked, and of how much, where that is known.
+   * @returns What is wrong, one sentence each; empty for a healthy engine. A long list may be cut.
    */
   check(onProgress: (done: number, total: number) => void): Promise<string[]>;
-  /** Waits for a running `apply`, releases all views and closes the files. The files of an engine with
-   * a `failure` are closed as they are, so that nothing is tried again unseen. */
+  /** Waits for a running `apply`, releases all views and closes the files. The files of an engine with a
+   * `failure` are closed as they are; nothing is tried again. */
   close(): Promise<void>;
 }
