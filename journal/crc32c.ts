@@ -1,4 +1,4 @@
-/** CRC32C in plain JavaScript: reflected, polynomial 0x1EDC6F41, begun and ended with all ones.
+/** CRC32C in plain JavaScript: reflected, polynomial 0x1EDC6F41, initial value and final XOR all ones.
  *
  * @module
  */
@@ -21,7 +21,7 @@ for (let i = 256; i < TABLES.length; i++) {
  * Source: M. E. Kounavis and F. L. Berry, *A Systematic Approach to Building High Performance
  * Software-Based CRC Generators*, 2005 ("slicing by 8").
  *
- * @param initial The CRC32C of what precedes.
+ * @param initial The CRC32C of the first part.
  */
 export function portableCrc32c(bytes: Uint8Array, initial = 0): number {
   let crc = ~initial;

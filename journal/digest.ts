@@ -45,7 +45,7 @@ let loading: Promise<void> | undefined;
 
 /** Returns the CRC32C of bytes, or that of two parts, given that of the first.
  *
- * @param initial The CRC32C of what precedes.
+ * @param initial The CRC32C of the first part.
  */
 export function crc32c(bytes: Uint8Array, initial?: number): number {
   return accelerators.crc32c !== undefined && bytes.length > PORTABLE_CRC32C_BYTES_MAX
@@ -108,7 +108,7 @@ async function importNatives() {
   }
 }
 
-/** Returns what a check returns, `false` where it throws. */
+/** Returns the result of a check, `false` if it throws. */
 function agrees(check: () => boolean): boolean {
   try {
     return check();

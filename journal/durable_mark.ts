@@ -67,7 +67,7 @@ export function readDurableMark(
 /** The open mark of a journal that is being written. */
 export class DurableMark {
   readonly #file: JournalFile;
-  /** Whether something was noted that is not known to be on disk. */
+  /** Whether the latest note is not known to be on disk. */
   #isAhead = true;
   #syncing: Promise<void> | undefined;
 
@@ -97,15 +97,15 @@ export class DurableMark {
     this.#isAhead = false;
   }
 
-  /** Starts to make the last note durable, unless a sync is under way. One that fails leaves the mark
-   * behind, as a power loss does.
+  /** Starts to make the last note durable, unless a sync is under way. If that sync fails, the mark stays
+   * behind, as after a power loss.
    */
   sync(): void {
     if (!this.#isAhead) return;
     this.#syncing ??= this.#sync();
   }
 
-  /** Makes the last note durable, as far as the disk lets it, and closes the file. */
+  /** Makes the last note durable, if the disk can, and closes the file. */
   async close(): Promise<void> {
     await this.#syncing;
     this.sync();

@@ -19,7 +19,7 @@ export class Poison {
    *
    * @param what What was asked, as the message's beginning.
    * @param cause The error that was met.
-   * @param why What follows from it.
+   * @param why The consequence, for the message.
    * @returns The error that every later call gets.
    */
   set(

@@ -9,8 +9,8 @@
  * | 8 | 32 | BLAKE3 of the payload |
  * | 40 | `len` | the payload |
  *
- * The CRC finds every error of up to three flipped bits and every burst of up to 32, fast; the BLAKE3
- * digest finds what a CRC may miss, and gives the payload a name for use elsewhere.
+ * The CRC is fast and finds every error of up to three flipped bits and every burst of up to 32. The BLAKE3
+ * digest finds what a CRC may miss, and can serve as the payload's name elsewhere.
  *
  * @module
  */

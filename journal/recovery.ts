@@ -17,15 +17,15 @@ import { cutJournal, setAside } from "./salvage.ts";
 import { listSegments, RESERVED_BYTES_MAX, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { type Fault, SegmentReader } from "./segment_reader.ts";
 
-/** What opening a journal found, and what it cut. */
+/** What opening a journal found and cut. */
 export interface JournalRecovery {
   /** Valid records in all segments. */
   readonly records: number;
-  /** Bytes cut from the end, 0 where nothing was. Zeros that a writer had reserved do not count. */
+  /** Bytes that were cut from the end. Zeros that a writer had reserved do not count. */
   readonly truncatedBytes: number;
   /** Why something was cut or is missing: `torn tail at offset 123: crc32c`. */
   readonly reason?: string;
-  /** The file that holds what `salvage` set aside. */
+  /** The file into which `salvage` set damaged parts aside. */
   readonly salvageFile?: string;
 }
 
@@ -40,7 +40,7 @@ export interface Recovered {
 }
 
 /** How many bytes the search for a valid record behind a bad one may checksum. A search that gives up
- * counts as a hit, so that doubt leads to `CORRUPT` and never to a silent cut. */
+ * counts as a hit, so that a doubtful case ends as `CORRUPT` and never as a silent cut. */
 const SEARCH_BYTES_MAX = 512 * 1024 * 1024;
 
 interface Damage {
@@ -48,14 +48,14 @@ interface Damage {
   readonly fault: Exclude<Fault, "end"> | "header" | "gap";
 }
 
-/** What becomes of damage. */
+/** What recovery does about damage. */
 export interface RecoveryPolicy {
   /** Whether to set damaged parts aside instead of refusing. */
   readonly salvage: boolean;
-  /** Whether to refuse, rather than to cut and to report, where the end of what had been synced is
-   * missing or damaged. A disk that forgets what it has synced looks like that. */
+  /** Whether to refuse, instead of cutting and reporting, if the end of the synced records is missing or
+   * damaged. A disk that forgets what it has synced looks like that. */
   readonly requireSynced?: boolean;
-  /** Whether zeros at the end of a segment are room that its writer had reserved. They are then cut
+  /** Whether zeros at the end of a segment are a reserve of its writer. They are then cut
    * off and not reported. */
   readonly reserves?: boolean;
   /** An offset at which a record begins or the journal ends. Records below it are not needed: damage there
@@ -68,8 +68,8 @@ export interface RecoveryPolicy {
  *
  * @param fileSystem The file access.
  * @param directory The journal's directory.
- * @param policy What becomes of damage.
- * @throws {StoreError} `CORRUPT` with the offset, where something durable is damaged.
+ * @param policy What to do about damage.
+ * @throws {StoreError} `CORRUPT` with the offset, if something durable is damaged.
  */
 export function recover(
   fileSystem: JournalFileSystem,

@@ -1,4 +1,4 @@
-/** Salvage: cuts a journal where it is damaged, and sets what was cut aside in a file.
+/** Salvage: cuts a journal where it is damaged, and keeps the rest in a file.
  *
  * @module
  */
@@ -15,8 +15,8 @@ import { encodeSegmentHeader, type Segment, SEGMENT_HEADER_BYTES } from "./segme
 
 const COPY_BYTES = 1024 * 1024;
 
-/** Ends a journal at an offset: removes the segments behind the one that holds it, and cuts that one. It
- * has to be synced before it is written.
+/** Ends a journal at an offset: removes the segments behind the one that holds it, and cuts that one. The
+ * segment has to be synced before it is written.
  *
  * The segment stays even where nothing is left in it, with a header as if it were new: a power loss
  * between a removal and a creation would leave a journal without segments.

@@ -29,8 +29,8 @@ export interface FoundRecord {
 /** A record that was found, or the fault that was met in its place. */
 export type RecordLookup = FoundRecord | { readonly fault: Fault };
 
-/** Reads one segment file through a window that moves along, so that reading in order costs a few file
- * operations per 256 KiB, and looks at the file anew for what the window does not hold.
+/** Reads one segment file through a moving window, so that reading in order costs a few file operations per
+ * 256 KiB. Reads the file again for bytes that the window does not hold.
  */
 export class SegmentReader {
   readonly segment: Segment;
@@ -41,8 +41,8 @@ export class SegmentReader {
 
   /** Opens a segment and checks its header.
    *
-   * @param options `checksHeader`: whether a damaged header is refused; its name says the same.
-   * @throws {StoreError} `CORRUPT` or `UNSUPPORTED` where the header is not that of the segment.
+   * @param options `checksHeader`: whether a damaged header is refused; the file's name holds the same offset.
+   * @throws {StoreError} `CORRUPT` or `UNSUPPORTED` if the header is not that of the segment.
    */
   constructor(
     fileSystem: JournalFileSystem,

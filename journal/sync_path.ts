@@ -20,17 +20,17 @@ import {
 import type { Poison } from "./poison.ts";
 import { RESERVE_BYTES_MIN } from "./segment.ts";
 
-/** Starts a sync of its own accord once this much is unsynced, so that none has to wait for much more. */
+/** Once this much is unsynced, a sync starts without being asked for, so that no sync has much more to do. */
 const UNSYNCED_BYTES_MAX = 8 * 1024 * 1024;
 /** Files that wait for a sync before appends wait with them: each holds a descriptor. */
 const RETIRED_FILES_MAX = 8;
 
-/** Syncs that are expected to take less than this are run on the spot: handing one to another thread
- * and hearing of its end takes about 0.1 ms, as long as the sync itself on a fast disk. */
+/** Syncs that are expected to take less than this are run on the spot: handing one to another thread and
+ * waiting for its answer takes about 0.1 ms, as long as the sync itself on a fast disk. */
 const SYNC_NOW_MS_MAX = 0.5;
 /** More than this is not synced on the spot, however fast the disk was so far. */
 const SYNC_NOW_BYTES_MAX = 256 * 1024;
-/** The weight of the latest sync in what is expected of the next. */
+/** The weight of the latest sync in the expected duration of the next. */
 const LATEST_SYNC_WEIGHT = 0.25;
 
 /** What is being written. */
@@ -49,9 +49,9 @@ interface Step {
   readonly sync: (isOnTheSpot: boolean) => Promise<void> | void;
 }
 
-/** Syncs what a writer has written. A run syncs, in this order, the segments that were rotated away
- * from, the names in the directory and the current segment, and notes then how far the journal is on
- * disk. What is durable in a segment therefore implies that all before it is, and its name.
+/** Syncs what a writer has written. A run syncs, in this order, the segments that were rotated away from,
+ * the names in the directory and the current segment, and then notes how far the journal is on disk. So if
+ * a record is durable, everything before it is, and the name of its segment.
  */
 export class SyncPath {
   readonly #fileSystem: JournalFileSystem;
@@ -99,7 +99,7 @@ export class SyncPath {
     return this.#syncs;
   }
 
-  /** Whether so many segments wait for a sync that appends should wait for one, too. */
+  /** Whether so many segments wait for a sync that appends should wait for one as well. */
   get isBehind(): boolean {
     return this.#retired.length >= RETIRED_FILES_MAX;
   }
@@ -167,7 +167,7 @@ export class SyncPath {
   }
 
   async #run(): Promise<void> {
-    // A sync that failed was the only one to hear of it: the next one of the same file may succeed.
+    // Only the first sync after a failed write-back reports it: the next one of the same file may succeed.
     if (this.#poison.error !== undefined) throw this.#poison.error;
     if (!this.#isBehindDisk()) return;
     const target = this.#source.end;
@@ -186,7 +186,7 @@ export class SyncPath {
         throw this.#poison.set(what, error);
       }
     }
-    // What a reserve, a rotation or a removal costs says nothing of the next sync.
+    // The cost of a reserve, a rotation or a removal says nothing about the next sync.
     if (bytes > 0 && isSmall && !isReserving && steps.length === 1) {
       this.#expectedMs += (now() - start - this.#expectedMs) * LATEST_SYNC_WEIGHT;
     }
@@ -200,7 +200,7 @@ export class SyncPath {
     this.#mark.sync();
   }
 
-  /** Returns what has to be synced for all that was done so far, in its order. */
+  /** Returns everything that has to be synced so far, in order. */
   #takeSteps(bytes: number): Step[] {
     const steps = this.#retired.map((file) => this.#fileStep(file));
     if (this.#haveNamesChanged) {

@@ -43,11 +43,11 @@ export interface WriterOptions {
   readonly guard?: (what: string) => void;
 }
 
-/** The end of a journal. Writes are synchronous, so that a group is either in the file or nowhere
- * when `write` returns; syncs are shared by all callers that ask within a turn of the event loop.
+/** The end of a journal. Writes are synchronous: when `write` returns, a group is in the file or nowhere.
+ * All callers that ask within a turn of the event loop share a sync.
  *
- * A failed write is undone and leaves the writer as it was. A failed sync, or a failed undo, leaves
- * unknown bytes on disk: the writer is then poisoned and refuses everything but `close`.
+ * A failed write is undone and leaves the writer as it was. After a failed sync, or a failed undo, it is not
+ * known what is on disk: the writer is then poisoned and refuses everything but `close`.
  */
 export class JournalWriter {
   readonly #fileSystem: JournalFileSystem;
@@ -72,9 +72,9 @@ export class JournalWriter {
 
   /** Takes over the end of a recovered journal, and starts a first segment where there is none.
    *
-   * What was recovered is on disk before it resolves: it may never have been before the crash.
+   * The recovered records are on disk before it resolves; before the crash they may not have been.
    *
-   * @throws {StoreError} What the guard throws; otherwise an error of a file operation.
+   * @throws {StoreError} The error of the guard, or of a file operation.
    */
   static async open(
     fileSystem: JournalFileSystem,
@@ -308,7 +308,7 @@ export class JournalWriter {
     return Number(this.#end - this.#segments.at(-1)!.base) + SEGMENT_HEADER_BYTES;
   }
 
-  /** Puts zeros behind the last record where few are left; returns whether it did. */
+  /** Puts zeros behind the last record if few are left; returns whether it did. */
   #reserve(): boolean {
     const position = this.#position;
     if (!this.#canReserve || this.#reservedEnd > position + RESERVE_BYTES_MIN) return false;
@@ -320,7 +320,7 @@ export class JournalWriter {
       this.#reservedEnd = end;
       return true;
     } catch {
-      // A disk that is nearly full, say, and what is left is for the records.
+      // The disk may be nearly full, and the space that is left is for the records.
       this.#reservedEnd = end;
       this.#giveUpReserve();
       this.#canReserve = false;
@@ -328,7 +328,7 @@ export class JournalWriter {
     }
   }
 
-  /** Cuts the zeros off. Where that fails they stay, and recovery knows them. */
+  /** Cuts the zeros off. If that fails they stay, and recovery recognizes them. */
   #giveUpReserve(): void {
     if (this.#reservedEnd <= this.#position || this.#poison.error !== undefined) return;
     try {

@@ -12,10 +12,10 @@ const LOCK_EXCLUSIVE = 2;
 const LOCK_NO_WAIT = 4;
 const UNLOCK = 8;
 const INTERRUPTED = 4;
-/** The error that says that another has the lock. */
+/** The error that says that the lock is held already. */
 const WOULD_BLOCK = process.platform === "darwin" ? 35 : 11;
 
-/** What came of taking a lock; `"unsupported"` where the runtime, the platform or the file system has
+/** The outcome of taking a lock; `"unsupported"` where the runtime, the platform or the file system has
  * none. */
 export type FileLockOutcome = "taken" | "held" | "unsupported";
 
@@ -27,8 +27,8 @@ export type FileLockOutcome = "taken" | "held" | "unsupported";
 export function lockFile(descriptor: number, path: string): FileLockOutcome {
   const outcome = tryLock(descriptor);
   if (outcome !== "taken") return outcome;
-  // Only a lock that excludes is one: neither is it certain that the runtime's descriptors are those of
-  // the system, nor that the file system means what it says.
+  // Check that the lock excludes another: the runtime's descriptors may not be those of the system, and the
+  // file system may accept a lock without keeping it.
   const other = fs.openSync(path, "r");
   try {
     return tryLock(other) === "held" ? "taken" : "unsupported";

@@ -11,11 +11,11 @@ const CLOSE_ON_EXEC = 1;
 /** New descriptors get the lowest free numbers; higher ones are not looked at. */
 const DESCRIPTORS_MAX = 1024;
 
-/** Runs a function that opens files by a library, and closes to child processes what the library leaves
- * open to them. A child would keep the space of a file that is removed, and could write to it.
+/** Runs a function that opens files through a library, and then makes the new descriptors close in child
+ * processes. A child would keep the space of a file that is removed, and could write to it.
  *
- * Bun hands no descriptor to a child that it is not told to. Deno needs this; without a way to the C
- * library, and in Node, the descriptors stay as the library has opened them.
+ * Bun gives a child only the descriptors that it is told to. Deno needs this. Without the C library, and in
+ * Node, the descriptors stay as the library has opened them.
  */
 export function closedToChildren<T>(open: () => T): T {
   const libc = "bun" in process.versions ? undefined : loadLibc();

@@ -7,7 +7,7 @@
 
 import { isPermitted } from "./permission.ts";
 
-/** What of the C library is used here. */
+/** The functions of the C library that are used here. */
 export interface Libc {
   /** Applies or removes an advisory lock on an open file; 0 where that succeeded. */
   flock(descriptor: number, operation: number): number;
@@ -69,7 +69,7 @@ function findLibc(): Libc | undefined {
 }
 
 function openInBun(name: string, errno: string): Libc | undefined {
-  // Looked up at run time, so that no bundler and no other runtime trips over the name.
+  // Looked up at run time, so that bundlers and other runtimes do not fail on the name.
   const ffi = process.getBuiltinModule?.("bun:ffi" as "fs") as unknown as BunFfi | undefined;
   if (ffi === undefined) return undefined;
   const calls = Object.entries(CALLS).map(([call, count]) =>

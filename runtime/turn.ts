@@ -13,7 +13,7 @@ import { now, setImmediate } from "./timers.ts";
 /** How long work may hold the event loop before it waits for the next turn. */
 const TURN_MS_MAX = 4;
 
-/** What turns are measured by. Tests put a clock of their own here, so that work pauses as often on a fast
+/** The clock that measures turns. Tests put their own clock here, so that work pauses as often on a fast
  * machine as on a slow one.
  *
  * @internal
@@ -28,8 +28,8 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setImmediate(resolve));
 }
 
-/** Returns whether this turn has lasted for 4 ms since the first call in it: what could continue should
- * wait for {@linkcode nextTurn} first.
+/** Returns whether this turn has lasted for 4 ms since the first call in it. If so, work should wait for
+ * {@linkcode nextTurn} before it continues.
  */
 export function isTurnOver(): boolean {
   if (isNoted) return turnClock.now() - turnStart > TURN_MS_MAX;
@@ -39,14 +39,14 @@ export function isTurnOver(): boolean {
   return false;
 }
 
-/** Short reads that are answered between two looks at the clock, which costs a good part of one. */
+/** Short reads that are answered between two looks at the clock. A look costs a good part of such a read. */
 const ANSWERS_PER_LOOK = 16;
 /** The longest value whose reading is short. */
 const SHORT_BYTES_MAX = 16 * 1024;
 let shortAnswers = 0;
 
-/** Resolves with what was read: at once, or in the next turn where this one is over, so that a loop of
- * awaited reads lets timers fire.
+/** Resolves with a result: at once, or in the next turn if this one is over, so that a loop of awaited reads
+ * lets timers fire.
  *
  * @param isShort Whether the read took no longer than that of one short value.
  */

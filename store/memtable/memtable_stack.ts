@@ -13,7 +13,7 @@ export interface SealedMemtable {
 }
 
 /** The memtables of a store: the active one, which takes writes, over the sealed ones, which wait for
- * the applier. What is higher up is newer and hides what is below.
+ * the applier. A higher memtable is newer and hides those below.
  */
 export class MemtableStack {
   readonly #router: Router;

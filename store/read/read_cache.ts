@@ -31,8 +31,9 @@ export class CachedReader implements EngineReader {
   #old: Generation;
 
   /**
-   * @param engine What is read on a miss.
-   * @param bytes The most that the arenas hold, 0 for no cache; their indexes take a sixteenth more.
+   * @param engine The engine that is read on a miss.
+   * @param bytes The most bytes that the arenas hold, 0 for no cache. Their indexes take a sixteenth to an
+   * eighth more.
    */
   constructor(engine: EngineReader, bytes: number) {
     this.#engine = engine;

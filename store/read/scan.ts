@@ -182,7 +182,7 @@ export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan:
   return all ?? [];
 }
 
-// `yield*` would hand what is thrown into a scan on to the iterator of an array, which knows no `throw`.
+// `yield*` would pass an error that is thrown into a scan to the iterator of an array, which has no `throw`.
 
 /** Yields the rows of a scan. */
 export function* rows<Row>(
