@@ -12,24 +12,28 @@ import { HybridStore, type OpenOptions } from "../mod.ts";
 import { type Dataset, type KeySet, makeDataset } from "./_data.ts";
 import { uniformIndexes } from "./_random.ts";
 import { makeTemp } from "./_temp.ts";
-import { CONTESTANTS, type Session } from "./peers/mod.ts";
+import { lmdbSafe } from "./peers/lmdb.ts";
+import type { Session } from "./peers/peer.ts";
+import { sqliteFull, sqliteNormal } from "./peers/sqlite.ts";
 
 const KEYS = 200_000;
+/** Single operations are compared with what needs no package of the bench. */
+const PEERS = { lmdb_safe: lmdbSafe, sqlite_full: sqliteFull, sqlite_normal: sqliteNormal };
 
 /** Two sides of one store, and what each is compared with. */
 export interface BenchStores {
   readonly data: Dataset;
   readonly store: HybridStore;
   /** Opens a peer with the keys of one side; the peer is as `bench/peers/` has it. */
-  openPeer(id: string, side: "append" | "btree"): Promise<Session>;
+  openPeer(id: keyof typeof PEERS, side: "append" | "btree"): Promise<Session>;
 }
 
 /** Opens a store with all keys of both sides in its engines. Its files go when the process ends. */
 export async function openBenchStores(): Promise<BenchStores> {
   const data = await makeDataset("small_values", KEYS);
   const store = await openFilled(data);
-  const openPeer = async (id: string, side: "append" | "btree") => {
-    const session = await CONTESTANTS.get(id)!.open(makeTemp());
+  const openPeer = async (id: keyof typeof PEERS, side: "append" | "btree") => {
+    const session = await PEERS[id](makeTemp());
     const { keys, values } = data[side];
     await session.putAll(session.keysOf(keys), values);
     await session.settle();

@@ -1,6 +1,10 @@
+/** The arguments of a run.
+ *
+ * @module
+ */
+
 import process from "node:process";
 import { parseArgs } from "node:util";
-import type { RunSettings } from "./_results.ts";
 
 /** What `--help` prints. */
 export const HELP = `Compares HybridStore with its peers in the runtime that runs this.
@@ -14,6 +18,15 @@ Usage: compare.ts [--only id,id] [--rounds N] [--keys N] [--quick] [--out DIR] [
   --quick       5000 keys, 1 round, short trials: to see that it works; saved only with --out
   --out DIR     where the results go, bench/results by default
   --no-save     print the results only`;
+
+/** How much is measured. */
+export interface RunSettings {
+  readonly keys: number;
+  readonly rounds: number;
+  /** Milliseconds after which a trial ends, unless it has done all operations by then. */
+  readonly trialMs: number;
+  readonly quick: boolean;
+}
 
 const FULL: RunSettings = { keys: 200_000, rounds: 5, trialMs: 200, quick: false };
 const QUICK: RunSettings = { keys: 5_000, rounds: 1, trialMs: 100, quick: true };

@@ -3,12 +3,14 @@
  * @module
  */
 
+import { GROWTH } from "./_contestants.ts";
 import { appendKeyOf, btreeKeyOf, KeySet, makeValues } from "./_data.ts";
+import { today } from "./_machine.ts";
 import { runInTurn, settle } from "./_measure.ts";
 import { uniformIndexes } from "./_random.ts";
-import type { GrowthResult } from "./_results.ts";
+import type { GrowthLine } from "./_results.ts";
 import { makeTemp, removeTemp } from "./_temp.ts";
-import { CONTESTANTS, type Session } from "./peers/mod.ts";
+import { OPENERS, type Session } from "./peers/mod.ts";
 
 const SIZES = [10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000];
 const SIZES_QUICK = 2;
@@ -16,22 +18,15 @@ const SIZES_QUICK = 2;
 const CHUNK = 100_000;
 const VALUES = 10_000;
 const GETS = 20_000;
+const WARM_UP_GETS = 2_000;
 const SCANS = 500;
 const SCAN_ROWS = 200;
-
-const MEASURED = [
-  { id: "hybrid_append", contestant: "hybrid", name: "HybridStore, append side", of: appendKeyOf },
-  { id: "hybrid_btree", contestant: "hybrid", name: "HybridStore, B-tree side", of: btreeKeyOf },
-  { id: "lmdb_safe", contestant: "lmdb_safe", name: "lmdb, safe", of: appendKeyOf },
-  { id: "sqlite_full", contestant: "sqlite_full", name: "SQLite", of: appendKeyOf },
-  { id: "level", contestant: "level", name: "classic-level", of: appendKeyOf },
-];
 
 const WORKS = ["put", "get", "scan row"] as const;
 
 /** How many steps {@linkcode measureGrowth} takes. */
 export function growthSteps(isQuick: boolean): number {
-  return MEASURED.length * sizesOf(isQuick).length;
+  return GROWTH.length * sizesOf(isQuick).length;
 }
 
 /** Grows a store of each contestant, and measures at each size: puts in a burst until they are in the
@@ -39,23 +34,25 @@ export function growthSteps(isQuick: boolean): number {
 export async function measureGrowth(
   isQuick: boolean,
   onStep: (name: string) => void,
-): Promise<GrowthResult[]> {
-  const results: GrowthResult[] = [];
+): Promise<GrowthLine[]> {
+  const results: GrowthLine[] = [];
   const values = makeValues(VALUES, 100);
   const chunkValues = Array.from({ length: CHUNK }, (_, i) => values[i % VALUES]!);
-  for (const { id, contestant, name, of } of MEASURED) {
+  for (const { id, contestant, name, side } of GROWTH) {
+    const keyOf = side === "append" ? appendKeyOf : btreeKeyOf;
     const directory = makeTemp();
-    const session = await CONTESTANTS.get(contestant)!.open(directory);
-    const found = WORKS.map((work): GrowthResult => ({ id, name, work, unit: "µs", points: [] }));
+    const session = await OPENERS[contestant]!(directory);
+    const date = today();
+    const found = WORKS.map((of): GrowthLine => ({ growth: id, of, date, points: [] }));
     try {
       let keys = 0;
       for (const size of sizesOf(isQuick)) {
         onStep(`${name}, ${size} keys`);
-        const put = await grow(session, of, keys, size, chunkValues);
+        const put = await grow(session, keyOf, keys, size, chunkValues);
         keys = size;
         await settle();
-        const costs = [put, await get(session, of, keys), await scan(session, of, keys)];
-        found.forEach(({ points }, i) => points.push({ keys, usPerOperation: costs[i]! }));
+        const costs = [put, await get(session, keyOf, keys), await scan(session, keyOf, keys)];
+        found.forEach(({ points }, i) => points.push([keys, costs[i]!]));
       }
     } finally {
       await session.close();
@@ -95,13 +92,13 @@ async function grow(
 }
 
 async function get(session: Session, keyOf: KeyOf, count: number): Promise<number> {
-  const set = new KeySet(Array.from(uniformIndexes(GETS, count, count), keyOf));
+  const set = new KeySet(Array.from(uniformIndexes(GETS + WARM_UP_GETS, count, count), keyOf));
   const keys = session.keysOf(set);
   const { getSync } = session;
-  const limits = { count: GETS, limitMs: Infinity };
-  // Once to warm up: the first scan and get of a size meet code that is not compiled yet.
-  await runInTurn((i) => getSync(keys[i]), { ...limits, count: GETS / 10 });
-  const { ms } = await runInTurn((i) => getSync(keys[i]), limits);
+  // Once to warm up: the first get of a size meets code that is not compiled yet. With other keys, which
+  // no cache has then.
+  await runInTurn((i) => getSync(keys[GETS + i]), { count: WARM_UP_GETS, limitMs: Infinity });
+  const { ms } = await runInTurn((i) => getSync(keys[i]), { count: GETS, limitMs: Infinity });
   return ms * 1000 / GETS;
 }
 

@@ -2,6 +2,8 @@
  * kills itself.
  *
  *     _journal_child.ts <directory> <MiB> <keys>
+ *
+ * @module
  */
 
 import process from "node:process";

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { median } from "./_measure.ts";
-import type { MachineInfo, Results } from "./_results.ts";
+import { packageVersions } from "./_packages.ts";
+import type { Head, MachineInfo } from "./_results.ts";
 import { makeTemp, removeTemp } from "./_temp.ts";
 import { sqliteVersion } from "./peers/sqlite.ts";
 
@@ -17,8 +18,11 @@ const SYNCS = 30;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** The runtime and its version. */
-export function runtimeInfo(): Results["runtime"] {
-  const { bun, deno, node } = process.versions as Record<string, string | undefined>;
+export function runtimeInfo(): Head["runtime"] {
+  const { bun, deno, node } = process.versions as Record<
+    string,
+    string | undefined
+  >;
   if (bun !== undefined) return { name: "bun", version: bun };
   return deno !== undefined
     ? { name: "deno", version: deno }
@@ -30,14 +34,19 @@ export function runtimeArguments(): string[] {
   return runtimeInfo().name === "deno" ? ["run", "-A", "--quiet", "--unstable-kv"] : [];
 }
 
-/** The versions of the contestants. Dependencies are exact, so that package.json knows them. */
-export function versions(): Results["versions"] {
+/** The day of a measurement. */
+export function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}
+
+/** The versions of the contestants. Dependencies are exact, so that each package.json knows them. */
+export function versions(): Head["versions"] {
   const config = JSON.parse(fs.readFileSync(join(ROOT, "package.json"), "utf8"));
   return {
     hybridstore: config.version,
     lmdb: config.dependencies.lmdb,
     sqlite: sqliteVersion(),
-    "classic-level": config.devDependencies["classic-level"],
+    "classic-level": packageVersions()["classic-level"]!,
   };
 }
 

@@ -1,3 +1,8 @@
+/** Random numbers that are the same for the same seed.
+ *
+ * @module
+ */
+
 /** Returns a function that yields whole numbers below 2^32, the same for the same seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed;
@@ -13,4 +18,15 @@ export function randomNumbers(seed: number): () => number {
 export function uniformIndexes(length: number, count: number, seed: number): Uint32Array {
   const random = randomNumbers(seed);
   return Uint32Array.from({ length }, () => Math.floor(random() / 2 ** 32 * count));
+}
+
+/** Returns all indexes below `count`, each once, in random order. */
+export function shuffledIndexes(count: number, seed: number): Uint32Array {
+  const random = randomNumbers(seed);
+  const indexes = Uint32Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const other = Math.floor(random() / 2 ** 32 * (i + 1));
+    [indexes[i], indexes[other]] = [indexes[other]!, indexes[i]!];
+  }
+  return indexes;
 }

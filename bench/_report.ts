@@ -4,8 +4,11 @@
  */
 
 import { LIMITS } from "./_bars.ts";
+import type { RunSettings } from "./_command_line.ts";
+import { GROWTH, RESOURCES } from "./_contestants.ts";
+import type { Finding, Ratio } from "./_findings.ts";
+import type { GrowthLine, Head, ResourceLine } from "./_results.ts";
 import { HYBRID_WRITE_FACTOR } from "./_runner.ts";
-import type { GrowthResult, Ratio, ResourceResult, Results, WorkResult } from "./_results.ts";
 
 const NAME_WIDTH = 28;
 const FIGURE_WIDTH = 12;
@@ -13,7 +16,8 @@ const MEBIBYTE = 2 ** 20;
 
 /** What stands above the table. */
 export function formatHead(
-  { runtime, versions, machine, settings }: Omit<Results, "works" | "resources" | "growth">,
+  { runtime, versions, machine }: Head,
+  settings: RunSettings,
 ): string {
   const names = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
   return [
@@ -34,44 +38,45 @@ export function formatHead(
  * @param noteBefore The note of the work before, which is not repeated.
  */
 export function formatWork(
-  { id, title, unit, note, contestants, ratios }: WorkResult,
+  { row, work: { note }, contestants, ratios }: Finding,
   noteBefore: string | undefined,
 ): string {
   const lines = contestants.map((contestant) => {
-    const { name, median, rounds, latencyUs, stallMs, guarantee } = contestant;
+    const { name, median, guarantee, line: { rounds, latencyUs, stallMsMax } } = contestant;
     const found = ratios.find(({ peer }) => peer === contestant.id);
     const spread = `${format(Math.min(...rounds))}..${format(Math.max(...rounds))}`;
-    const latency = latencyUs === undefined
-      ? stallMs === undefined ? "" : `max ${format(stallMs.max)} ms`
-      : `${format(latencyUs.p50)} / ${format(latencyUs.p99)} / ${format(latencyUs.max)}`;
+    const latency = latencyUs?.map(format).join(" / ") ??
+      (stallMsMax === undefined ? "" : `max ${format(stallMsMax)} ms`);
     return [
       `  ${name.padEnd(NAME_WIDTH)}`,
       format(median).padStart(FIGURE_WIDTH),
       spread.padStart(2 * FIGURE_WIDTH),
       (found === undefined ? "" : formatRatio(found)).padEnd(22),
       latency.padEnd(24),
-      guarantee,
+      guarantee.how,
     ].join("  ").trimEnd();
   });
   const limit = ratios.find(({ peer }) => peer === "limit");
   return [
-    `${id}  ${title}, ${unit}`,
+    `${row.id}  ${row.title}, ${row.unit}`,
     ...lines,
-    ...(limit === undefined ? [] : [`  limit ${LIMITS.get(id)} ms: ${verdict(limit)}`]),
+    ...(limit === undefined ? [] : [`  limit ${LIMITS.get(row.id)} ms: ${verdict(limit)}`]),
     ...(note === undefined || note === noteBefore ? [] : [`  ${note}`]),
   ].join("\n");
 }
 
 /** What the contestants take up. */
-export function formatResources(resources: readonly ResourceResult[]): string {
-  const lines = resources.map(({ name, diskBytes, writtenBytes, dataBytes, peakRssBytes }) => {
+export function formatResources(resources: readonly ResourceLine[]): string {
+  const lines = resources.map((line) => {
+    const { diskBytes, writtenBytes, dataBytes, peakRssBytes } = line;
     const columns = [
       mebibytes(diskBytes),
       (diskBytes / dataBytes).toFixed(2),
       writtenBytes === undefined ? "" : (writtenBytes / dataBytes).toFixed(2),
       peakRssBytes === undefined ? "" : mebibytes(peakRssBytes),
     ];
-    return `  ${name.padEnd(NAME_WIDTH)}${columns.map((text) => text.padStart(16)).join("")}`;
+    const name = nameOf(line.resources).padEnd(NAME_WIDTH);
+    return `  ${name}${columns.map((text) => text.padStart(16)).join("")}`;
   });
   const head = ["disk MiB", "disk / data", "written / data", "peak RSS MiB"];
   return [
@@ -82,24 +87,24 @@ export function formatResources(resources: readonly ResourceResult[]): string {
 }
 
 /** How the cost of an operation goes with the number of keys. */
-export function formatGrowth(growth: readonly GrowthResult[]): string {
-  const sizes = [...new Set(growth.flatMap(({ points }) => points.map(({ keys }) => keys)))];
+export function formatGrowth(growth: readonly GrowthLine[]): string {
+  const sizes = [...new Set(growth.flatMap(({ points }) => points.map(([keys]) => keys)))];
   return [
     "growth  µs per operation, by the number of keys",
     `  ${"".padEnd(NAME_WIDTH + 12)}${sizes.map((size) => format(size).padStart(12)).join("")}`,
-    ...growth.map(({ name, work, points }) =>
-      `  ${name.padEnd(NAME_WIDTH)}${work.padEnd(12)}` +
-      points.map(({ usPerOperation }) => usPerOperation.toFixed(2).padStart(12)).join("")
+    ...growth.map(({ growth: id, of, points }) =>
+      `  ${nameOf(id).padEnd(NAME_WIDTH)}${of.padEnd(12)}` +
+      points.map(([, usPerOperation]) => usPerOperation.toFixed(2).padStart(12)).join("")
     ),
   ].join("\n");
 }
 
 /** How many bars were met, and which were not. */
-export function formatBars(works: readonly WorkResult[]): string {
-  const barred = works.flatMap(({ id, ratios }) =>
+export function formatBars(findings: readonly Finding[]): string {
+  const barred = findings.flatMap(({ row: { id }, ratios }) =>
     ratios.filter(({ bar }) => bar !== undefined).map((ratio) => ({ id, ratio }))
   );
-  const missed = barred.filter(({ ratio }) => ratio.met === false);
+  const missed = barred.filter(({ ratio }) => ratio.isMet === false);
   return [
     `${barred.length - missed.length} of ${barred.length} bars met`,
     ...missed.map(({ id, ratio }) => `  ${id} against ${ratio.peer}: ${verdict(ratio)}`),
@@ -110,8 +115,12 @@ function formatRatio(ratio: Ratio): string {
   return ratio.bar === undefined ? `${ratio.ratio.toFixed(2)}x` : verdict(ratio);
 }
 
-function verdict({ ratio, bar, met }: Ratio): string {
-  return `${ratio.toFixed(2)}x, bar ${bar ?? 1}x ${met === false ? "below" : "ok"}`;
+function verdict({ ratio, bar, isMet }: Ratio): string {
+  return `${ratio.toFixed(2)}x, bar ${bar ?? 1}x ${isMet === false ? "below" : "ok"}`;
+}
+
+function nameOf(measured: string): string {
+  return [...RESOURCES, ...GROWTH].find(({ id }) => id === measured)?.name ?? measured;
 }
 
 function mebibytes(bytes: number): string {

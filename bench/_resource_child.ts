@@ -1,22 +1,24 @@
 /** The child process of `_resources.ts`: one contestant does its work, and says what that took.
  *
  *     _resource_child.ts <contestant, or none> <side> <directory> <keys>
+ *
+ * @module
  */
 
 import process from "node:process";
 import { makeDataset } from "./_data.ts";
 import { diskBytes, peakRssBytes, writtenBytes } from "./_process_usage.ts";
 import { uniformIndexes } from "./_random.ts";
-import { CONTESTANTS } from "./peers/mod.ts";
+import { OPENERS } from "./peers/mod.ts";
 
 const [id = "", side = "", directory = "", keyCount = ""] = process.argv.slice(2);
 const { keys, values } = (await makeDataset("small_values", Number(keyCount)))[
   side as "append" | "btree"
 ];
-const contestant = CONTESTANTS.get(id);
+const open = OPENERS[id];
 const before = writtenBytes() ?? 0;
-if (contestant !== undefined) {
-  const session = await contestant.open(directory);
+if (open !== undefined) {
+  const session = await open(directory);
   const own = session.keysOf(keys);
   await session.putAll(own, values);
   await session.settle();

@@ -3,27 +3,30 @@
  * @module
  */
 
-import { barOf, LIMITS } from "./_bars.ts";
 import { type Dataset, type DatasetId, makeDataset } from "./_data.ts";
-import type { Stall } from "./_loop_delay.ts";
-import { distributionOf, median, settle } from "./_measure.ts";
-import type { ContestantResult, Ratio, RunSettings, WorkResult } from "./_results.ts";
+import type { RunSettings } from "./_command_line.ts";
+import { today } from "./_machine.ts";
+import { distributionOf, settle } from "./_measure.ts";
+import { seedOf } from "./_orders.ts";
+import type { WorkLine } from "./_results.ts";
 import { makeTemp, removeTemp } from "./_temp.ts";
-import type { Session } from "./peers/mod.ts";
-import type { Entry, Figures, Row, Work } from "./works/mod.ts";
+import { OPENERS, type Session } from "./peers/mod.ts";
+import type { Entry, Figures, Work } from "./works/mod.ts";
 
 /** A warm-up takes this part of a trial, with so many keys. */
 const WARM_UP_PART = 0.1;
 const WARM_UP_KEYS = 2_000;
 /** HybridStore writes for longer: what it puts off until later has to be in the figure. */
 export const HYBRID_WRITE_FACTOR = 9;
-/** Milliseconds below which a stall is none; a ratio needs something to divide by. */
-const FIGURE_MIN = 0.01;
 /** Contestants that are slow get this part of the keys where all of them are written. */
 const SLOW_PART = 0.1;
 
 /** Which pass of a work a trial belongs to. */
-type Pass = { kind: "warm-up" | "round" } | { kind: "latencies"; latencies: number[] };
+interface Pass {
+  readonly kind: "warm-up" | "round" | "latencies";
+  readonly seed: number;
+  readonly latencies?: number[];
+}
 
 /** Runs works one after the other; stores and data that the next ones need stay. */
 export class Runner {
@@ -40,7 +43,8 @@ export class Runner {
 
   /** How many trials a work takes. */
   trialsOf(work: Work): number {
-    return work.entries.length * (this.#roundsOf(work) + 1 + Number(work.hasLatencies ?? false));
+    return entriesOf(work).length *
+      (this.#roundsOf(work) + 1 + Number(work.hasLatencies ?? false));
   }
 
   #roundsOf({ roundsMax = Infinity }: Work): number {
@@ -50,32 +54,37 @@ export class Runner {
   /** Runs a work.
    *
    * @param later The works that follow.
-   * @returns A result for each of its rows.
+   * @returns A line for each of its rows and contestants.
    */
-  async run(work: Work, later: readonly Work[]): Promise<WorkResult[]> {
-    const { entries, rows } = work;
+  async run(work: Work, later: readonly Work[]): Promise<WorkLine[]> {
+    const entries = entriesOf(work);
+    const seed = (round: number) => seedOf(work.rows[0]!.id, round);
     const figures = new Map<string, Figures[]>(entries.map(({ id }) => [id, []]));
     const latencies = new Map<string, number[]>();
     try {
-      for (const entry of entries) await this.#trial(work, entry, { kind: "warm-up" });
+      for (const entry of entries) {
+        await this.#trial(work, entry, { kind: "warm-up", seed: seed(0) });
+      }
       const rounds = this.#roundsOf(work);
       for (let round = 0; round < rounds; round++) {
         for (let i = 0; i < entries.length; i++) {
           // Another one begins each time, so that nobody always comes behind the same neighbor.
           const entry = entries[(i + round) % entries.length]!;
-          figures.get(entry.id)!.push(await this.#trial(work, entry, { kind: "round" }));
+          const pass: Pass = { kind: "round", seed: seed(1 + round) };
+          figures.get(entry.id)!.push(await this.#trial(work, entry, pass));
         }
       }
       for (const entry of work.hasLatencies ? entries : []) {
         const found: number[] = [];
-        await this.#trial(work, entry, { kind: "latencies", latencies: found });
+        const pass: Pass = { kind: "latencies", seed: seed(1 + rounds), latencies: found };
+        await this.#trial(work, entry, pass);
         latencies.set(entry.id, found);
       }
     } finally {
       work.finish?.();
       await this.#release(later);
     }
-    return rows.map((row, index) => resultOf(work, row, index, figures, latencies));
+    return linesOf(work, entries, figures, latencies);
   }
 
   /** Closes whatever is still open. */
@@ -87,12 +96,13 @@ export class Runner {
     this.#onTrial(work.rows[0]!.id, entry.name);
     const dataset = await this.#dataset(work.dataset);
     const side = dataset[entry.side];
-    const isWarmUp = pass.kind === "warm-up";
+    const isShort = pass.kind === "warm-up" && !work.isCached;
     const { contestant } = entry;
+    const open = OPENERS[contestant.id]!;
     const isOwn = work.store === "fresh" || work.store === "preloaded";
     const slowPart = isOwn && contestant.isSlow ? SLOW_PART : 1;
     const keys = Math.ceil(side.keys.length * slowPart);
-    const count = isWarmUp ? Math.min(WARM_UP_KEYS, keys) : keys;
+    const count = isShort ? Math.min(WARM_UP_KEYS, keys) : keys;
     const isLong = isOwn && contestant.id.startsWith("hybrid");
     const trialMs = this.#settings.trialMs * (isLong ? HYBRID_WRITE_FACTOR : 1);
 
@@ -100,7 +110,7 @@ export class Runner {
     let session: Session | undefined;
     let used: Session | undefined;
     try {
-      if (isOwn) session = await contestant.open(directory);
+      if (isOwn) session = await open(directory);
       if (isOwn && work.store === "preloaded") {
         await session!.putAll(session!.keysOf(side.keys).slice(0, count), side.values);
         await session!.settle();
@@ -114,12 +124,14 @@ export class Runner {
         entry,
         // A work of the kind `none` does not look at it.
         session: used as Session,
+        open,
         directory,
+        seed: pass.seed,
         dataset,
         side,
         count,
-        limitMs: trialMs * (isWarmUp ? WARM_UP_PART : 1),
-        latencies: pass.kind === "latencies" ? pass.latencies : undefined,
+        limitMs: trialMs * (isShort ? WARM_UP_PART : 1),
+        latencies: pass.latencies,
         isQuick: this.#settings.quick,
       });
     } finally {
@@ -145,7 +157,7 @@ export class Runner {
     if (known !== undefined) return known.session;
     const side = (await this.#dataset(work.dataset))[entry.side];
     const directory = makeTemp();
-    const session = await entry.contestant.open(directory);
+    const session = await OPENERS[entry.contestant.id]!(directory);
     this.#filled.set(name, { session, directory });
     const keys = session.keysOf(side.keys);
     await session.putAll(keys, side.values);
@@ -157,7 +169,7 @@ export class Runner {
   async #release(later: readonly Work[]): Promise<void> {
     const needed = new Set(
       later.flatMap((work) =>
-        work.store === "filled" ? work.entries.map((entry) => nameOf(work, entry)) : []
+        work.store === "filled" ? entriesOf(work).map((entry) => nameOf(work, entry)) : []
       ),
     );
     for (const [name, { session, directory }] of this.#filled) {
@@ -170,6 +182,11 @@ export class Runner {
       if (!later.some(({ dataset }) => dataset === id)) this.#datasets.delete(id);
     }
   }
+}
+
+/** Returns the contestants of a work that the runtime has. */
+function entriesOf({ entries }: Work): Entry[] {
+  return entries.filter(({ contestant }) => OPENERS[contestant.id] !== undefined);
 }
 
 function nameOf({ dataset }: Work, { contestant, side }: Entry): string {
@@ -189,73 +206,31 @@ async function requireFilled(
   }
 }
 
-function resultOf(
-  { group, note, entries }: Work,
-  { id, title, unit, better }: Row,
-  index: number,
+function linesOf(
+  { rows }: Work,
+  entries: readonly Entry[],
   figures: ReadonlyMap<string, readonly Figures[]>,
   latencies: ReadonlyMap<string, readonly number[]>,
-): WorkResult {
-  const contestants = entries.map((entry): ContestantResult => {
-    const found = figures.get(entry.id)!;
-    const rounds = found.map(({ values }) => values[index]!);
-    const times = latencies.get(entry.id);
-    const stalls = found.flatMap(({ stall }) => stall ?? []);
-    return {
-      id: entry.id,
-      name: entry.name,
-      guarantee: entry.guarantee,
-      rounds,
-      median: median(rounds),
-      ...(times !== undefined && { latencyUs: latencyUs(times) }),
-      ...(stalls.length > 0 && { stallMs: stallMs(stalls) }),
-    };
-  });
-  return {
-    id,
-    title,
-    group,
-    unit,
-    better,
-    ...(note !== undefined && { note }),
-    contestants,
-    ratios: ratiosOf(id, better, contestants),
-  };
+): WorkLine[] {
+  const date = today();
+  return rows.flatMap(({ id: work }, index) =>
+    entries.map(({ id: by }) => {
+      const found = figures.get(by)!;
+      const times = latencies.get(by);
+      const stalls = found.flatMap(({ stallMsMax }) => stallMsMax ?? []);
+      return {
+        work,
+        by,
+        date,
+        rounds: found.map(({ values }) => values[index]!),
+        ...(times !== undefined && { latencyUs: latencyUs(times) }),
+        ...(stalls.length > 0 && { stallMsMax: Math.max(...stalls) }),
+      };
+    })
+  );
 }
 
-function latencyUs(timesMs: readonly number[]): { p50: number; p99: number; max: number } {
+function latencyUs(timesMs: readonly number[]): [number, number, number] {
   const { p50, p99, max } = distributionOf(timesMs);
-  return { p50: p50 * 1000, p99: p99 * 1000, max: max * 1000 };
-}
-
-function stallMs(stalls: readonly Stall[]): Stall {
-  return {
-    p99: median(stalls.map(({ p99 }) => p99)),
-    max: Math.max(...stalls.map(({ max }) => max)),
-  };
-}
-
-function ratiosOf(
-  work: string,
-  better: Row["better"],
-  contestants: readonly ContestantResult[],
-): Ratio[] {
-  const own = contestants.find(({ id }) => id === "hybrid");
-  if (own === undefined) return [];
-  const ratioTo = (peer: string, rounds: readonly number[]): Ratio => {
-    // Figures of one round were taken side by side, so that their ratio suffers least from what else
-    // the machine did.
-    const ratio = median(own.rounds.map((figure, round) => {
-      const other = rounds[round]!;
-      return better === "higher" ? figure / other : other / Math.max(figure, FIGURE_MIN);
-    }));
-    const bar = barOf(work, peer);
-    return { peer, ratio, ...(bar !== undefined && { bar, met: ratio >= bar }) };
-  };
-  const peers = contestants.filter(({ id }) => !id.startsWith("hybrid"));
-  const limit = LIMITS.get(work);
-  return [
-    ...peers.map(({ id, rounds }) => ratioTo(id, rounds)),
-    ...(limit === undefined ? [] : [ratioTo("limit", own.rounds.map(() => limit))]),
-  ];
+  return [p50 * 1000, p99 * 1000, max * 1000];
 }

@@ -15,10 +15,13 @@ import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { CHARTS, renderSvg } from "./_charts/mod.ts";
-import { readResults } from "./_results.ts";
+import { CHARTS } from "./_charts/mod.ts";
+import { requirePackages } from "./_packages.ts";
+import { readResults, RUNTIMES } from "./_results.ts";
 
-const RUNTIMES = ["bun", "deno"];
+requirePackages();
+const { renderSvg } = await import("./_charts/render.ts");
+
 const here = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 const { values: { results: from, out } } = parseArgs({
@@ -28,7 +31,7 @@ const { values: { results: from, out } } = parseArgs({
   },
 });
 
-const found = RUNTIMES.flatMap((name) => readResults(join(from, `${name}.json`)) ?? []);
+const found = RUNTIMES.flatMap((name) => readResults(join(from, `${name}.ndjson`)) ?? []);
 if (found.length === 0) {
   console.error(`Cannot draw charts: no results in ${from}; npm run bench makes them`);
   process.exit(1);

@@ -1,3 +1,8 @@
+/** What a key and a value cost before any store sees them.
+ *
+ * @module
+ */
+
 import {
   assertionKey,
   decodeU64,
@@ -9,8 +14,6 @@ import {
   tagScanPrefix,
   voteKey,
 } from "../codec/mod.ts";
-
-// What a key and a value cost before any store sees them.
 
 const SUBJECT = "subject00042";
 const SUFFIX = "0000000000123456";

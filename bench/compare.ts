@@ -13,11 +13,14 @@ import { join } from "node:path";
 import process from "node:process";
 import { Progress } from "../scripts/_progress.ts";
 import { HELP, readCommandLine } from "./_command_line.ts";
+import { findingsOf } from "./_findings.ts";
 import { growthSteps, measureGrowth } from "./_growth.ts";
 import { machineInfo, runtimeInfo, versions } from "./_machine.ts";
 import { formatBars, formatGrowth, formatHead, formatResources, formatWork } from "./_report.ts";
 import { measureResources, RESOURCE_STEPS } from "./_resources.ts";
 import {
+  FORMAT,
+  type Head,
   mergeResults,
   readResults,
   requireMergeable,
@@ -38,24 +41,23 @@ if (options.help) {
 const { settings, isWanted } = options;
 
 const runtime = runtimeInfo();
-const head = {
-  format: 1 as const,
-  date: new Date().toISOString(),
+const head: Head = {
+  format: FORMAT,
   runtime,
   versions: versions(),
   machine: machineInfo(),
-  settings,
+  settings: { keys: settings.keys, trialMs: settings.trialMs },
 };
-const results: Results = { ...head, works: [], resources: [], growth: [] };
-const path = join(options.out, `${runtime.name}.json`);
-if (options.isSaved) requireMergeable(path, settings);
+const results: Results = { head, works: [], resources: [], growth: [] };
+const path = join(options.out, `${runtime.name}.ndjson`);
+if (options.isSaved) requireMergeable(path, head);
 /** Saved after each work, so that a run that is interrupted is not lost. */
 const save = () => {
   if (!options.isSaved) return;
   writeResults(path, mergeResults(readResults(path), results));
 };
 
-console.log(`${formatHead(head)}\n`);
+console.log(`${formatHead(head, settings)}\n`);
 const works = WORKS.filter(({ rows, group }) =>
   isWanted(group) || rows.some(({ id }) => isWanted(id))
 );
@@ -80,11 +82,11 @@ function print(text: string): void {
 
 try {
   for (const [index, work] of works.entries()) {
-    const found = await runner.run(work, works.slice(index + 1));
-    for (const result of found) {
-      print(formatWork(result, results.works.at(-1)?.note));
-      results.works.push(result);
+    const lines = await runner.run(work, works.slice(index + 1));
+    for (const [i, finding] of findingsOf({ head, works: lines }, [work]).entries()) {
+      print(formatWork(finding, i === 0 ? works[index - 1]?.note : work.note));
     }
+    results.works.push(...lines);
     save();
   }
   if (isWanted("resources")) {
@@ -101,5 +103,5 @@ try {
   progress?.stop();
   await runner.close();
 }
-if (results.works.length > 0) console.log(formatBars(results.works));
+if (results.works.length > 0) console.log(formatBars(findingsOf(results)));
 if (options.isSaved) console.log(`Written to ${path}`);

@@ -1,6 +1,9 @@
-import { inRandomOrder, onceSettled, openBenchStores } from "./_bench_stores.ts";
+/** Counters and numbers, 1,000 of each, one change at a time.
+ *
+ * @module
+ */
 
-// Counters and numbers, 1,000 of each, one change at a time.
+import { inRandomOrder, onceSettled, openBenchStores } from "./_bench_stores.ts";
 
 const { data, store, openPeer } = await openBenchStores();
 const lmdb = await openPeer("lmdb_safe", "append");

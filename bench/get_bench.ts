@@ -1,6 +1,9 @@
-import { inRandomOrder, openBenchStores, openFilled } from "./_bench_stores.ts";
+/** Gets of random keys that are in the engines.
+ *
+ * @module
+ */
 
-// Gets of random keys that are in the engines.
+import { inRandomOrder, openBenchStores, openFilled } from "./_bench_stores.ts";
 
 /** Keys that are read again and again, so that the read cache has them. */
 const HOT = 1_000;

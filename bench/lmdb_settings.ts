@@ -8,6 +8,8 @@
  * the machine does meets all of them; the table shows medians. Not compared, because they are not safe:
  * `noSync` and overlapping syncs (a power loss, a full disk), `useWritemap` (a full disk ends the
  * process), `mapSize`. Another page size also changes the longest key that LMDB takes.
+ *
+ * @module
  */
 
 import { type Database, open, type RootDatabaseOptionsWithPath } from "lmdb";

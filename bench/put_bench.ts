@@ -1,7 +1,10 @@
+/** Overwrites of random keys, one at a time: what is in flight is one put, or one batch.
+ *
+ * @module
+ */
+
 import { inBatches, inRandomOrder, onceSettled, openBenchStores } from "./_bench_stores.ts";
 import { mixedKeys } from "./works/work.ts";
-
-// Overwrites of random keys, one at a time: what is in flight is one put, or one batch.
 
 const BATCH = 100;
 

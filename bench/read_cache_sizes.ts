@@ -3,8 +3,10 @@
  *     bun bench/read_cache_sizes.ts [keys]
  *     deno run -A bench/read_cache_sizes.ts [keys]
  *
- * Every round opens the same store with each size, fills the cache with reads and measures others; the
- * table shows medians.
+ * Every round opens the same store with each size, fills the cache with reads and measures others, in an
+ * order of its own; the table shows medians.
+ *
+ * @module
  */
 
 import process from "node:process";
@@ -22,10 +24,7 @@ const READS = 100_000;
 
 const count = Number(process.argv[2] ?? 200_000);
 const keys = Array.from({ length: count }, (_, i) => btreeKeyOf(i));
-const orders = {
-  uniform: uniformIndexes(WARM_READS + READS, count, 1),
-  zipfian: scrambledZipfianIndexes(WARM_READS + READS, count, 1),
-};
+const ORDERS = { uniform: uniformIndexes, zipfian: scrambledZipfianIndexes };
 const directory = makeTemp();
 try {
   const store = await HybridStore.open(directory);
@@ -36,7 +35,8 @@ try {
   const note = (row: string, figure: number) => found.set(row, [...(found.get(row) ?? []), figure]);
   for (let round = 0; round < ROUNDS; round++) {
     for (const mib of SIZES_MIB) {
-      for (const [name, order] of Object.entries(orders)) {
+      for (const [name, make] of Object.entries(ORDERS)) {
+        const order = make(WARM_READS + READS, count, round);
         const store = await HybridStore.open(directory, { readCacheBytes: mib * 2 ** 20 });
         for (const i of order.subarray(0, WARM_READS)) store.getSync(keys[i]!);
         const start = performance.now();
@@ -51,7 +51,7 @@ try {
   );
   console.log("readCacheBytes   uniform   zipfian");
   for (const mib of SIZES_MIB) {
-    const rates = Object.keys(orders).map((name) =>
+    const rates = Object.keys(ORDERS).map((name) =>
       Math.round(median(found.get(`${mib} ${name}`)!)).toLocaleString("en").padStart(9)
     );
     console.log(`${String(mib).padStart(10)} MiB ${rates.join(" ")}`);

@@ -13,6 +13,9 @@ import { spawnSync } from "node:child_process";
 import { delimiter, join } from "node:path";
 import process from "node:process";
 import { DENO, ROOT } from "../scripts/_run.ts";
+import { requirePackages } from "./_packages.ts";
+
+requirePackages();
 
 const RUNTIMES = [
   ["bun"],

@@ -1,8 +1,11 @@
+/** Scans of random subjects, each with 200 rows that are in the engines.
+ *
+ * @module
+ */
+
 import { inRandomOrder, openBenchStores } from "./_bench_stores.ts";
 import type { Prefix } from "./_data.ts";
-import type { Session } from "./peers/mod.ts";
-
-// Scans of random subjects, each with 200 rows that are in the engines.
+import type { Session } from "./peers/peer.ts";
 
 const FIRST = 10;
 

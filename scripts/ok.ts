@@ -2,7 +2,7 @@
  * The gate: every check that a change has to pass, in both runtimes. The cheap steps run first, as many
  * at a time as there are processors, then the tests of both runtimes side by side. Where a step fails,
  * those that run are finished and no other is begun. It prints what failed, and closes with
- * `N passed, N failed`.
+ * `N passed, N failed`. What needs the packages of `bench/` is left out where they are not installed.
  *
  *     deno run -A scripts/ok.ts              # all steps
  *     deno run -A scripts/ok.ts lint bun     # these alone
@@ -13,8 +13,12 @@ import { readdirSync, readFileSync, statfsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { hasPackages, NOT_INSTALLED } from "../bench/_packages.ts";
 import { type Count, countBun, countDeno } from "./_count.ts";
 import { DENO, ROOT, run, SILENCE_MS_MAX } from "./_run.ts";
+
+/** Folders that hold no sources, or those of the bench. */
+const NOT_CHECKED = /^(\..*|bench|coverage|data|dist|node_modules)$/;
 
 /** More than tests ever have on disk at a time. */
 const MEMORY_BYTES_MIN = 6 * 2 ** 30;
@@ -24,6 +28,8 @@ interface Step {
   command: string[];
   /** What is added to its environment. */
   env?: Record<string, string>;
+  /** Says why it cannot run here, where it cannot. */
+  leftOut?: string;
   /** Finds the counts in what a test runner prints; a step without it is no test run. */
   count?: (output: string) => Count | undefined;
 }
@@ -32,13 +38,19 @@ const entryPoints = Object.values<string>(
   JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8")).exports,
 );
 const documents = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
+const hasBench = hasPackages();
 
 const CHECKS: Step[] = [
   { name: "format", command: [DENO, "fmt", "--check"] },
   { name: "lint", command: [DENO, "lint"] },
   // The examples in docstrings and documents too, so that the tests need not be checked again.
-  { name: "types-deno", command: [DENO, "check", "--quiet", "--doc", ".", ...documents] },
+  { name: "types-deno", command: [DENO, "check", "--quiet", "--doc", ...checked(), ...documents] },
   { name: "types-bun", command: ["bun", "node_modules/typescript/bin/tsc"] },
+  {
+    name: "types-bench",
+    command: ["bun", "node_modules/typescript/bin/tsc", "-p", "bench"],
+    ...(!hasBench && { leftOut: `and so are tests of charts. ${NOT_INSTALLED}` }),
+  },
   { name: "docs", command: [DENO, "doc", "--lint", ...entryPoints] },
   { name: "npm", command: [DENO, "run", "-A", "scripts/check_package.ts"] },
   { name: "jsr", command: [DENO, "run", "-A", "scripts/publish.ts", "--dry-run"] },
@@ -62,6 +74,17 @@ const TESTS: Step[] = [
   },
 ];
 
+/** Returns what Deno type-checks: everything, or what lies outside the bench where that has types that are
+ * not installed. What tests import of the bench is checked with them. */
+function checked(): string[] {
+  if (hasBench) return ["."];
+  return readdirSync(ROOT, { withFileTypes: true })
+    .filter((entry) =>
+      entry.isDirectory() ? !NOT_CHECKED.test(entry.name) : entry.name.endsWith(".ts")
+    )
+    .map(({ name }) => name);
+}
+
 /** Returns an environment whose temporary files are in memory, where Linux has room for them there. */
 function memoryDirectory(): Record<string, string> {
   const directory = "/dev/shm";
@@ -75,6 +98,10 @@ function memoryDirectory(): Record<string, string> {
 
 /** Runs one step, and prints its line and its output where it fails. */
 async function runStep(step: Step): Promise<Count> {
+  if (step.leftOut !== undefined) {
+    console.log(`${step.name.padEnd(12)}left out, ${step.leftOut}`);
+    return { passed: 0, failed: 0 };
+  }
   const start = performance.now();
   const { ok, hung, output } = await run(step.command, { ...(step.env && { env: step.env }) });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);

@@ -37,6 +37,7 @@ const sources = files.filter((file) => file.endsWith(".ts"));
 const library = sources.filter((file) => layerOf(file) in LAYERS);
 const denoConfig = readJson("deno.json");
 const packageConfig = readJson("package.json");
+const benchConfig = readJson("bench/package.json");
 
 test("the project has files of every kind that is checked here", () => {
   for (const layer of Object.keys(LAYERS)) {
@@ -114,6 +115,21 @@ test("the library imports its declared dependencies alone, the codec none", () =
   assertEquals(wrong, []);
 });
 
+test("the bench alone imports the packages of the bench, and these are all that it does not share", () => {
+  const names = Object.keys(benchConfig.dependencies);
+  const isOfBench = (file: string) => layerOf(file) === "bench";
+  const wrong = sources.filter((file) => !isOfBench(file)).flatMap((file) =>
+    importsOf(file).filter((specifier) => names.includes(specifier))
+      .map((specifier) => `${file} imports ${specifier}`)
+  );
+  assertEquals(wrong, []);
+
+  const imported = sources.filter(isOfBench).flatMap(importsOf)
+    .filter((specifier) => !/^(\.|node:)/.test(specifier))
+    .filter((specifier) => !(specifier in denoConfig.imports));
+  assertEquals([...new Set(imported)].sort(), names.sort());
+});
+
 test("no file of the library uses a timer that a test runner can replace", () => {
   const names = ["setTimeout", "clearTimeout", "setImmediate", "queueMicrotask"];
   const others =
@@ -185,11 +201,18 @@ test("deno.json, package.json and package-lock.json agree", () => {
   for (const name of Object.keys(dependencies)) {
     assertEquals(name in denoConfig.imports, true, `${name} in the imports of deno.json`);
   }
+
+  const benchLock = readJson("bench/package-lock.json").packages[""];
+  assertEquals(benchLock.dependencies, benchConfig.dependencies);
+  assertEquals(benchConfig.private, true);
 });
 
 test("every dependency has an exact version", () => {
   const { dependencies, optionalDependencies, devDependencies } = packageConfig;
-  const all = { ...dependencies, ...optionalDependencies, ...devDependencies };
+  const all = {
+    ...{ ...dependencies, ...optionalDependencies, ...devDependencies },
+    ...benchConfig.dependencies,
+  };
   const loose = Object.entries<string>(all)
     .filter(([, version]) => !/^\d+\.\d+\.\d+$|^file:\.\/links\//.test(version))
     .map(([name, version]) => `${name}@${version}`);
@@ -242,7 +265,7 @@ function projectFiles(): string[] {
   } catch {
     // No git, or no repository: an unpacked archive has nothing in it that is not tracked, except
     // what was installed and built since.
-    const left = /^(\.git|node_modules|dist|data|coverage|bench[\\/]tmp)([\\/]|$)/;
+    const left = /^(\.git|node_modules|dist|data|coverage|bench[\\/](tmp|node_modules))([\\/]|$)/;
     names = readdirSync(ROOT, { recursive: true, encoding: "utf8" })
       .filter((name) => !left.test(name))
       .map((name) => name.replaceAll("\\", "/"));

@@ -1,6 +1,11 @@
+/** The panel of dots: a row for each work, a dot for each contestant.
+ *
+ * @module
+ */
+
 import type { Figure } from "./rows.ts";
+import { logScale } from "./scale.ts";
 import {
-  logScale,
   OWN,
   type Panel,
   PANELS_WIDTH,

@@ -1,9 +1,15 @@
+/** The chart of costs by the size of the store.
+ *
+ * @module
+ */
+
 import type { TopLevelSpec } from "vega-lite";
+import { runtimeName } from "../_findings.ts";
 import type { Results } from "../_results.ts";
-import { runtimeName, seriesOf } from "./rows.ts";
+import { seriesOf } from "./rows.ts";
+import { logScale } from "./scale.ts";
 import {
   chart,
-  logScale,
   namesAxis,
   type Panel,
   PANELS_WIDTH,
@@ -50,13 +56,13 @@ export function growth(all: readonly Results[]): TopLevelSpec | undefined {
 
 function pointsOf(results: Results): Point[] {
   const runtime = runtimeName(results);
-  return results.growth.flatMap(({ id, work, points }) =>
-    points.map(({ keys, usPerOperation }) => ({
+  return results.growth.flatMap(({ growth: id, of, points }) =>
+    points.map(([keys, us]) => ({
       runtime,
-      work: TITLES[work] ?? work,
+      work: TITLES[of] ?? of,
       series: seriesOf(id),
       keys,
-      us: usPerOperation,
+      us,
       isOwn: id.startsWith("hybrid"),
     }))
   );

@@ -10,8 +10,6 @@ import { ratios } from "./ratios.ts";
 import { resources } from "./resources.ts";
 import { reads, writes, ycsb } from "./works.ts";
 
-export { renderSvg } from "./render.ts";
-
 /** A chart of the results of one runtime or more; `undefined` where they have nothing to show in it. */
 export type Chart = (all: readonly Results[]) => TopLevelSpec | undefined;
 

@@ -1,16 +1,13 @@
+/** The chart of HybridStore's ratios to its peers, and of their targets.
+ *
+ * @module
+ */
+
 import type { TopLevelSpec } from "vega-lite";
 import type { Results } from "../_results.ts";
 import { type RatioRow, ratiosOf } from "./rows.ts";
-import {
-  chart,
-  INK,
-  logScale,
-  MISSED,
-  OWN,
-  type Panel,
-  rowsByRuntime,
-  sourceNotes,
-} from "./theme.ts";
+import { logScale } from "./scale.ts";
+import { chart, INK, MISSED, OWN, type Panel, rowsByRuntime, sourceNotes } from "./theme.ts";
 
 const ROW_HEIGHT = 26;
 const NAMES_WIDTH = 345;

@@ -1,3 +1,8 @@
+/** From the specification of a chart to its SVG.
+ *
+ * @module
+ */
+
 import * as vega from "vega";
 import { compile, type TopLevelSpec } from "vega-lite";
 

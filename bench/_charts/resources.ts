@@ -1,6 +1,13 @@
+/** The chart of what contestants take up on disk and in memory.
+ *
+ * @module
+ */
+
 import type { TopLevelSpec } from "vega-lite";
-import type { ResourceResult, Results } from "../_results.ts";
-import { runtimeName, shortNumber } from "./rows.ts";
+import { NO_STORE, RESOURCES } from "../_contestants.ts";
+import { runtimeName } from "../_findings.ts";
+import type { ResourceLine, Results } from "../_results.ts";
+import { shortNumber } from "./rows.ts";
 import { chart, INK, namesAxis, OWN, type Panel, PANELS_WIDTH, sourceNotes } from "./theme.ts";
 
 const ROW_HEIGHT = 22;
@@ -8,24 +15,23 @@ const NAMES_WIDTH = 195;
 const SPACING = 28;
 const MEBIBYTE = 2 ** 20;
 const PEER_COLOR = "#b4bcc4";
-/** What is measured without any store, to compare memory with. */
-const NO_STORE = "none";
 
 interface Measure {
   readonly title: string;
   /** `undefined` where the system does not count it. */
-  of(result: ResourceResult): number | undefined;
+  of(result: ResourceLine): number | undefined;
 }
 
 const MEASURES: readonly Measure[] = [
   {
     title: "on disk, bytes per byte of data",
-    of: ({ id, diskBytes, dataBytes }) => id === NO_STORE ? undefined : diskBytes / dataBytes,
+    of: ({ resources: id, diskBytes, dataBytes }) =>
+      id === NO_STORE.id ? undefined : diskBytes / dataBytes,
   },
   {
     title: "written, bytes per byte of data",
-    of: ({ id, writtenBytes, dataBytes }) =>
-      id === NO_STORE || writtenBytes === undefined ? undefined : writtenBytes / dataBytes,
+    of: ({ resources: id, writtenBytes, dataBytes }) =>
+      id === NO_STORE.id || writtenBytes === undefined ? undefined : writtenBytes / dataBytes,
   },
   {
     title: "peak memory, MiB",
@@ -65,7 +71,7 @@ function runtimePanel(results: Results, all: readonly Results[]): Panel {
 }
 
 function barPanel(
-  found: readonly ResourceResult[],
+  found: readonly ResourceLine[],
   { title, of }: Measure,
   isFirst: boolean,
   all: readonly Results[],
@@ -74,7 +80,7 @@ function barPanel(
   const most = Math.max(0, ...all.flatMap(({ resources }) => resources.map((one) => of(one) ?? 0)));
   const rows = found.map((result) => ({
     name: nameOf(result),
-    isOwn: result.id.startsWith("hybrid"),
+    isOwn: result.resources.startsWith("hybrid"),
     value: of(result) ?? null,
     text: shortNumber(of(result) ?? 0),
   }));
@@ -126,6 +132,6 @@ function barPanel(
   };
 }
 
-function nameOf({ id, name }: ResourceResult): string {
-  return id === NO_STORE ? "no store" : name.replace(/^\w+:sqlite/, "SQLite");
+function nameOf({ resources: id }: ResourceLine): string {
+  return id === NO_STORE.id ? "no store" : RESOURCES.find((one) => one.id === id)?.name ?? id;
 }

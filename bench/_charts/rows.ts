@@ -3,34 +3,9 @@
  * @module
  */
 
-import type { ContestantResult, Results, WorkResult } from "../_results.ts";
-
-/** What a chart calls the works; those that no chart picks out have the titles of the results. */
-const LABELS: ReadonlyMap<string, string> = new Map([
-  ["put_sequential_append", "put, append side"],
-  ["put_sequential_btree_durable", "put, B-tree side, durable"],
-  ["put_64_callers_durable_append", "put, 64 callers, append side, durable"],
-  ["put_64_callers_durable_btree", "put, 64 callers, B-tree side, durable"],
-  ["batch_100_both", "batches of 100 puts, both sides"],
-  ["burst_acknowledged", "burst of puts, until acknowledged"],
-  ["burst_in_engines", "burst of puts, until in the engines"],
-  ["burst_stall", "stall of the event loop in a burst"],
-  ["fetch_add_sequential", "fetch-and-add"],
-  ["fetch_add_concurrent", "fetch-and-add, 10,000 at once"],
-  ["get_sync_append", "getSync, append side"],
-  ["get_sync_btree", "getSync, B-tree side"],
-  ["get_sync_btree_zipfian", "getSync, B-tree side, zipfian"],
-  ["get_btree", "get, awaited, B-tree side"],
-  ["scan_prefix_append", "scan of a prefix, append side"],
-  ["scan_prefix_btree", "scan of a prefix, B-tree side"],
-  ["scan_full", "scan of all rows, append side"],
-  ["ycsb_a", "A: 50 % read, 50 % update"],
-  ["ycsb_b", "B: 95 % read, 5 % update"],
-  ["ycsb_c", "C: 100 % read"],
-  ["ycsb_d", "D: 95 % read latest, 5 % insert"],
-  ["ycsb_e", "E: 95 % short scans, 5 % insert"],
-  ["ycsb_f", "F: 50 % read, 50 % read-modify-write"],
-]);
+import { type Finding, findingsOf, type Reached, runtimeName } from "../_findings.ts";
+import { labelOf } from "../_labels.ts";
+import type { Results } from "../_results.ts";
 
 /** The figure of a contestant in a work, in one runtime. */
 export interface Figure {
@@ -54,9 +29,6 @@ export interface RatioRow {
   readonly text: string;
 }
 
-/** Works whose clock runs until everything is on disk, whatever was acknowledged before. */
-const UNTIL_ON_DISK: ReadonlySet<string> = new Set(["burst_in_engines"]);
-
 /** Contestants that differ in nothing but how durable they are are one series. */
 const SERIES_OF: Readonly<Record<string, string>> = {
   lmdb_safe: "lmdb",
@@ -66,30 +38,24 @@ const SERIES_OF: Readonly<Record<string, string>> = {
   level_sync: "level",
 };
 
-/** The runtime with its name as it is written. */
-export function runtimeName({ runtime: { name, version } }: Results): string {
-  return `${name.charAt(0).toUpperCase()}${name.slice(1)} ${version}`;
-}
-
 /** Returns the series that a contestant belongs to. */
 export function seriesOf(id: string): string {
   return SERIES_OF[id] ?? id;
 }
 
-/** Returns what a chart calls a work. */
-export function labelOf({ id, title }: WorkResult): string {
-  return LABELS.get(id) ?? title;
-}
-
 /** Returns the figures of some works, in the order of the works; those without results are left out. */
 export function figuresOf(all: readonly Results[], ids: readonly string[]): Figure[] {
+  const found = all.map((results) => ({
+    runtime: runtimeName(results),
+    findings: findingsOf(results),
+  }));
   return ids.flatMap((id) =>
-    all.flatMap((results) =>
-      worksOf(results, id).flatMap((work) =>
+    found.flatMap(({ runtime, findings }) =>
+      findings.filter(({ row }) => row.id === id).flatMap((finding) =>
         // No logarithmic axis has a place for nothing.
-        work.contestants.filter(({ median }) => median > 0).map((contestant) =>
-          figureOf(runtimeName(results), work, contestant)
-        )
+        finding.contestants.filter(({ median }) => median > 0).map((
+          contestant,
+        ) => figureOf(runtime, finding, contestant))
       )
     )
   );
@@ -97,21 +63,22 @@ export function figuresOf(all: readonly Results[], ids: readonly string[]): Figu
 
 /** Returns the ratios that have a bar, in the order of the works. */
 export function ratiosOf(all: readonly Results[]): RatioRow[] {
-  return idsOf(all).flatMap((id) =>
-    all.flatMap((results) =>
-      worksOf(results, id).flatMap((work) =>
-        work.ratios.flatMap(({ peer, ratio, bar, met }): RatioRow[] => {
-          if (bar === undefined) return [];
-          return [{
-            runtime: runtimeName(results),
-            label: `${labelOf(work)} vs ${peerName(work, peer)}`,
-            ratio,
-            bar,
-            verdict: met === false ? "below" : "reached",
-            text: `${fewDigits(ratio)}×`,
-          }];
-        })
-      )
+  const found = all.flatMap((results) =>
+    findingsOf(results).map((finding) => ({ runtime: runtimeName(results), finding }))
+  );
+  return [...new Set(found.map(({ finding }) => finding.row.id))].flatMap((id) =>
+    found.filter(({ finding }) => finding.row.id === id).flatMap(({ runtime, finding }) =>
+      finding.ratios.flatMap(({ peer, ratio, bar, isMet }): RatioRow[] => {
+        if (bar === undefined) return [];
+        return [{
+          runtime,
+          label: `${labelOf(finding.row)} vs ${peerName(finding, peer)}`,
+          ratio,
+          bar,
+          verdict: isMet === false ? "below" : "reached",
+          text: `${fewDigits(ratio)}×`,
+        }];
+      })
     )
   );
 }
@@ -130,32 +97,22 @@ function fewDigits(value: number): string {
   return value >= 999.5 ? value.toFixed(0) : value.toPrecision(value < 0.995 ? 2 : 3);
 }
 
-function idsOf(all: readonly Results[]): string[] {
-  return [...new Set(all.flatMap(({ works }) => works.map(({ id }) => id)))];
-}
-
-function worksOf({ works }: Results, id: string): WorkResult[] {
-  return works.filter((work) => work.id === id);
-}
-
 function figureOf(
   runtime: string,
-  work: WorkResult,
-  { id, median, guarantee }: ContestantResult,
+  { row }: Finding,
+  { id, median, guarantee }: Reached,
 ): Figure {
   return {
     runtime,
-    label: labelOf(work),
+    label: labelOf(row),
     series: seriesOf(id),
     value: median,
     text: shortNumber(median),
     isOwn: id === "hybrid",
-    isDurable: UNTIL_ON_DISK.has(work.id) || /^(durable|sees)/.test(guarantee),
+    isDurable: guarantee.kind !== "system",
   };
 }
 
-function peerName({ contestants }: WorkResult, peer: string): string {
-  const name = contestants.find(({ id }) => id === peer)?.name ?? peer;
-  // The module has another name in each runtime.
-  return name.replace(/^\w+:sqlite/, "SQLite");
+function peerName({ contestants }: Finding, peer: string): string {
+  return contestants.find(({ id }) => id === peer)?.name ?? peer;
 }

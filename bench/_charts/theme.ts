@@ -4,8 +4,8 @@
  */
 
 import type { Config, TopLevelSpec } from "vega-lite";
+import { sourceParts } from "../_findings.ts";
 import type { Results } from "../_results.ts";
-import { runtimeName } from "./rows.ts";
 
 /** A part of a chart, beside or above others. */
 export type Panel = Extract<TopLevelSpec, { vconcat: unknown }>["vconcat"][number];
@@ -93,23 +93,6 @@ export const SERIES_LABEL = `${
   JSON.stringify(Object.fromEntries(SERIES.map(({ id, name }) => [id, name])))
 }[datum.label]`;
 
-/** A logarithmic scale around some values, and where it has ticks. */
-export function logScale(values: readonly number[]): {
-  scale: { type: "log"; domain: [number, number]; nice: false };
-  ticks: number[];
-} {
-  const domain: [number, number] = [Math.min(...values) / 1.5, Math.max(...values) * 2.2];
-  const [min, max] = domain;
-  const powers = Array.from({ length: 25 }, (_, i) => 10 ** (i - 12));
-  // A scale of less than two powers of ten needs more ticks than those.
-  const steps = max / min > 1000 ? [1] : max / min > 20 ? [1, 3] : [1, 2, 5];
-  const ticks = powers.flatMap((power) =>
-    steps.map((step) => Number((step * power).toPrecision(1)))
-  )
-    .filter((tick) => tick >= min && tick <= max);
-  return { scale: { type: "log", domain, nice: false }, ticks };
-}
-
 /** The names of rows, in a column of a fixed width: how wide text is depends on who looks at it. */
 export function namesAxis(width: number) {
   return {
@@ -183,35 +166,14 @@ export function chart(
   };
 }
 
-/** What ran where and when.
- *
- * @param options Whether the chart is of the number of keys, and of the rounds, that the settings say.
- */
+/** What ran where and when, as {@linkcode sourceParts} has it. */
 export function sourceNotes(
   all: readonly Results[],
-  { hasKeys = true, hasRounds = true } = {},
+  options: Parameters<typeof sourceParts>[1] = {},
 ): string[] {
-  const each = (text: (results: Results) => string) => [...new Set(all.map(text))].join(", ");
-  const parts = [
-    each(({ date }) => date.slice(0, 10)),
-    each(runtimeName),
-    each(({ versions }) => `lmdb ${versions.lmdb}`),
-    each(({ versions }) => `SQLite ${versions.sqlite}`),
-    each(({ versions }) => `classic-level ${versions["classic-level"]}`),
-    each(({ machine: { cpu, cores } }) => `${cpu}, ${cores} cores`),
-    each(({ machine }) => `fsync ${Number(machine.fsyncMs.toPrecision(2))} ms`),
-    ...(hasKeys ? [each(({ settings }) => `${settings.keys.toLocaleString("en")} keys`)] : []),
-    "31-byte keys, 100-byte values",
-    ...(hasKeys && hasRounds
-      ? [
-        each(({ settings: { rounds } }) =>
-          rounds === 1 ? "1 round" : `medians of ${rounds} rounds`
-        ),
-      ]
-      : []),
-  ];
   // A part is not torn apart at the end of a line.
-  return [parts.map((part) => part.replaceAll(" ", "\u00a0")).join("\u00a0· ")];
+  const parts = sourceParts(all, options).map((part) => part.replaceAll(" ", "\u00a0"));
+  return [parts.join("\u00a0· ")];
 }
 
 /** Nothing wraps text in an SVG. */

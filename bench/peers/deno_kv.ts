@@ -1,6 +1,11 @@
+/** Deno KV, in Deno alone.
+ *
+ * @module
+ */
+
 import { join } from "node:path";
 import type { KeyParts, KeySet, Prefix } from "../_data.ts";
-import { type Contestant, type Session, updated } from "./peer.ts";
+import { type Open, type Session, updated } from "./peer.ts";
 
 /** What is used of `Deno.openKv`, which only Deno's own types know, and only when told to. */
 interface Kv {
@@ -101,10 +106,5 @@ class DenoKvSession implements Session {
 }
 
 /** Absent in other runtimes, and in Deno without `--unstable-kv`. */
-export const denoKv: Contestant | undefined = openKv && {
-  id: "deno_kv",
-  name: "Deno KV",
-  guarantee: "durable: fsync per commit",
-  isSlow: true,
-  open: async (directory) => new DenoKvSession(await openKv(join(directory, "kv.sqlite"))),
-};
+export const denoKv: Open | undefined = openKv &&
+  (async (directory) => new DenoKvSession(await openKv(join(directory, "kv.sqlite"))));

@@ -1,16 +1,11 @@
+/** HybridStore.
+ *
+ * @module
+ */
+
 import { HybridStore, type OpenOptions } from "../../mod.ts";
-import { resolveOptions } from "../../store/options.ts";
 import type { KeySet, Prefix } from "../_data.ts";
-import type { Contestant, Session } from "./peer.ts";
-
-const DEFAULTS = resolveOptions({});
-
-/** What a write to each side is good for, with default options. */
-export const GUARANTEES = {
-  append: `journal written, synced within ${DEFAULTS.syncIntervalMs} ms`,
-  btree: "durable: journal synced, shared by concurrent callers",
-  always: "durable: journal synced, shared by concurrent callers",
-};
+import type { Open, Session } from "./peer.ts";
 
 class HybridSession implements Session {
   readonly #store: HybridStore;
@@ -53,21 +48,7 @@ class HybridSession implements Session {
   };
 }
 
-function contestant(
-  id: string,
-  name: string,
-  guarantee: string,
-  options: OpenOptions,
-): Contestant {
-  return {
-    id,
-    name,
-    guarantee,
-    open: async (directory) => new HybridSession(await HybridStore.open(directory, options)),
-  };
+/** HybridStore with some options. */
+export function hybrid(options: OpenOptions): Open {
+  return async (directory) => new HybridSession(await HybridStore.open(directory, options));
 }
-
-export const hybrid = contestant("hybrid", "HybridStore", GUARANTEES.append, {});
-export const hybridAlways = contestant("hybrid_always", "HybridStore", GUARANTEES.always, {
-  durability: "always",
-});

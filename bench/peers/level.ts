@@ -1,6 +1,11 @@
+/** LevelDB, as `classic-level` has it.
+ *
+ * @module
+ */
+
 import { ClassicLevel } from "classic-level";
 import type { KeySet, Prefix } from "../_data.ts";
-import { type Contestant, increased, type Session, updated } from "./peer.ts";
+import { increased, type Open, type Session, updated } from "./peer.ts";
 
 /** Writes of one batch of a bulk load; more of them together gain nothing. */
 const BATCH_WRITES = 1_000;
@@ -62,24 +67,12 @@ class LevelSession implements Session {
   };
 }
 
-function contestant(id: string, name: string, guarantee: string, sync: boolean): Contestant {
-  return {
-    id,
-    name,
-    guarantee,
-    open: async (directory) => {
-      const encoding = { keyEncoding: "view", valueEncoding: "view" } as const;
-      const db = new ClassicLevel<Uint8Array, Uint8Array>(directory, encoding);
-      await db.open();
-      return new LevelSession(db, { sync });
-    },
+/** LevelDB, with or without a sync of its log for each write. */
+export function level(sync: boolean): Open {
+  return async (directory) => {
+    const encoding = { keyEncoding: "view", valueEncoding: "view" } as const;
+    const db = new ClassicLevel<Uint8Array, Uint8Array>(directory, encoding);
+    await db.open();
+    return new LevelSession(db, { sync });
   };
 }
-
-export const level = contestant("level", "classic-level", "log written, not synced", false);
-export const levelSync = contestant(
-  "level_sync",
-  "classic-level, sync",
-  "durable: log synced per write",
-  true,
-);

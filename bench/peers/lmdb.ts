@@ -1,6 +1,11 @@
+/** Raw lmdb.
+ *
+ * @module
+ */
+
 import { open, type RootDatabase, type RootDatabaseOptions } from "lmdb";
 import type { KeySet, Prefix } from "../_data.ts";
-import { type Contestant, increased, type Session, updated } from "./peer.ts";
+import { increased, type Open, type Session, updated } from "./peer.ts";
 
 class LmdbSession implements Session {
   readonly #db: RootDatabase<Uint8Array, Uint8Array>;
@@ -50,36 +55,21 @@ class LmdbSession implements Session {
     });
 }
 
-function contestant(
-  id: string,
-  name: string,
-  guarantee: string,
-  options: RootDatabaseOptions,
-): Contestant {
-  return {
-    id,
-    name,
-    guarantee,
-    open: (path) => {
-      const db = open<Uint8Array, Uint8Array>({
-        path,
-        keyEncoding: "binary",
-        encoding: "binary",
-        ...options,
-      });
-      return Promise.resolve(new LmdbSession(db));
-    },
+function lmdb(options: RootDatabaseOptions): Open {
+  return (path) => {
+    const db = open<Uint8Array, Uint8Array>({
+      path,
+      keyEncoding: "binary",
+      encoding: "binary",
+      ...options,
+    });
+    return Promise.resolve(new LmdbSession(db));
   };
 }
 
-export const lmdbSafe = contestant("lmdb_safe", "lmdb, safe", "durable: fdatasync per commit", {
+export const lmdbSafe = lmdb({
   overlappingSync: false,
   // As HybridStore has it, and faster than the default in all that is measured here.
   pageSize: 8192,
 });
-export const lmdbDefault = contestant(
-  "lmdb_default",
-  "lmdb, default",
-  "committed in memory, flushed to disk next",
-  {},
-);
+export const lmdbDefault = lmdb({});

@@ -1,31 +1,28 @@
-/** All contestants that the runtime has.
+/** What opens the contestants that the runtime has.
  *
  * @module
  */
 
 import { denoKv } from "./deno_kv.ts";
-import { hybrid, hybridAlways } from "./hybrid.ts";
-import { level, levelSync } from "./level.ts";
+import { hybrid } from "./hybrid.ts";
+import { level } from "./level.ts";
 import { lmdbDefault, lmdbSafe } from "./lmdb.ts";
-import type { Contestant } from "./peer.ts";
+import type { Open } from "./peer.ts";
 import { sqliteArrays, sqliteFull, sqliteNormal } from "./sqlite.ts";
 
-export type { Contestant, Key, Session } from "./peer.ts";
+export type { Key, Open, Session } from "./peer.ts";
 
-const FOUND = [
-  hybrid,
-  hybridAlways,
-  lmdbSafe,
-  lmdbDefault,
-  sqliteNormal,
-  sqliteFull,
-  sqliteArrays,
-  level,
-  levelSync,
-  denoKv,
-].filter((contestant) => contestant !== undefined);
-
-/** The contestants by id. */
-export const CONTESTANTS: ReadonlyMap<string, Contestant> = new Map(
-  FOUND.map((contestant) => [contestant.id, contestant]),
-);
+/** By the ids of `_contestants.ts`; `undefined` where the runtime does not have it. */
+export const OPENERS: Readonly<Record<string, Open | undefined>> = {
+  hybrid: hybrid({}),
+  hybrid_always: hybrid({ durability: "always" }),
+  hybrid_uncached: hybrid({ readCacheBytes: 0 }),
+  lmdb_safe: lmdbSafe,
+  lmdb_default: lmdbDefault,
+  sqlite_normal: sqliteNormal,
+  sqlite_full: sqliteFull,
+  sqlite_arrays: sqliteArrays,
+  level: level(false),
+  level_sync: level(true),
+  deno_kv: denoKv,
+};

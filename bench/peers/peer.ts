@@ -1,4 +1,4 @@
-/** What a contestant is, whichever store is behind it.
+/** What every contestant can do, whichever store is behind it.
  *
  * @module
  */
@@ -41,17 +41,8 @@ export interface Session {
   close(): Promise<void>;
 }
 
-/** A store with one set of options. */
-export interface Contestant {
-  readonly id: string;
-  readonly name: string;
-  /** What an acknowledged write is good for, in a few words. */
-  readonly guarantee: string;
-  /** Whether it is given a tenth of the keys in works that write: it would take minutes. */
-  readonly isSlow?: boolean;
-  /** Opens a store in a directory that exists; a new one where it is empty. */
-  open(directory: string): Promise<Session>;
-}
+/** Opens a store in a directory that exists; a new one where it is empty. */
+export type Open = (directory: string) => Promise<Session>;
 
 /** Adds 1 to a counter's value, 8 bytes little-endian; an absent one counts as 0. */
 export function increased(value: Uint8Array | undefined): Uint8Array {

@@ -1,7 +1,12 @@
+/** Raw SQLite, as the runtime has it.
+ *
+ * @module
+ */
+
 import { join } from "node:path";
 import process from "node:process";
 import type { KeySet, Prefix } from "../_data.ts";
-import { type Contestant, type Session, updated } from "./peer.ts";
+import { type Open, type Session, updated } from "./peer.ts";
 
 interface Statement {
   run(...parameters: Value[]): unknown;
@@ -143,42 +148,15 @@ class SqliteSession implements Session {
   }
 }
 
-function contestant(
-  id: string,
-  name: string,
-  guarantee: string,
-  synchronous: "FULL" | "NORMAL",
-  rows: Rows,
-): Contestant {
-  return {
-    id,
-    name,
-    guarantee,
-    open: (directory) =>
-      Promise.resolve(new SqliteSession(join(directory, "data.sqlite"), synchronous, rows)),
-  };
-}
-
-const MODULE = isBun ? "bun:sqlite" : "node:sqlite";
 /** How rows come by the runtime's documentation: `values()` in Bun, `all()` in Deno. */
 const USUAL_ROWS: Rows = isBun ? "arrays" : "objects";
-const NORMAL = "WAL written, synced at checkpoints";
 
-export const sqliteFull = contestant(
-  "sqlite_full",
-  `${MODULE}, FULL`,
-  "durable: WAL synced per commit",
-  "FULL",
-  USUAL_ROWS,
-);
-export const sqliteNormal = contestant(
-  "sqlite_normal",
-  MODULE,
-  NORMAL,
-  "NORMAL",
-  USUAL_ROWS,
-);
+function sqlite(synchronous: "FULL" | "NORMAL", rows: Rows): Open {
+  return (directory) =>
+    Promise.resolve(new SqliteSession(join(directory, "data.sqlite"), synchronous, rows));
+}
+
+export const sqliteFull = sqlite("FULL", USUAL_ROWS);
+export const sqliteNormal = sqlite("NORMAL", USUAL_ROWS);
 /** Deno alone: the faster form of `all()`. Bun's usual form is that already. */
-export const sqliteArrays: Contestant | undefined = isBun
-  ? undefined
-  : contestant("sqlite_arrays", `${MODULE}, setReturnArrays`, NORMAL, "NORMAL", "arrays");
+export const sqliteArrays: Open | undefined = isBun ? undefined : sqlite("NORMAL", "arrays");

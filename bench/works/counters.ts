@@ -1,9 +1,12 @@
-/** Reads and writes in one: counters, and numbers that are replaced. */
+/** Reads and writes in one: counters, and numbers that are replaced.
+ *
+ * @module
+ */
 
 import { COUNTERS } from "../_data.ts";
 import { operationsPerSecond, runInTurn } from "../_measure.ts";
 import { uniformIndexes } from "../_random.ts";
-import type { Session } from "../peers/mod.ts";
+import type { Session } from "../peers/peer.ts";
 import { type Trial, type Work, writersOf } from "./work.ts";
 
 /** Operations that are under way together. */
@@ -83,7 +86,7 @@ export const COUNTS: readonly Work[] = [
     ...base,
     rows: [{
       id: "fetch_add_concurrent_same_keys",
-      title: `the same; of lmdb: un-awaited put to the ${COUNTERS} keys of the counters`,
+      title: `fetch-and-add, ${CHUNK} at once; of lmdb: un-awaited put to the ${COUNTERS} counters`,
       unit: "op/s",
       better: "higher",
     }],

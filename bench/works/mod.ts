@@ -11,7 +11,7 @@ import { READS, READS_OF_OTHER_DATA } from "./reads.ts";
 import type { Work } from "./work.ts";
 import { YCSB } from "./ycsb.ts";
 
-export type { Entry, Figures, Row, Trial, Work } from "./work.ts";
+export { type Entry, type Figures, guaranteeOf, type Row, type Trial, type Work } from "./work.ts";
 
 export const WORKS: readonly Work[] = [
   ...PUTS,

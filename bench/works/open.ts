@@ -1,9 +1,13 @@
-/** Opening a store whose owner was killed. */
+/** Opening a store whose owner was killed.
+ *
+ * @module
+ */
 
 import { spawnSync } from "node:child_process";
 import { cpSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import type { Guarantee } from "../_contestants.ts";
 import { runtimeArguments } from "../_machine.ts";
 import { makeTemp, removeTemp } from "../_temp.ts";
 import type { Entry, Figures, Trial, Work } from "./work.ts";
@@ -32,7 +36,7 @@ async function prepare(entry: Entry, trial: Trial): Promise<string> {
     if (signal !== "SIGKILL") throw new Error(`Cannot prepare journal: ${stderr}`);
     return directory;
   }
-  const session = await entry.contestant.open(directory);
+  const session = await trial.open(directory);
   await session.putAll(session.keysOf(trial.side.keys), trial.side.values);
   await session.settle();
   await session.close();
@@ -44,7 +48,7 @@ async function open(trial: Trial): Promise<Figures> {
   const source = prepared.get(entry.id) ?? await prepare(entry, trial);
   cpSync(source, directory, { recursive: true });
   const start = performance.now();
-  const session = await entry.contestant.open(directory);
+  const session = await trial.open(directory);
   await session.get(session.keysOf(side.keys)[0]);
   const ms = performance.now() - start;
   await session.close();
@@ -56,10 +60,17 @@ function entries(): Entry[] {
     "append",
     ...["hybrid", "lmdb_safe", "sqlite_normal", "level", "deno_kv"],
   );
-  const closed = "plain open, closed before";
+  const killed = `killed before, ${JOURNAL_MIB} MiB of journal`;
+  const state = (onDisk: string): Guarantee => ({ kind: "reads", onDisk, how: onDisk });
+  const closed = state("closed before");
   return [
-    { ...hybrid!, guarantee: `${JOURNAL_MIB} MiB of journal replayed, killed before` },
-    { ...hybrid!, id: "hybrid_closed", name: "HybridStore, closed", guarantee: closed },
+    { ...hybrid!, guarantee: state(killed) },
+    {
+      ...hybrid!,
+      id: "hybrid_closed",
+      name: "HybridStore, closed",
+      guarantee: closed,
+    },
     ...peers.map((peer) => ({ ...peer, guarantee: closed })),
   ];
 }

@@ -1,4 +1,7 @@
-/** Writes that are awaited one by one. */
+/** Writes that are awaited one by one.
+ *
+ * @module
+ */
 
 import { type Dataset, KeySet } from "../_data.ts";
 import { operationsPerSecond, runByCallers, runInTurn } from "../_measure.ts";
@@ -79,7 +82,7 @@ export const PUTS: readonly Work[] = [
     ...base,
     rows: row(
       `put_64_callers_durable_${side}`,
-      `put, ${CALLERS} callers at once, ${side} side, durable`,
+      `put, ${CALLERS} callers at once, ${side === "append" ? side : "B-tree"} side, durable`,
     ),
     group: "put",
     note: "Callers of SQLite, which is synchronous, come one after the other.",

@@ -1,44 +1,40 @@
-/** Reads of a store that has every key in its engines. */
+/** Reads of a store that has every key in its engines.
+ *
+ * @module
+ */
 
 import type { DatasetId } from "../_data.ts";
 import { operationsPerSecond, rowsPerSecond, runInTurn } from "../_measure.ts";
-import { uniformIndexes } from "../_random.ts";
-import { scrambledZipfianIndexes } from "../_zipfian.ts";
+import { orderOf } from "../_orders.ts";
 import { type Entry, readersOf, type Trial, type Work } from "./work.ts";
 
 type Side = Entry["side"];
-type Distribution = "uniform" | "zipfian";
 
-const SEED = 1;
+/** How keys are read.
+ *
+ * `cached`: zipfian, so that the same few come again and again, with every store's caches as they are by
+ * default. `uncached`: each key once in a round, in random order, with HybridStore's read cache turned
+ * off: with its default size it would hold most of the data, and the next round would find it there.
+ */
+type Reading = "cached" | "uncached";
+
 const sideName = (side: Side) => side === "append" ? "append side" : "B-tree side";
-const indexCache = new Map<string, Uint32Array>();
-
-/** The order in which keys are read: the same for every contestant, and made once. */
-function indexesOf(distribution: Distribution, count: number): Uint32Array {
-  const name = `${distribution} ${count}`;
-  let indexes = indexCache.get(name);
-  if (indexes === undefined) {
-    const make = distribution === "uniform" ? uniformIndexes : scrambledZipfianIndexes;
-    indexCache.set(name, indexes = make(count, count, SEED));
-  }
-  return indexes;
-}
 
 async function getInTurn(
-  { session, side, ...limits }: Trial,
+  { session, side, seed, ...limits }: Trial,
   method: "get" | "getSync",
-  distribution: Distribution,
+  reading: Reading,
 ) {
   const keys = session.keysOf(side.keys);
-  const indexes = indexesOf(distribution, keys.length);
+  const indexes = orderOf(reading === "cached" ? "zipfian" : "once", seed, keys.length);
   const get = session[method];
   const tally = await runInTurn((i) => get(keys[indexes[i]!]), { ...limits, count: keys.length });
   return { values: [operationsPerSecond(tally)] };
 }
 
-async function scanInTurn({ session, side, ...limits }: Trial) {
-  const { prefixes } = side;
-  const indexes = uniformIndexes(side.keys.length, prefixes.length, SEED);
+async function scanInTurn({ session, side, seed, ...limits }: Trial) {
+  const { prefixes, keys } = side;
+  const indexes = orderOf("uniform", seed, prefixes.length, keys.length);
   const scan = session.scan;
   const tally = await runInTurn((i) => scan(prefixes[indexes[i]!]!), {
     ...limits,
@@ -55,30 +51,41 @@ async function scanAll({ session, ...limits }: Trial) {
 function getWork(
   side: Side,
   method: "get" | "getSync",
-  distribution: Distribution,
+  reading: Reading,
   dataset: DatasetId = "small_values",
   suffix = "",
   of = "",
 ): Work {
-  const id = `${method === "get" ? "get" : "get_sync"}_${side}`;
+  const isCached = reading === "cached";
+  const order = isCached ? "cached (zipfian)" : "uncached (each key once, no read cache)";
   return {
     rows: [{
-      id: `${id}${distribution === "uniform" ? "" : "_zipfian"}${suffix}`,
-      title: `${method === "get" ? "get, awaited" : "getSync"}, ${distribution}, ${
-        sideName(side)
-      }${of}`,
+      id: `${method === "get" ? "get" : "get_sync"}_${side}_${reading}${suffix}`,
+      title: `${method === "get" ? "get, awaited" : "getSync"}, ${order}, ${sideName(side)}${of}`,
       unit: "op/s",
       better: "higher",
     }],
     group: "get",
-    note: method === "get"
-      ? "lmdb's and SQLite's get are synchronous and not awaited."
-      : "lmdb: getBinary; SQLite: SELECT v, prepared; Deno KV has no synchronous get: awaited.",
+    note: [
+      "Keys come in another order in each round.",
+      ...(isCached ? [] : [
+        "HybridStore: readCacheBytes: 0; the peers keep their own caches, and everybody has the " +
+        "files in the memory of the operating system.",
+      ]),
+      method === "get"
+        ? "lmdb's and SQLite's get are synchronous and not awaited."
+        : "lmdb: getBinary; SQLite: SELECT v, prepared; Deno KV has no synchronous get: awaited.",
+    ].join(" "),
     dataset,
     store: "filled",
+    isCached,
     hasLatencies: true,
-    entries: readersOf(side, ...["hybrid", "lmdb_safe", "sqlite_normal", "level", "deno_kv"]),
-    run: (trial) => getInTurn(trial, method, distribution),
+    entries: readersOf(
+      side,
+      isCached ? "hybrid" : "hybrid_uncached",
+      ...["lmdb_safe", "sqlite_normal", "level", "deno_kv"],
+    ),
+    run: (trial) => getInTurn(trial, method, reading),
   };
 }
 
@@ -128,10 +135,10 @@ function scanAllWork(side: Side, suffix: string): Work {
 
 function worksOf(side: Side): Work[] {
   return [
-    getWork(side, "getSync", "uniform"),
-    getWork(side, "get", "uniform"),
-    getWork(side, "getSync", "zipfian"),
-    getWork(side, "get", "zipfian"),
+    getWork(side, "getSync", "uncached"),
+    getWork(side, "get", "uncached"),
+    getWork(side, "getSync", "cached"),
+    getWork(side, "get", "cached"),
     scanWork(side),
     scanAllWork(side, side === "append" ? "" : "_btree"),
   ];
@@ -139,7 +146,7 @@ function worksOf(side: Side): Work[] {
 
 function variantsOf(dataset: DatasetId, suffix: string, of: string): Work[] {
   return (["append", "btree"] as const).flatMap((side) => [
-    getWork(side, "getSync", "uniform", dataset, suffix, of),
+    getWork(side, "getSync", "uncached", dataset, suffix, of),
     scanWork(side, dataset, suffix, of),
   ]);
 }

@@ -4,9 +4,14 @@
  */
 
 import type { Dataset, DatasetId, KeySet, Side } from "../_data.ts";
-import type { Stall } from "../_loop_delay.ts";
-import { type Contestant, CONTESTANTS, type Session } from "../peers/mod.ts";
-import { GUARANTEES } from "../peers/hybrid.ts";
+import {
+  type Contestant,
+  CONTESTANTS,
+  type Guarantee,
+  HYBRID_GUARANTEES,
+  SETTLED,
+} from "../_contestants.ts";
+import type { Open, Session } from "../peers/peer.ts";
 
 /** A contestant in a work. */
 export interface Entry {
@@ -16,7 +21,7 @@ export interface Entry {
   readonly contestant: Contestant;
   /** Whose keys it gets. */
   readonly side: "append" | "btree";
-  readonly guarantee: string;
+  readonly guarantee: Guarantee;
 }
 
 /** One row of the results. */
@@ -25,6 +30,8 @@ export interface Row {
   readonly title: string;
   readonly unit: "op/s" | "rows/s" | "ms";
   readonly better: "higher" | "lower";
+  /** Whether the clock runs until everything is on disk, whatever was acknowledged before. */
+  readonly isSettled?: boolean;
 }
 
 /** What a trial works with. */
@@ -32,8 +39,12 @@ export interface Trial {
   readonly entry: Entry;
   /** The open store; absent where the work opens its own. */
   readonly session: Session;
-  /** An empty directory, for a work that opens its own store. */
+  /** Opens a store of the contestant, for a work that opens its own. */
+  readonly open: Open;
+  /** An empty directory, for the same. */
   readonly directory: string;
+  /** Of the orders of keys: another one in each round, the same for all contestants. */
+  readonly seed: number;
   readonly dataset: Dataset;
   readonly side: Side;
   /** Operations at most, and keys of a work that writes them all. */
@@ -46,7 +57,7 @@ export interface Trial {
 /** What came of a trial: a figure for each row of the work. */
 export interface Figures {
   readonly values: readonly number[];
-  readonly stall?: Stall;
+  readonly stallMsMax?: number;
 }
 
 /** Something that all contestants do. */
@@ -59,6 +70,8 @@ export interface Work {
    * `filled` has all keys and serves every work; `none` leaves it to the work. */
   readonly store: "fresh" | "preloaded" | "filled" | "none";
   readonly entries: readonly Entry[];
+  /** Whether the warm-up is as long as a trial: for what is read from caches. */
+  readonly isCached?: boolean;
   /** Rounds at most, for what takes long. */
   readonly roundsMax?: number;
   /** Whether a pass for latencies follows. */
@@ -68,24 +81,30 @@ export interface Work {
   finish?(): void;
 }
 
-/** What a read of each contestant shows. */
-const READ_GUARANTEES: Readonly<Record<string, string>> = {
-  hybrid: "sees every write called before",
-  other: "sees committed writes",
-};
+/** HybridStore with other options than the defaults; in a work it is `hybrid` nonetheless. */
+const OTHER_OPTIONS = ["hybrid_always", "hybrid_uncached"];
 
-/** Returns those of the named contestants that the runtime has, with what their writes are good for. */
+/** Returns the named contestants, with what their writes are good for. */
 export function writersOf(side: Entry["side"], ...ids: string[]): Entry[] {
   return entriesOf(
     side,
     ids,
-    ({ id, guarantee }) => id === "hybrid" ? GUARANTEES[side] : guarantee,
+    ({ id, guarantee }) => id === "hybrid" ? HYBRID_GUARANTEES[side] : guarantee,
   );
 }
 
 /** As {@linkcode writersOf}, with what their reads show. */
 export function readersOf(side: Entry["side"], ...ids: string[]): Entry[] {
-  return entriesOf(side, ids, ({ id }) => READ_GUARANTEES[id] ?? READ_GUARANTEES.other!);
+  return entriesOf(side, ids, ({ id }) => ({
+    kind: "reads",
+    onDisk: "–",
+    how: id.startsWith("hybrid") ? "sees every write called before" : "sees committed writes",
+  }));
+}
+
+/** What a contestant has promised when the clock of a row stops. */
+export function guaranteeOf({ isSettled = false }: Row, entry: Entry): Guarantee {
+  return isSettled && !entry.contestant.isNeverSettled ? SETTLED : entry.guarantee;
 }
 
 /** The keys of both sides in turn: for batches that touch both. */
@@ -96,13 +115,16 @@ export function mixedKeys({ append, btree }: Dataset): KeySet["bytes"] {
 function entriesOf(
   side: Entry["side"],
   ids: readonly string[],
-  guaranteeOf: (contestant: Contestant) => string,
+  guaranteeOf: (contestant: Contestant) => Guarantee,
 ): Entry[] {
-  return ids.flatMap((id) => {
-    const contestant = CONTESTANTS.get(id);
-    if (contestant === undefined) return [];
-    const { name } = contestant;
-    const guarantee = guaranteeOf(contestant);
-    return [{ id: id === "hybrid_always" ? "hybrid" : id, name, contestant, side, guarantee }];
+  return ids.map((id) => {
+    const contestant = CONTESTANTS.get(id)!;
+    return {
+      id: OTHER_OPTIONS.includes(id) ? "hybrid" : id,
+      name: contestant.name,
+      contestant,
+      side,
+      guarantee: guaranteeOf(contestant),
+    };
   });
 }

@@ -6,12 +6,12 @@
  */
 
 import { operationsPerSecond, runInTurn } from "../_measure.ts";
-import { randomNumbers, uniformIndexes } from "../_random.ts";
-import { scrambledZipfianIndexes, zipfianRanks } from "../_zipfian.ts";
-import type { Session } from "../peers/mod.ts";
-import { type Entry, type Trial, type Work, writersOf } from "./work.ts";
+import { orderOf } from "../_orders.ts";
+import type { Session } from "../peers/peer.ts";
+import { type Entry, readersOf, type Trial, type Work, writersOf } from "./work.ts";
 
 const SCAN_ROWS_MAX = 100;
+const DICE = 2 ** 32;
 
 interface Mix {
   readonly id: string;
@@ -40,38 +40,17 @@ const inserted = new WeakMap<Session, number>();
 /** Trials so far: each writes other values. */
 let trials = 0;
 
-interface Plan {
-  readonly indexes: Uint32Array;
-  /** Uniform numbers that pick the kind of each operation. */
-  readonly dice: Uint32Array;
-  readonly lengths: Uint32Array;
-}
-
-const plans = new Map<string, Plan>();
-
-function planOf({ isLatest = false }: Mix, count: number): Plan {
-  const name = `${isLatest} ${count}`;
-  let plan = plans.get(name);
-  if (plan === undefined) {
-    const random = randomNumbers(3);
-    plan = {
-      indexes: (isLatest ? zipfianRanks : scrambledZipfianIndexes)(count, count, 4),
-      dice: Uint32Array.from({ length: count }, random),
-      lengths: uniformIndexes(count, SCAN_ROWS_MAX, 5),
-    };
-    plans.set(name, plan);
-  }
-  return plan;
-}
-
-async function run({ session, side, limitMs, latencies }: Trial, mix: Mix) {
+async function run({ session, side, seed, limitMs, latencies }: Trial, mix: Mix) {
   const keys = [...session.keysOf(side.keys), ...session.keysOf(side.extra)];
   const { values } = side;
   const count = side.keys.length;
-  const { indexes, dice, lengths } = planOf(mix, count);
   const { get, put, scanFrom } = session;
   const { update = 0, insert = 0, scan = 0, modify = 0, isLatest = false } = mix;
-  const writeBelow = (update + insert + modify) * 2 ** 32;
+  const indexes = orderOf(isLatest ? "ranks" : "zipfian", seed, count);
+  const lengths = orderOf("uniform", seed, SCAN_ROWS_MAX, count, 1);
+  // They pick the kind of each operation.
+  const dice = orderOf("uniform", seed, DICE, count, 2);
+  const writeBelow = (update + insert + modify) * DICE;
   let end = count + (inserted.get(session) ?? 0);
   const written = (trials++) * 7919;
 
@@ -108,14 +87,18 @@ function isSync(result: unknown): boolean {
   return typeof (result as { then?: unknown } | undefined)?.then !== "function";
 }
 
-function entries(): Entry[] {
-  const all = writersOf(
+/** A mix that writes nothing says what its reads are good for. */
+function entriesOf({ update, insert, modify }: Mix): Entry[] {
+  const entries = [update, insert, modify].some((part) => part !== undefined)
+    ? writersOf
+    : readersOf;
+  const [own, ...peers] = entries(
     "btree",
     ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "sqlite_full", "level", "deno_kv"],
   );
-  const [append] = writersOf("append", "hybrid");
+  const [append] = entries("append", "hybrid");
   const onAppendSide = { ...append!, id: "hybrid_append", name: "HybridStore, append side" };
-  return [all[0]!, onAppendSide, ...all.slice(1)];
+  return [own!, onAppendSide, ...peers];
 }
 
 export const YCSB: readonly Work[] = MIXES.map((mix) => ({
@@ -127,6 +110,6 @@ export const YCSB: readonly Work[] = MIXES.map((mix) => ({
   dataset: "small_values",
   store: "filled",
   hasLatencies: true,
-  entries: entries(),
+  entries: entriesOf(mix),
   run: (trial) => run(trial, mix),
 }));
