@@ -15,24 +15,13 @@
  * @module
  */
 
-export * from "./codec/mod.ts";
-export type { Entry } from "./backends/mod.ts";
-export {
-  Journal,
-  type JournalEntry,
-  type JournalOptions,
-  JournalReader,
-  type JournalRecord,
-  type JournalRecovery,
-  type JournalStats,
-} from "./journal/mod.ts";
-export { Batch } from "./store/write/batch.ts";
 export { HybridStore } from "./store/hybrid_store.ts";
-export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
+export { Batch } from "./store/write/batch.ts";
 export { StoreReader } from "./store/read/reader.ts";
 export { Snapshot } from "./store/read/snapshot.ts";
 export { type Synchronous, Transaction } from "./store/write/transaction.ts";
 export { StoreWriter } from "./store/write/writer.ts";
+export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
 export type {
   BackupOptions,
   BackupReport,
@@ -50,3 +39,14 @@ export type {
   VerifyOptions,
   VerifyReport,
 } from "./store/types.ts";
+export type { Entry } from "./backends/mod.ts";
+export {
+  Journal,
+  type JournalEntry,
+  type JournalOptions,
+  JournalReader,
+  type JournalRecord,
+  type JournalRecovery,
+  type JournalStats,
+} from "./journal/mod.ts";
+export * from "./codec/mod.ts";

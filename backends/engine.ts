@@ -5,7 +5,10 @@
 
 import type { StoreError } from "../codec/error.ts";
 
-/** A key with its value. The bytes belong to the caller that gets the entry. */
+/** A key with its value. The bytes belong to the caller that gets the entry.
+ *
+ * @category HybridStore
+ */
 export interface Entry {
   /** The key, 1 to 1978 bytes. */
   key: Uint8Array;

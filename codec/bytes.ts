@@ -7,6 +7,7 @@
  * the shorter comes first. It is the order of every scan. Costs O(shared prefix), allocates
  * nothing.
  *
+ * @category Keys and values
  * @param a The left byte string.
  * @param b The right byte string.
  * @returns A negative number when `a` comes first, a positive one when `b` does, 0 when they are
@@ -35,6 +36,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
 /** Tells whether two byte strings hold the same bytes. Costs O(length), or O(1) when the lengths
  * differ. The time depends on the contents: unfit for comparing secrets.
  *
+ * @category Keys and values
  * @param a One byte string.
  * @param b The other byte string.
  * @returns `true` when lengths and bytes agree.
@@ -55,6 +57,7 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
 /** Returns the least byte string above another: the same bytes with a zero behind them. No byte string lies
  * between the two.
  *
+ * @category Keys and values
  * @param bytes The byte string; it is not changed.
  * @returns Bytes that belong to the caller.
  *
@@ -75,6 +78,7 @@ export function bytesBehind(bytes: Uint8Array): Uint8Array {
 /** Tells whether a byte string begins with a prefix. Every byte string begins with the empty one.
  * Costs O(prefix), allocates nothing.
  *
+ * @category Keys and values
  * @param bytes The byte string to look at.
  * @param prefix The bytes it may begin with.
  * @returns `true` when `bytes` begins with `prefix`.

@@ -19,6 +19,8 @@
  * | `NOT_FOUND` | There is no store or backup where one has to be. | Look at the path that the message names. |
  * | `TOO_MANY_SNAPSHOTS` | Snapshots, backups and verifications hold as many moments of the engines as there can be. | Dispose of snapshots that you no longer need, then take the next one. |
  * | `UNSUPPORTED` | The runtime, the platform or a format version is not one that this version handles. | Use a version that the message names. |
+ *
+ * @category HybridStore
  */
 export type StoreErrorCode =
   | "CLOSED"
@@ -38,6 +40,7 @@ export type StoreErrorCode =
  * (`RangeError`). Branch on `code`; the message says what was asked and why it was refused, and may
  * change between versions.
  *
+ * @category HybridStore
  * @example Branching on the code
  * ```ts
  * import { StoreError } from "@hybrid/store/codec";

@@ -9,6 +9,7 @@ const TRUST_PACK_ID_BYTES = 32;
 
 /** Builds the key of an epoch, `\0E:{id}` (append side).
  *
+ * @category Keys of claims
  * @param id The id of the epoch; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
  * @throws {TypeError} When `id` is not a string, or contains NUL or a lone surrogate.
@@ -31,6 +32,7 @@ export function epochKey(id: string): Uint8Array {
 /** Builds the key of the record that an assertion is superseded, `\0SUPERSEDED:{hash}` (append
  * side).
  *
+ * @category Keys of claims
  * @param hash The hash of the assertion; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
  * @throws {TypeError} When `hash` is not a string, or contains NUL or a lone surrogate.
@@ -52,6 +54,7 @@ export function supersededKey(hash: string): Uint8Array {
 
 /** Builds the key of the stored cursor, `\0META:cursor` (append side).
  *
+ * @category Keys of claims
  * @returns The key, as bytes that belong to the caller.
  *
  * @example
@@ -70,6 +73,7 @@ export function cursorKey(): Uint8Array {
 /** Builds the key of the count of all assertions, `\0META:assertion_count` (append side). The value
  * is a u64.
  *
+ * @category Keys of claims
  * @returns The key, as bytes that belong to the caller.
  *
  * @example
@@ -87,6 +91,7 @@ export function assertionCountKey(): Uint8Array {
 
 /** Builds the key of the trust rank of an agent, `\0TRUST:{agent}` (B-tree side).
  *
+ * @category Keys of claims
  * @param agent The agent, such as `did:key:z6Mk`; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
  * @throws {TypeError} When `agent` is not a string, or contains NUL or a lone surrogate.
@@ -110,6 +115,7 @@ export function trustRankKey(agent: string): Uint8Array {
  * window is 20 decimal digits: the keys of one agent sort by window, and an agent with colons is
  * unambiguous.
  *
+ * @category Keys of claims
  * @param agent The agent, such as `did:key:z6Mk`; no NUL, may be empty.
  * @param window The number of the window: a safe integer or a bigint, 0 to 2^64 - 1.
  * @returns The key, as bytes that belong to the caller.
@@ -135,6 +141,7 @@ export function quotaKey(agent: string, window: number | bigint): Uint8Array {
 
 /** Builds the key of the audit trail of a query, `\0AUD:{query}` (B-tree side).
  *
+ * @category Keys of claims
  * @param query The id of the query; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
  * @throws {TypeError} When `query` is not a string, or contains NUL or a lone surrogate.
@@ -157,6 +164,7 @@ export function auditKey(query: string): Uint8Array {
 /** Builds the key of an escalation, `\0ESC:{timestamp}:{hash}` (B-tree side). The timestamp is 20
  * decimal digits: escalations sort by time.
  *
+ * @category Keys of claims
  * @param timestamp The time, always in the same unit, which the caller chooses: a safe integer or a
  * bigint, 0 to 2^64 - 1.
  * @param hash The hash of the assertion; no NUL, may be empty.
@@ -184,6 +192,7 @@ export function escalationKey(timestamp: number | bigint, hash: string): Uint8Ar
 /** Builds the key of a trust pack, `\0TP:{id}` with the id as 64 lower-case hex digits (B-tree
  * side).
  *
+ * @category Keys of claims
  * @param id The id, 32 bytes; it is not changed.
  * @returns The key, as bytes that belong to the caller.
  * @throws {TypeError} When `id` is not a `Uint8Array` of 32 bytes.

@@ -6,6 +6,7 @@
 /** Holds the most bytes that a key may have. It is LMDB's limit with pages of 4 KiB, and it applies to
  * both engines, so that each of them can take every key.
  *
+ * @category Keys and values
  * @example Checking a key before it is put
  * ```ts
  * import { assertionKey, MAX_KEY_BYTES } from "@hybrid/store/codec";

@@ -7,7 +7,10 @@
 // keys that differ in bytes must not parse alike, hence `fatal`.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The parts of a key, as {@linkcode parseKey} returns them. */
+/** The parts of a key, as {@linkcode parseKey} returns them.
+ *
+ * @category Keys of claims
+ */
 export type ParsedKey = {
   /** What precedes the NUL; absent for a global key. */
   subject?: string;
@@ -21,6 +24,7 @@ export type ParsedKey = {
  * `[{subject}]\0{TAG}:{suffix}` is taken, whether its tag has a route or not. The first NUL ends
  * the subject and the next `:` ends the tag, so both may occur again in the suffix. Costs O(key).
  *
+ * @category Keys of claims
  * @param key The key.
  * @returns Its parts.
  * @throws {TypeError} When `key` is not a `Uint8Array`, is not UTF-8, holds no NUL, or holds no `:`

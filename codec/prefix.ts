@@ -7,6 +7,7 @@
  * string with the prefix. `prefix <= key && key < bound` holds for exactly the keys that begin with
  * `prefix`. Costs O(prefix).
  *
+ * @category Keys and values
  * @param prefix The prefix; it is not changed.
  * @returns The bound, as bytes that belong to the caller, or `undefined` where there is none: for
  * the empty prefix and for one of `FF` bytes alone, whose range runs to the end of all keys.
@@ -37,6 +38,7 @@ export function prefixUpperBound(prefix: Uint8Array): Uint8Array | undefined {
 
 /** Returns the longest byte string that both arguments begin with. Costs O(result), copies nothing.
  *
+ * @category Keys and values
  * @param a One byte string.
  * @param b The other byte string.
  * @returns A view into `a`, which shares its memory and lives as long; empty where the first bytes

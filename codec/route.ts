@@ -13,6 +13,7 @@ export type { EngineName, Route } from "./_route.ts";
  * votes, epochs, counters) go to the append side, keys that are looked up again and again (indexes,
  * views, ranks, quotas) to the B-tree side. The list is frozen, and so is each route in it.
  *
+ * @category Routes
  * @example Adding a route
  * ```ts
  * import { DEFAULT_ROUTES, Router } from "@hybrid/store/codec";
@@ -46,6 +47,7 @@ export const DEFAULT_ROUTES: readonly Route[] = Object.freeze([
  *
  * A key whose tag has no route, or that has no tag at all, belongs to the B-tree side.
  *
+ * @category Routes
  * @example
  * ```ts
  * import { Router, subjectScanPrefix, tagScanPrefix, voteKey } from "@hybrid/store/codec";

@@ -8,6 +8,7 @@ import { colonFreePart, encodeKey, subjectPart } from "./_key_text.ts";
 /** Builds the prefix of every key of a subject, `{subject}\0` (keys of both engines). The NUL excludes
  * longer subjects: `Tesla` does not find `Tesla_Inc`.
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @returns The prefix, as bytes that belong to the caller.
  * @throws {TypeError} When `subject` is not a string, contains NUL or a lone surrogate, or is
@@ -32,6 +33,7 @@ export function subjectScanPrefix(subject: string): Uint8Array {
  * for the global keys (keys of one engine). No prefix covers one tag across all subjects, because
  * the subject comes first in a key.
  *
+ * @category Keys of claims
  * @param tag The tag, with its colon or without it: `"MV"` and `"MV:"` are the same tag. No NUL, no
  * other `:`. The tag that is a colon alone has to be written `":"`.
  * @param subject The subject; not empty, no NUL. Left out for global keys.
@@ -62,6 +64,7 @@ export function tagScanPrefix(tag: string, subject?: string): Uint8Array {
 
 /** Builds the prefix of every agent's trust rank, `\0TRUST:` (B-tree side).
  *
+ * @category Keys of claims
  * @returns The prefix, as bytes that belong to the caller.
  *
  * @example

@@ -7,6 +7,7 @@ import { colonFreePart, encodeKey, subjectPart, textPart } from "./_key_text.ts"
 
 /** Builds the key of an assertion, `{subject}\0H:{hash}` (append side).
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @param hash The hash of the assertion; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
@@ -33,6 +34,7 @@ export function assertionKey(subject: string, hash: string): Uint8Array {
  * so the hash cannot contain one; a voter such as `did:key:z6Mk` can. With an empty voter the key is
  * the prefix of all votes on one assertion, ready for a scan.
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @param hash The hash of the assertion voted on; no NUL and no `:`, may be empty.
  * @param voter The voter; no NUL, may be empty.
@@ -59,6 +61,7 @@ export function voteKey(subject: string, hash: string, voter: string): Uint8Arra
 /** Builds the key of an assertion's vote count, `{subject}\0VC:{hash}` (append side). The value is
  * a u64.
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @param hash The hash of the assertion; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
@@ -84,6 +87,7 @@ export function voteCountKey(subject: string, hash: string): Uint8Array {
 /** Builds the key of an assertion's total vote weight, `{subject}\0VW:{hash}` (append side). The
  * value is an f32.
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @param hash The hash of the assertion; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
@@ -108,6 +112,7 @@ export function voteWeightKey(subject: string, hash: string): Uint8Array {
 
 /** Builds the key of a subject's index, `{subject}\0S:` (B-tree side).
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @returns The key, as bytes that belong to the caller.
  * @throws {TypeError} When `subject` is not a string, contains NUL or a lone surrogate, or is
@@ -131,6 +136,7 @@ export function subjectIndexKey(subject: string): Uint8Array {
 /** Builds the key of the index of one predicate of a subject, `{subject}\0SP:{predicate}` (B-tree
  * side).
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @param predicate The predicate; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
@@ -156,6 +162,7 @@ export function subjectPredicateKey(subject: string, predicate: string): Uint8Ar
 /** Builds the key of the materialized view of one predicate of a subject,
  * `{subject}\0MV:{predicate}` (B-tree side).
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @param predicate The predicate; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.
@@ -181,6 +188,7 @@ export function mvKey(subject: string, predicate: string): Uint8Array {
 /** Builds the key of the gold standard for one predicate of a subject, `{subject}\0GS:{predicate}`
  * (B-tree side).
  *
+ * @category Keys of claims
  * @param subject The subject; not empty, no NUL.
  * @param predicate The predicate; no NUL, may be empty.
  * @returns The key, as bytes that belong to the caller.

@@ -10,6 +10,7 @@ const COLON = 0x3a;
  * Works on any bytes, of this layout or not. Costs O(key); a {@linkcode Router} finds the engine
  * of a key without this copy.
  *
+ * @category Keys of claims
  * @param key The key; it is not changed.
  * @returns The tag with its colon, as a copy that belongs to the caller; empty where the key has no
  * NUL, or no `:` after it.

@@ -8,6 +8,7 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Decodes bytes as UTF-8 text. Returns `undefined` for `undefined`, so that it takes the result of `get`.
  *
+ * @category Keys and values
  * @throws {TypeError} The bytes are not UTF-8.
  *
  * @example
@@ -24,7 +25,10 @@ const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * ```
  */
 export function toText(bytes: Uint8Array): string;
-/** Returns `undefined` for `undefined`. */
+/** Returns `undefined` for `undefined`.
+ *
+ * @category Keys and values
+ */
 export function toText(bytes: Uint8Array | undefined): string | undefined;
 export function toText(bytes: Uint8Array | undefined): string | undefined {
   return bytes === undefined ? undefined : DECODER.decode(bytes);
@@ -32,6 +36,7 @@ export function toText(bytes: Uint8Array | undefined): string | undefined {
 
 /** Parses bytes as JSON. Returns `undefined` for `undefined`. The value is not checked against `T`.
  *
+ * @category Keys and values
  * @throws {TypeError} The bytes are not UTF-8.
  * @throws {SyntaxError} The text is not JSON.
  *
@@ -46,7 +51,10 @@ export function toText(bytes: Uint8Array | undefined): string | undefined {
  * ```
  */
 export function toJson<T = unknown>(bytes: Uint8Array): T;
-/** Returns `undefined` for `undefined`. */
+/** Returns `undefined` for `undefined`.
+ *
+ * @category Keys and values
+ */
 export function toJson<T = unknown>(bytes: Uint8Array | undefined): T | undefined;
 export function toJson<T = unknown>(bytes: Uint8Array | undefined): T | undefined {
   return bytes === undefined ? undefined : JSON.parse(DECODER.decode(bytes)) as T;

@@ -19,6 +19,7 @@ const SCRATCH_VIEW = new DataView(SCRATCH.buffer);
  * |---|---|---|---|
  * | 0 | 8 | little | the integer, unsigned |
  *
+ * @category Keys and values
  * @param n The integer, 0 to 2^64 - 1.
  * @returns 8 bytes that belong to the caller.
  * @throws {TypeError} When `n` is not a bigint.
@@ -44,6 +45,7 @@ export function encodeU64(n: bigint): Uint8Array {
 
 /** Decodes an unsigned 64-bit integer that {@linkcode encodeU64} has encoded.
  *
+ * @category Keys and values
  * @param bytes 8 bytes, little-endian.
  * @returns The integer, 0 to 2^64 - 1.
  * @throws {TypeError} When `bytes` is not a `Uint8Array`.
@@ -72,6 +74,7 @@ export function decodeU64(bytes: Uint8Array): bigint {
  * |---|---|---|---|
  * | 0 | 4 | little | the number, IEEE 754 binary32 |
  *
+ * @category Keys and values
  * @param n The number; infinities and -0 are kept.
  * @returns 4 bytes that belong to the caller.
  * @throws {TypeError} When `n` is not a number.
@@ -97,6 +100,7 @@ export function encodeF32(n: number): Uint8Array {
 /** Decodes a 32-bit float that {@linkcode encodeF32} has encoded. Bytes from elsewhere may hold
  * NaN, which is returned as it is.
  *
+ * @category Keys and values
  * @param bytes 4 bytes, little-endian.
  * @returns The number, exactly.
  * @throws {TypeError} When `bytes` is not a `Uint8Array`.

@@ -55,6 +55,7 @@ export async function openWriter(
  *
  * Source: the record and segment format is described in ARCHITECTURE.md, *Journal*.
  *
+ * @category Journal
  * @example Appending and reading back
  * ```ts
  * import { Journal } from "@hybrid/store/journal";

@@ -5,7 +5,10 @@
 
 import type { JournalFileSystem } from "./file_system.ts";
 
-/** How `Journal.open` opens a journal. */
+/** How `Journal.open` opens a journal.
+ *
+ * @category Journal
+ */
 export interface JournalOptions {
   /** Bytes at which a segment is rotated, 64 to 2^40; 64 MiB by default. A longer record gets a segment
    * of its own. */
@@ -21,7 +24,10 @@ export interface JournalOptions {
   fileSystem?: JournalFileSystem;
 }
 
-/** What a journal has done since it was opened, and how large it is. */
+/** What a journal has done since it was opened, and how large it is.
+ *
+ * @category Journal
+ */
 export interface JournalStats {
   /** Records appended. */
   appends: number;

@@ -12,7 +12,10 @@ import { type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
 import { findSegment, listSegments, type Segment } from "./segment.ts";
 import { type Fault, type FoundRecord, SegmentReader } from "./segment_reader.ts";
 
-/** A record as `read` returns it. */
+/** A record as `read` returns it.
+ *
+ * @category Journal
+ */
 export interface JournalRecord {
   /** The payload, a copy that belongs to the caller. */
   readonly payload: Uint8Array;
@@ -20,7 +23,10 @@ export interface JournalRecord {
   readonly next: bigint;
 }
 
-/** A record as `entries` yields it. */
+/** A record as `entries` yields it.
+ *
+ * @category Journal
+ */
 export interface JournalEntry extends JournalRecord {
   /** The offset of the record itself. */
   readonly offset: bigint;
@@ -32,6 +38,7 @@ export interface JournalEntry extends JournalRecord {
  * writer takes back after a failed write. A segment that was removed stays readable for as long as it is
  * open here.
  *
+ * @category Journal
  * @example Following a writer
  * ```ts
  * import { Journal, JournalReader } from "@hybrid/store/journal";

@@ -17,7 +17,10 @@ import { cutJournal, setAside } from "./salvage.ts";
 import { listSegments, RESERVED_BYTES_MAX, type Segment, SEGMENT_HEADER_BYTES } from "./segment.ts";
 import { type Fault, SegmentReader } from "./segment_reader.ts";
 
-/** What opening a journal found and cut. */
+/** What opening a journal found and cut.
+ *
+ * @category Journal
+ */
 export interface JournalRecovery {
   /** Valid records in all segments. */
   readonly records: number;

@@ -46,6 +46,10 @@ import { StoreWriter } from "./write/writer.ts";
  * nothing behind, `POISONED` where a sync failed or the directory is no longer the store's own, `CLOSED`
  * after `close`.
  *
+ * Reads are methods of {@linkcode StoreReader}, writes of {@linkcode StoreWriter}. Opening, snapshots,
+ * backups and maintenance are here.
+ *
+ * @category HybridStore
  * @example
  * ```ts
  * import { HybridStore, mvKey, subjectScanPrefix, voteCountKey } from "@hybrid/store";

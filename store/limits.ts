@@ -6,10 +6,16 @@
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type { BytesLike } from "./types.ts";
 
-/** Longest value, in bytes (128 MiB). */
+/** Longest value, in bytes (128 MiB).
+ *
+ * @category HybridStore
+ */
 export const MAX_VALUE_BYTES = 128 * 1024 * 1024;
 
-/** Most bytes of keys and values in one batch or transaction, 7 bytes a write included (512 MiB). */
+/** Most bytes of keys and values in one batch or transaction, 7 bytes a write included (512 MiB).
+ *
+ * @category HybridStore
+ */
 export const MAX_BATCH_BYTES = 512 * 1024 * 1024;
 
 const ENCODER = new TextEncoder();

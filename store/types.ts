@@ -7,7 +7,10 @@ import type { Entry } from "../backends/engine.ts";
 import type { Route } from "../codec/route.ts";
 
 /** Bytes as an argument: a string stands for its UTF-8, exactly as if it had been encoded. A store returns
- * bytes; {@linkcode toText} and {@linkcode toJson} read them. */
+ * bytes; {@linkcode toText} and {@linkcode toJson} read them.
+ *
+ * @category HybridStore
+ */
 export type BytesLike = Uint8Array | string;
 
 /** When a write is acknowledged.
@@ -17,10 +20,15 @@ export type BytesLike = Uint8Array | string;
  *   or after the sync that begins `syncIntervalMs` later.
  * - `"always"`: once it is on disk.
  * - `"flush"`: once the operating system has it. Only `flush()` promises more.
+ *
+ * @category HybridStore
  */
 export type Durability = "hybrid" | "always" | "flush";
 
-/** How a store is opened. */
+/** How a store is opened.
+ *
+ * @category HybridStore
+ */
 export interface OpenOptions {
   /** The routes of a new store; {@linkcode DEFAULT_ROUTES} by default. For an existing store they have to be
    * those that it was created with, in any order, and are best left out. */
@@ -41,7 +49,10 @@ export interface OpenOptions {
   readCacheBytes?: number;
 }
 
-/** Which keys a scan reads, in which direction, and how many. A key has to be within all bounds. */
+/** Which keys a scan reads, in which direction, and how many. A key has to be within all bounds.
+ *
+ * @category HybridStore
+ */
 export interface ScanRange {
   /** Only keys that begin with these bytes. */
   prefix?: BytesLike;
@@ -62,7 +73,10 @@ export interface ScanRange {
 }
 
 /** How large the pages of `scanPages` are. A page ends with the row that reaches one of the two limits, so it
- * has at least one row, however large that is. */
+ * has at least one row, however large that is.
+ *
+ * @category HybridStore
+ */
 export interface PageSize {
   /** The most rows of a page, an integer from 1 on; 2048 by default. */
   rows?: number;
@@ -70,7 +84,10 @@ export interface PageSize {
   bytes?: number;
 }
 
-/** How large one side of a store is. */
+/** How large one side of a store is.
+ *
+ * @category HybridStore
+ */
 export interface EngineSize {
   /** Keys in the engine, without the writes that are still in the memtables. */
   keys: number;
@@ -78,7 +95,10 @@ export interface EngineSize {
   bytes: number;
 }
 
-/** The state of a store, and what it did since it was opened. */
+/** The state of a store, and what it did since it was opened.
+ *
+ * @category HybridStore
+ */
 export interface StoreStats {
   /** The append side (LMDB). */
   append: EngineSize;
@@ -99,7 +119,10 @@ export interface StoreStats {
   recovery: { records: number; replayed: number; truncatedBytes: number; reason?: string };
 }
 
-/** What `HybridStore.backup` wrote. */
+/** What `HybridStore.backup` wrote.
+ *
+ * @category HybridStore
+ */
 export interface BackupReport {
   /** The directory of the copy, which opens as a store. */
   path: string;
@@ -111,14 +134,20 @@ export interface BackupReport {
   bytes: number;
 }
 
-/** How `HybridStore.backup` runs. */
+/** How `HybridStore.backup` runs.
+ *
+ * @category HybridStore
+ */
 export interface BackupOptions {
   /** Told from time to time how many keys are copied. If it throws, the backup ends, leaves nothing behind,
    * and rejects with that error. */
   onProgress?: (progress: { keys: number }) => void;
 }
 
-/** One thing that is wrong with a store. */
+/** One thing that is wrong with a store.
+ *
+ * @category HybridStore
+ */
 export interface VerifyFault {
   /** Where it was found. */
   part: "manifest" | "append" | "btree" | "journal";
@@ -126,7 +155,10 @@ export interface VerifyFault {
   message: string;
 }
 
-/** What `HybridStore.verify` found. */
+/** What `HybridStore.verify` found.
+ *
+ * @category HybridStore
+ */
 export interface VerifyReport {
   /** Whether nothing is wrong. */
   ok: boolean;
@@ -140,7 +172,10 @@ export interface VerifyReport {
   journalRecords: number;
 }
 
-/** How `HybridStore.verify` runs. */
+/** How `HybridStore.verify` runs.
+ *
+ * @category HybridStore
+ */
 export interface VerifyOptions {
   /** Told from time to time how far a step has come: pages for an engine's own check, keys for the walk over
    * it, bytes for the journal. If it throws, the verification ends and rejects with that error. */
@@ -152,7 +187,10 @@ export interface VerifyOptions {
   }) => void;
 }
 
-/** How `HybridStore.repair` runs. */
+/** How `HybridStore.repair` runs.
+ *
+ * @category HybridStore
+ */
 export interface RepairOptions {
   /** The routes that the store was created with. Needed if its manifest is lost and they were not the
    * default ones. */
@@ -167,7 +205,10 @@ export interface RepairOptions {
   }) => void;
 }
 
-/** What `HybridStore.repair` found, kept and lost. */
+/** What `HybridStore.repair` found, kept and lost.
+ *
+ * @category HybridStore
+ */
 export interface RepairReport {
   /** The directory of the store, which can be opened now. */
   path: string;
@@ -192,6 +233,8 @@ export interface RepairReport {
  *
  * A store copies the keys and values that it gets; those that it returns belong to the caller. Calls take
  * effect in the order in which they are made, and a read sees every earlier write.
+ *
+ * @category HybridStore
  */
 export interface KVStore extends AsyncDisposable {
   /** Returns the value of a key, `undefined` if there is none. */

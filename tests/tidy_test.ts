@@ -100,6 +100,27 @@ test("the rooms of the store know those below them alone", () => {
   assertEquals(wrong, []);
 });
 
+test("every file of the library has tests of its name, or CONTRIBUTING says where they are", () => {
+  const table = read("CONTRIBUTING.md").split("## Where the tests are")[1]!.split("\n## ")[0]!;
+  const rows = table.split("\n").filter((line) => line.startsWith("| `")).map((line) =>
+    line.split("|").slice(1, 3).map((cell) =>
+      [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!)
+    )
+  );
+  assertGreater(rows.length, 5);
+  assertEquals(rows.flatMap(([, tests]) => tests!).filter((name) => !files.includes(name)), []);
+  const patterns = rows.flatMap(([names]) => names!);
+  const isNamed = (file: string, pattern: string) =>
+    new RegExp(`^${pattern.replaceAll(".", "\\.").replaceAll("*", "[^/]*")}$`).test(file);
+  assertEquals(patterns.filter((pattern) => !library.some((file) => isNamed(file, pattern))), []);
+  const untested = library.filter((file) => {
+    if (file.split("/").at(-1) === "mod.ts") return false;
+    const namesake = `tests/${file.replace(/(^|\/)_?([^/]+)\.ts$/, "$1$2_test.ts")}`;
+    return !files.includes(namesake) && !patterns.some((pattern) => isNamed(file, pattern));
+  });
+  assertEquals(untested, []);
+});
+
 test("the library imports its declared dependencies alone, the codec none", () => {
   const { dependencies, optionalDependencies } = packageConfig;
   const declared = [...Object.keys({ ...dependencies, ...optionalDependencies }), "@std/path"];

@@ -31,6 +31,8 @@ export interface ReadSurface extends Surface {
 
 /** The reads of an ordered store, which `HybridStore` and `Snapshot` share. The bytes that they return belong to
  * the caller.
+ *
+ * @category HybridStore
  */
 export abstract class StoreReader {
   readonly #surface: ReadSurface;

@@ -16,6 +16,7 @@ const forgotten = new FinalizationRegistry<Moment>((moment) => moment.release())
  * overwritten or deleted since, so dispose of it when you no longer need it. Snapshots of one moment share
  * what they hold. The garbage collector releases snapshots that are no longer referenced.
  *
+ * @category HybridStore
  * @example
  * ```ts
  * import { HybridStore } from "@hybrid/store";

@@ -15,6 +15,7 @@ import type { WriteSet } from "./write_set.ts";
  * once, the last write wins. Each call copies its key and value; together they may take 512 MiB, 7 bytes a
  * write included.
  *
+ * @category HybridStore
  * @example
  * ```ts
  * import { assertionKey, HybridStore, subjectIndexKey } from "@hybrid/store";

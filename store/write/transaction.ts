@@ -15,7 +15,10 @@ import type { BytesLike, ScanRange } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
 /** What a synchronous function may return: any type but a promise. For a promise it is a type that says why the
- * compiler refuses the function. */
+ * compiler refuses the function.
+ *
+ * @category HybridStore
+ */
 export type Synchronous<T> = T extends PromiseLike<unknown>
   ? "not a promise: the function must be synchronous"
   : T;
@@ -25,6 +28,8 @@ export type Synchronous<T> = T extends PromiseLike<unknown>
  * Reads see the store and the transaction's own writes. Everything is synchronous, so nothing else can
  * happen in between: a transaction cannot conflict and needs no retry. It can be used until the function
  * returns.
+ *
+ * @category HybridStore
  */
 export class Transaction {
   readonly #source: () => ReadSource;

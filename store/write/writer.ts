@@ -30,6 +30,8 @@ export interface WriteSurface extends ReadSurface {
 
 /** Writes of an ordered store, besides its reads. Each operation first checks that the store is open, then its
  * arguments, and only then begins.
+ *
+ * @category HybridStore
  */
 export abstract class StoreWriter extends StoreReader {
   readonly #surface: WriteSurface;
