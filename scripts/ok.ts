@@ -37,7 +37,9 @@ interface Step {
 const entryPoints = Object.values<string>(
   JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8")).exports,
 );
-const documents = readdirSync(ROOT).filter((name) => name.endsWith(".md"));
+const documents = ["examples/README.md"].concat(
+  readdirSync(ROOT).filter((name) => name.endsWith(".md")),
+);
 const hasBench = hasPackages();
 
 const CHECKS: Step[] = [
