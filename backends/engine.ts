@@ -34,6 +34,20 @@ export interface Write {
   readonly value: Uint8Array | undefined;
 }
 
+/** Changes to an engine, sorted by key and each key once, without an object for each of them. */
+export interface Writes {
+  /** How many there are. */
+  readonly length: number;
+  /** Returns the bytes that hold a write's key and, right behind it, its value. */
+  chunk(index: number): Uint8Array;
+  /** Returns where in them the key begins. */
+  keyStart(index: number): number;
+  /** Returns the bytes of the key, 1 to 1978. */
+  keyLength(index: number): number;
+  /** Returns the bytes of the value, -1 where the key is deleted. */
+  valueLength(index: number): number;
+}
+
 /** Ordered reads of one moment, or of the current entries. */
 export interface EngineReader {
   /** Returns the value of a key, as a copy, or `undefined`. */
@@ -108,7 +122,7 @@ export interface Engine extends EngineReader {
    *
    * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.
    */
-  apply(writes: readonly Write[], position: bigint): Promise<void>;
+  apply(writes: Writes | readonly Write[], position: bigint): Promise<void>;
   /** Returns a view of the engine's current moment. Views of one moment share what they hold. While an apply
    * is under way, a view may show any part of it.
    */

@@ -12,7 +12,9 @@ import type {
   Entry,
   KeyRange,
   Write,
+  Writes,
 } from "./engine.ts";
+import { packWrites } from "./writes.ts";
 import { type Moment, MOMENTS_MAX, SharedViews, tooManyMoments } from "./shared_view.ts";
 
 /** What the engines over files share: one apply at a time, views, and the refusal of everything after
@@ -79,11 +81,11 @@ export abstract class FileEngine implements Engine {
     return this.now.keys(range, rows, bytes);
   }
 
-  async apply(writes: readonly Write[], position: bigint): Promise<void> {
+  async apply(writes: Writes | readonly Write[], position: bigint): Promise<void> {
     this.#requireOpen();
     if (this.#failure !== undefined) throw this.#failure;
     this.#guard(`Cannot write to the ${this.#side}`);
-    this.#applying = this.write(writes, position);
+    this.#applying = this.write(packWrites(writes), position);
     try {
       await this.#applying;
       this.#position = position;
@@ -124,7 +126,7 @@ export abstract class FileEngine implements Engine {
     return error.code === "NO_SPACE";
   }
   /** Writes and makes durable what `apply` is given. */
-  protected abstract write(writes: readonly Write[], position: bigint): Promise<void>;
+  protected abstract write(writes: Writes, position: bigint): Promise<void>;
   /** Holds on to the engine as it is. */
   protected abstract beginMoment(): Moment;
   protected abstract size(): EngineStats;

@@ -11,7 +11,7 @@ import { join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
-import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
+import type { Engine, EngineOptions, EngineStats, Writes } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
 import { settleWithin } from "./limit.ts";
 import { checkLmdbPages } from "./lmdb_check.ts";
@@ -20,6 +20,7 @@ import { LmdbEnvironment } from "./lmdb_environment.ts";
 import { LMDB_FILE } from "./lmdb_file.ts";
 import { lmdbError } from "./lmdb_error.ts";
 import { LmdbReader } from "./lmdb_reader.ts";
+import { queuedKey, QueuedValues } from "./_lmdb_queue.ts";
 import type { Moment } from "./shared_view.ts";
 
 /** Writes of one transaction, which are queued in one go; about 4 ms of the main thread. */
@@ -32,6 +33,9 @@ const SLICE_BYTES = 8 * 2 ** 20;
  * @internal
  */
 export const commitLimit: { ms: number } = { ms: 120_000 };
+
+/** Writes that the library may still read although it was given up. They stay for as long as the process. */
+const STUCK = new Set<Writes>();
 
 /** An engine over LMDB. {@linkcode openLmdbEngine} opens it. */
 class LmdbEngine extends FileEngine {
@@ -103,7 +107,7 @@ class LmdbEngine extends FileEngine {
    * is on disk: after a failed one the library may refuse everything, and a commit that already waits
    * for its turn then keeps a lock without which the environment cannot be closed.
    */
-  protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
+  protected override async write(writes: Writes, position: bigint): Promise<void> {
     let next = 0;
     do {
       const { end, committed } = this.#queue(writes, next, position);
@@ -111,6 +115,7 @@ class LmdbEngine extends FileEngine {
       committed.catch(() => {});
       if (!await settleWithin([committed], commitLimit.ms)) {
         this.#isStuck = true;
+        STUCK.add(writes);
         throw this.fail(
           new Error(`Cannot write to ${this.#path}: no answer within ${commitLimit.ms / 1000} s`),
         );
@@ -151,18 +156,19 @@ class LmdbEngine extends FileEngine {
    * batch, and end the process when it is closed.
    */
   #queue(
-    writes: readonly Write[],
+    writes: Writes,
     start: number,
     position: bigint,
   ): { end: number; committed: Promise<void> } {
     const last = Math.min(writes.length, start + SLICE_WRITES);
     let end = start;
     let failure: { error: unknown } | undefined;
+    const values = new QueuedValues();
     const batch = commitBatch(this.#environment.root, () => {
       // What is thrown in here would not keep the library from committing what it has got so far.
       try {
         for (let bytes = 0; end < last && bytes < SLICE_BYTES; end++) {
-          bytes += this.#put(writes[end]!);
+          bytes += this.#put(writes, end, values);
         }
         if (end === writes.length) this.#environment.putPosition(position);
       } catch (error) {
@@ -179,16 +185,21 @@ class LmdbEngine extends FileEngine {
   }
 
   /** Queues one write and returns the bytes of its value. */
-  #put({ key, value }: Write): number {
-    if (key.length === 0 || key.length > MAX_KEY_BYTES) {
+  #put(writes: Writes, index: number, values: QueuedValues): number {
+    const keyLength = writes.keyLength(index);
+    if (keyLength === 0 || keyLength > MAX_KEY_BYTES) {
       throw new RangeError(
-        `Cannot apply writes: a key has ${key.length} bytes, not 1 to ${MAX_KEY_BYTES}`,
+        `Cannot apply writes: a key has ${keyLength} bytes, not 1 to ${MAX_KEY_BYTES}`,
       );
     }
+    const chunk = writes.chunk(index);
+    const keyStart = writes.keyStart(index);
+    const valueLength = writes.valueLength(index);
     const { entries } = this.#environment;
-    if (value === undefined) entries.remove(key);
-    else entries.put(key, value);
-    return value?.length ?? 0;
+    const key = queuedKey(chunk, keyStart, keyLength);
+    if (valueLength < 0) entries.remove(key);
+    else entries.put(key, values.value(chunk, keyStart + keyLength, valueLength));
+    return Math.max(0, valueLength);
   }
 }
 

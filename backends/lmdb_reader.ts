@@ -7,6 +7,7 @@ import type { Database, Transaction } from "lmdb";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type { Entry, KeyRange } from "./engine.ts";
 import { lmdbError } from "./lmdb_error.ts";
+import { writeLmdbKey } from "./_lmdb_queue.ts";
 import type { Moment } from "./shared_view.ts";
 
 type Bytes = Uint8Array;
@@ -37,10 +38,7 @@ const valueCopier = new Copier();
 /** How keys and values enter and leave the library: as the bytes they are. */
 export const encoding = {
   keyEncoder: {
-    writeKey(key: Bytes, target: Bytes, start: number): number {
-      target.set(key, start);
-      return start + key.length;
-    },
+    writeKey: writeLmdbKey,
     readKey: (source: Bytes, start: number, end: number): Bytes =>
       keyCopier.copy(source, start, end),
   },

@@ -6,7 +6,8 @@
 
 import { compareBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
-import type { Engine, EngineStats, EngineView, Entry, KeyRange, Write } from "./engine.ts";
+import type { Engine, EngineStats, EngineView, Entry, KeyRange, Write, Writes } from "./engine.ts";
+import { listWrites } from "./writes.ts";
 import { type Moment, SharedViews } from "./shared_view.ts";
 
 /** Returns the index of the first entry whose key is at or above `key`. */
@@ -108,11 +109,11 @@ export class MemoryEngine implements Engine {
   }
 
   // deno-lint-ignore require-await
-  async apply(writes: readonly Write[], position: bigint): Promise<void> {
+  async apply(writes: Writes | readonly Write[], position: bigint): Promise<void> {
     this.#requireOpen();
     // A new array each time, so that views keep theirs.
     const entries = [...this.#entries];
-    for (const { key, value } of writes) {
+    for (const { key, value } of listWrites(writes)) {
       const index = lowerBound(entries, key);
       const found = entries[index];
       const present = found !== undefined && compareBytes(found.key, key) === 0 ? 1 : 0;

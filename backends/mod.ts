@@ -14,6 +14,7 @@ export type {
   Entry,
   KeyRange,
   Write,
+  Writes,
 } from "./engine.ts";
 export { openLmdbEngine } from "./lmdb.ts";
 export { openMemoryEngine } from "./memory.ts";

@@ -7,7 +7,7 @@ import { dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
 import { nextTurn } from "../runtime/turn.ts";
-import type { Engine, EngineOptions, EngineStats, Write } from "./engine.ts";
+import type { Engine, EngineOptions, EngineStats, Writes } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
 import { refusal } from "./_refusal.ts";
 import { fileError } from "../codec/_file_error.ts";
@@ -125,7 +125,7 @@ class SqliteEngine extends FileEngine {
     return failure;
   }
 
-  protected override async write(writes: readonly Write[], position: bigint): Promise<void> {
+  protected override async write(writes: Writes, position: bigint): Promise<void> {
     await this.#moving;
     if (this.failure !== undefined) throw this.failure;
     for (let next = 0; next < writes.length || next === 0;) {

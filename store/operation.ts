@@ -39,28 +39,35 @@ export class Operation {
 
   /** Runs it asynchronously, traced where anyone listens. What it throws becomes a rejection.
    *
-   * @param body Gets what was asked.
+   * @param body Gets what was asked, and what it is asked with: so it need not be made anew for each call.
    */
-  promise<T>(
-    surface: Surface,
-    key: BytesLike | undefined,
-    value: BytesLike | undefined,
-    body: (what: string) => Promise<T>,
+  promise<S extends Surface, K extends BytesLike | undefined, V extends BytesLike | undefined, T>(
+    surface: S,
+    key: K,
+    value: V,
+    body: (what: string, surface: S, key: K, value: V) => Promise<T>,
   ): Promise<T> {
     try {
       const what = this.#what + surface.where;
-      if (!this.#isPublished(surface)) return body(what);
-      return this.#tracer.promise(this.#contextOf(surface, key, value), () => body(what));
+      if (!this.#isPublished(surface)) return body(what, surface, key, value);
+      return this.#tracer.promise(
+        this.#contextOf(surface, key, value),
+        () => body(what, surface, key, value),
+      );
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** Runs it synchronously, traced where anyone listens. */
-  sync<T>(surface: Surface, key: BytesLike | undefined, body: (what: string) => T): T {
+  sync<S extends Surface, K extends BytesLike | undefined, T>(
+    surface: S,
+    key: K,
+    body: (what: string, surface: S, key: K) => T,
+  ): T {
     const what = this.#what + surface.where;
-    if (!this.#isPublished(surface)) return body(what);
-    return this.#tracer.sync(this.#contextOf(surface, key), () => body(what));
+    if (!this.#isPublished(surface)) return body(what, surface, key);
+    return this.#tracer.sync(this.#contextOf(surface, key), () => body(what, surface, key));
   }
 
   /** Prepares a scan, traced where anyone listens, from its first row to the end of the iteration: one that

@@ -3,12 +3,13 @@
  * @module
  */
 
-import type { Engine, Write } from "../../backends/engine.ts";
-import { compareBytes } from "../../codec/bytes.ts";
+import type { Engine } from "../../backends/engine.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import { type Examination, SIDES } from "./examine.ts";
-import { lookupKey } from "../memtable/memtable.ts";
+import { hashKey } from "../memtable/key_hash.ts";
+import { Memtable } from "../memtable/memtable.ts";
+import { MemtableWrites } from "../memtable/memtable_writes.ts";
 import { decodeWrites } from "../write/payload.ts";
 import type { RepairPlan } from "./repair_plan.ts";
 import type { RepairOptions } from "../types.ts";
@@ -40,7 +41,7 @@ export async function copyKept(
   const misplaced: Copied["misplaced"] = { append: [], btree: [] };
   for (const name of SIDES) {
     if (!plan.sides[name].takesEntries) continue;
-    const waiting = new Waiting(engines[name]);
+    const waiting = new Waiting(engines[name], router);
     let done = 0;
     await examination.engines[name].read("entries", async (entries) => {
       for (const { key, value } of entries) {
@@ -67,7 +68,10 @@ async function applyRecords(
   engines: Readonly<Record<EngineName, Engine>>,
   onProgress: NonNullable<RepairOptions["onProgress"]>,
 ): Promise<number> {
-  const waiting = { append: new Waiting(engines.append), btree: new Waiting(engines.btree) };
+  const waiting = {
+    append: new Waiting(engines.append, router),
+    btree: new Waiting(engines.btree, router),
+  };
   let records = 0;
   for (const { from, to } of joinedRanges(SIDES.map((name) => sides[name]))) {
     for (const { offset, next, payload } of journal.records(from)) {
@@ -114,11 +118,14 @@ function joinedRanges(
 /** Writes that wait for an engine, the latest one of each key. */
 class Waiting {
   readonly #engine: Engine;
-  #writes = new Map<string, Write>();
+  readonly #router: Router;
+  #memtable: Memtable;
   #bytes = 0;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, router: Router) {
     this.#engine = engine;
+    this.#router = router;
+    this.#memtable = new Memtable(router);
   }
 
   get isFull(): boolean {
@@ -126,15 +133,18 @@ class Waiting {
   }
 
   add(key: Uint8Array, value: Uint8Array | undefined): void {
-    this.#writes.set(lookupKey(key), { key, value });
-    this.#bytes += key.length + (value?.length ?? 0) + WRITE_BYTES;
+    const bytes = new Uint8Array(key.length + (value?.length ?? 0));
+    bytes.set(key);
+    if (value !== undefined) bytes.set(value, key.length);
+    this.#memtable.set(key, hashKey(key), bytes, 0, value?.length ?? -1);
+    this.#bytes += bytes.length + WRITE_BYTES;
   }
 
   async apply(): Promise<void> {
-    if (this.#writes.size === 0) return;
-    const writes = [...this.#writes.values()].sort((a, b) => compareBytes(a.key, b.key));
-    this.#writes = new Map();
+    const memtable = this.#memtable;
+    if (memtable.size === 0) return;
+    this.#memtable = new Memtable(this.#router);
     this.#bytes = 0;
-    await this.#engine.apply(writes, 0n);
+    await this.#engine.apply(new MemtableWrites(memtable, memtable.order()), 0n);
   }
 }

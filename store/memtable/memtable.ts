@@ -1,101 +1,64 @@
 /** The memtable: writes that are in the journal and not yet in the engines, ordered by key.
  *
- * A key is looked up as a string of its bytes (Latin-1): the runtimes hash and compare such strings
- * natively, and their order is that of the bytes. Values stay where the journal record was built; the
- * memtable only remembers the place.
+ * Keys and values stay where the journal record was built. An entry is a few numbers in one typed array,
+ * found by the hash of its key, so that a write makes no object, no string and no view, and the garbage
+ * collector has nothing to walk.
  *
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import type { EngineName, Router } from "../../codec/route.ts";
+import { hashKey } from "./key_hash.ts";
+import { sortByKey } from "./sort.ts";
 
-type Latin1Slice = (this: Uint8Array, start: number, end: number) => string;
-const latin1Slice = (Buffer.prototype as unknown as { latin1Slice: Latin1Slice }).latin1Slice;
+// An entry, in words of 32 bits: the hash of its key, the index of the chunk that holds it, where in the
+// chunk the key begins, its length, that of the value behind it (one more; 0: deleted), its engine.
+const WORDS = 6;
+const CHUNK = 1;
+const KEY_START = 2;
+const KEY_LENGTH = 3;
+const VALUE_LENGTH = 4;
+const ENGINE = 5;
 
-/** Returns the string under which a key is looked up. */
-export function lookupKey(bytes: Uint8Array, start = 0, end: number = bytes.length): string {
-  return latin1Slice.call(bytes, start, end);
-}
-
-/** The latest write of one key. The bytes are those of a journal record and never change. A newer write makes
- * the entry point to other bytes, until the memtable is sealed.
- */
-export class MemtableEntry {
-  constructor(
-    /** The key as it is looked up and ordered. */
-    readonly lookup: string,
-    readonly engine: EngineName,
-    readonly keyLength: number,
-    public bytes: Uint8Array,
-    public keyStart: number,
-    /** -1: the key was deleted. */
-    public valueLength: number,
-  ) {}
-
-  get isDeleted(): boolean {
-    return this.valueLength < 0;
-  }
-
-  /** A view of the key. */
-  get key(): Uint8Array {
-    return this.bytes.subarray(this.keyStart, this.keyStart + this.keyLength);
-  }
-
-  /** A view of the value, `undefined` where the key was deleted. */
-  get value(): Uint8Array | undefined {
-    if (this.valueLength < 0) return undefined;
-    const start = this.keyStart + this.keyLength;
-    return this.bytes.subarray(start, start + this.valueLength);
-  }
-
-  /** A copy of the value, `undefined` where the key was deleted. */
-  copyValue(): Uint8Array | undefined {
-    if (this.valueLength < 0) return undefined;
-    const start = this.keyStart + this.keyLength;
-    return this.bytes.slice(start, start + this.valueLength);
-  }
-}
-
-/** A write that a newer one of the same key has replaced. */
-interface Replaced {
-  readonly entry: MemtableEntry;
-  readonly bytes: Uint8Array;
-  readonly keyStart: number;
-  readonly valueLength: number;
-}
+const ENGINES: readonly EngineName[] = ["append", "btree"];
+const ENTRIES_MIN = 16;
+/** Setting so many entries takes about 2 ms. */
+const STEP_ENTRIES = 16_384;
+/** For ordered reads a run has to be so many times as long as the next shorter one: few runs to look
+ * into, and no entry is sorted often, however reads and writes alternate. */
+const RUN_RATIO = 4;
 
 /** Entries in key order, from one index to before another. */
 export interface MemtableRange {
-  readonly entries: readonly MemtableEntry[];
+  readonly memtable: Memtable;
+  readonly ids: Uint32Array;
   readonly from: number;
   readonly to: number;
 }
 
-/** New entries are sorted among themselves when there are this many. */
-const RUN_ENTRIES = 8192;
-/** Merging this many entries takes about 2 ms. */
-const MERGE_STEP_ENTRIES = 16384;
-/** For ordered reads a run has to be this many times as long as the next shorter one. So there are few runs
- * to read, and no entry is merged often, however reads and writes alternate. */
-const RUN_RATIO = 4;
-
 /** A map from keys to their latest write that can be read in key order.
  *
- * New entries are sorted in runs. Reads in order merge the runs into a few; `entries` and `ordering` merge
- * them into one.
+ * Entries have ids from 0 on, in the order in which their keys came. New entries are sorted when they are
+ * read in order; runs of sorted entries become few ones then, or one, when the order of all is asked for.
  */
 export class Memtable {
   /** Bytes of the journal that went into it, overwritten values included. */
   bytes = 0;
   readonly #router: Router;
-  readonly #entries = new Map<string, MemtableEntry>();
-  /** Entries in key order. The arrays are replaced, never changed, so that ranges keep theirs. */
-  #runs: (readonly MemtableEntry[])[] = [];
-  /** New entries, in no order. */
-  #fresh: MemtableEntry[] = [];
-  #added: MemtableEntry[] = [];
-  #replaced: Replaced[] = [];
+  readonly #chunks: Uint8Array[] = [];
+  #entries = new Uint32Array(WORDS * ENTRIES_MIN);
+  #size = 0;
+  /** The ids of entries, one more each, by their hashes; a taken slot sends on to the next one. At most half
+   * of them are taken. */
+  #slots = new Uint32Array(2 * ENTRIES_MIN);
+  /** Ids in key order. The arrays are replaced, rather than changed, so that ranges keep theirs. */
+  #runs: readonly Uint32Array[] = [];
+  /** Entries with smaller ids are in runs. */
+  #sorted = 0;
+  /** Entries with smaller ids stay when what was set is taken back. */
+  #kept = 0;
+  /** What was replaced since the last `keep`: an id, its chunk, where its key began, the length of its value. */
+  #replaced: number[] = [];
 
   constructor(router: Router) {
     this.#router = router;
@@ -103,175 +66,347 @@ export class Memtable {
 
   /** The number of keys. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
-  /** Returns the latest write of a key. */
-  get(lookup: string): MemtableEntry | undefined {
-    return this.#entries.get(lookup);
+  /** The number of chunks of bytes that it keeps, with writes that were replaced among them. */
+  get chunks(): number {
+    return this.#chunks.length;
+  }
+
+  /** Returns the id of a key's entry, -1 where there is none.
+   *
+   * @param hash The key's hash.
+   */
+  find(key: Uint8Array, hash: number = hashKey(key)): number {
+    return this.#find(hash, key, 0, key.length);
   }
 
   /** Sets the latest write of a key.
    *
    * @param key The key, which is not kept.
-   * @param lookup The same key as it is looked up.
-   * @param bytes The bytes that hold the key and, behind it, the value.
-   * @param keyStart Where the key begins in `bytes`.
+   * @param hash Its hash.
+   * @param bytes Where the key stands, and behind it the value. They never change.
+   * @param keyStart Where in `bytes`.
    * @param valueLength -1 for a deletion.
-   * @returns Its entry.
+   * @returns The entry's id.
    */
   set(
     key: Uint8Array,
-    lookup: string,
+    hash: number,
     bytes: Uint8Array,
     keyStart: number,
     valueLength: number,
-  ): MemtableEntry {
-    const known = this.#entries.get(lookup);
-    if (known !== undefined) {
-      this.#replaced.push({
-        entry: known,
-        bytes: known.bytes,
-        keyStart: known.keyStart,
-        valueLength: known.valueLength,
-      });
-      known.bytes = bytes;
-      known.keyStart = keyStart;
-      known.valueLength = valueLength;
-      return known;
+  ): number {
+    const known = this.#find(hash, key, 0, key.length);
+    const chunk = this.#chunkOf(bytes);
+    if (known >= 0) return this.#replace(known, chunk, keyStart, valueLength + 1);
+    const engine = this.#router.routeOf(key) === "append" ? 0 : 1;
+    return this.#add(hash, chunk, keyStart, key.length, valueLength + 1, engine);
+  }
+
+  /** Sets the latest write of a key as another memtable has it.
+   *
+   * @param bytes Where the key stands, and behind it the value.
+   * @param keyStart Where in `bytes`.
+   */
+  setFrom(other: Memtable, id: number, bytes: Uint8Array, keyStart: number): void {
+    this.#setFrom(other, id, this.#chunkOf(bytes), bytes, keyStart);
+  }
+
+  /** Sets all that another memtable has, in steps of a few milliseconds. The bytes are shared. */
+  *setAll(other: Memtable): Generator<void> {
+    const firstChunk = this.#chunks.length;
+    for (const chunk of other.#chunks) this.#chunks.push(chunk);
+    for (let id = 0; id < other.#size; id++) {
+      const chunk = firstChunk + other.#entries[WORDS * id + CHUNK]!;
+      this.#setFrom(other, id, chunk, this.#chunks[chunk]!, other.keyStart(id));
+      if (id % STEP_ENTRIES === STEP_ENTRIES - 1) yield;
     }
-    const engine = this.#router.routeOf(key);
-    const entry = new MemtableEntry(lookup, engine, key.length, bytes, keyStart, valueLength);
-    this.#entries.set(lookup, entry);
-    this.#added.push(entry);
-    this.#fresh.push(entry);
-    if (this.#fresh.length === RUN_ENTRIES) this.#endRun();
-    return entry;
+  }
+
+  /** Makes room for so many keys, which is else made little by little. */
+  reserve(keys: number): void {
+    let capacity = this.#entries.length / WORDS;
+    while (capacity < keys) capacity *= 2;
+    this.#grow(capacity, this.#size);
   }
 
   /** Makes final what was set so far: `takeBack` returns to this state. */
   keep(): void {
-    if (this.#added.length > 0) this.#added = [];
+    this.#kept = this.#size;
     if (this.#replaced.length > 0) this.#replaced = [];
   }
 
-  /** Takes back what was set since the last `keep`. */
+  /** Takes back what was set since the last `keep`. Ranges that were read since then are not to be used. */
   takeBack(): void {
-    for (const { entry, bytes, keyStart, valueLength } of this.#replaced.reverse()) {
-      entry.bytes = bytes;
-      entry.keyStart = keyStart;
-      entry.valueLength = valueLength;
+    for (let i = this.#replaced.length - 4; i >= 0; i -= 4) {
+      const at = WORDS * this.#replaced[i]!;
+      this.#entries[at + CHUNK] = this.#replaced[i + 1]!;
+      this.#entries[at + KEY_START] = this.#replaced[i + 2]!;
+      this.#entries[at + VALUE_LENGTH] = this.#replaced[i + 3]!;
     }
-    // Rare enough (a failed write) to look through the lists, though not once for each entry.
-    const added = new Set(this.#added);
-    for (const { lookup } of added) this.#entries.delete(lookup);
-    const isKept = (entry: MemtableEntry) => !added.has(entry);
-    this.#runs = this.#runs.map((run) => run.filter(isKept));
-    this.#fresh = this.#fresh.filter(isKept);
-    this.keep();
+    this.#replaced = [];
+    // Rare enough (a failed write) to go through the runs and to fill all slots anew.
+    this.#size = this.#kept;
+    this.#runs = this.#runs.map((run) => run.filter((id) => id < this.#kept))
+      .filter(({ length }) => length > 0);
+    this.#sorted = Math.min(this.#sorted, this.#kept);
+    this.#fillSlots(this.#slots.length);
   }
 
-  /** Returns all entries, in key order. */
-  entries(): readonly MemtableEntry[] {
+  /** Returns the engine of an entry's key. */
+  engine(id: number): EngineName {
+    return ENGINES[this.#entries[WORDS * id + ENGINE]!]!;
+  }
+
+  /** Returns the bytes that hold an entry's key and, behind it, its value. */
+  chunk(id: number): Uint8Array {
+    return this.#chunks[this.#entries[WORDS * id + CHUNK]!]!;
+  }
+
+  keyStart(id: number): number {
+    return this.#entries[WORDS * id + KEY_START]!;
+  }
+
+  keyLength(id: number): number {
+    return this.#entries[WORDS * id + KEY_LENGTH]!;
+  }
+
+  /** Returns the bytes of a value, -1 where the key was deleted. */
+  valueLength(id: number): number {
+    return this.#entries[WORDS * id + VALUE_LENGTH]! - 1;
+  }
+
+  isDeleted(id: number): boolean {
+    return this.#entries[WORDS * id + VALUE_LENGTH] === 0;
+  }
+
+  /** Returns a view of a key. */
+  key(id: number): Uint8Array {
+    const start = this.keyStart(id);
+    return this.chunk(id).subarray(start, start + this.keyLength(id));
+  }
+
+  /** Returns a copy of a key. */
+  copyKey(id: number): Uint8Array {
+    const start = this.keyStart(id);
+    return this.chunk(id).slice(start, start + this.keyLength(id));
+  }
+
+  /** Returns a view of a value, `undefined` where the key was deleted. */
+  value(id: number): Uint8Array | undefined {
+    if (this.isDeleted(id)) return undefined;
+    const start = this.keyStart(id) + this.keyLength(id);
+    return this.chunk(id).subarray(start, start + this.valueLength(id));
+  }
+
+  /** Returns a copy of a value, `undefined` where the key was deleted. */
+  copyValue(id: number): Uint8Array | undefined {
+    if (this.isDeleted(id)) return undefined;
+    const start = this.keyStart(id) + this.keyLength(id);
+    return this.chunk(id).slice(start, start + this.valueLength(id));
+  }
+
+  /** Returns four bytes of a key as a big-endian number; behind its end they are zero. */
+  keyWord(id: number, at: number): number {
+    const entry = WORDS * id;
+    const bytes = this.#chunks[this.#entries[entry + CHUNK]!]!;
+    const start = this.#entries[entry + KEY_START]! + at;
+    const left = this.#entries[entry + KEY_LENGTH]! - at;
+    if (left >= 4) {
+      return (bytes[start]! << 24 | bytes[start + 1]! << 16 | bytes[start + 2]! << 8 |
+        bytes[start + 3]!) >>> 0;
+    }
+    let word = 0;
+    for (let i = 0; i < left; i++) word |= bytes[start + i]! << 24 - 8 * i;
+    return word >>> 0;
+  }
+
+  /** Compares two keys that are the same up to a byte. */
+  compareFrom(a: number, b: number, at: number): number {
+    return this.#compare(a, this.chunk(b), this.keyStart(b), this.keyLength(b), at);
+  }
+
+  /** Returns all ids, in key order. */
+  order(): Uint32Array {
     for (const _ of this.ordering());
-    return this.#runs[0] ?? [];
+    return this.#runs[0] ?? new Uint32Array(0);
   }
 
   /** Puts the entries in order, in steps of a few milliseconds. Nothing may be set between the steps. */
   *ordering(): Generator<void> {
-    this.#endRun();
-    while (this.#runs.length > 1) {
-      // The shortest two, so that no entry is moved more often than necessary.
-      const [a, b, ...others] = this.#runs.toSorted(byLength);
-      const merged = yield* merge(a!, b!);
+    if (this.#isOrdered()) return;
+    const ids = new Uint32Array(this.#size);
+    for (let id = 0; id < ids.length; id++) ids[id] = id;
+    for (const _ of sortByKey(this, ids)) {
+      yield;
       // A caller that could not wait may have put everything in order meanwhile.
-      if (this.#runs.length === 1) return;
-      this.#runs = [merged, ...others];
+      if (this.#isOrdered()) return;
     }
+    this.#runs = [ids];
+    this.#sorted = this.#size;
   }
 
   /** Returns the entries from `start` (inclusive) to `end` (exclusive), as ranges that share no key. None of
    * them is empty. */
-  ranges(start: string, end: string | undefined): MemtableRange[] {
-    this.#endRun();
-    this.#mergeSimilar();
+  ranges(start: Uint8Array, end: Uint8Array | undefined): MemtableRange[] {
+    this.#sortFresh();
     return this.#runs
-      .map((entries) => ({
-        entries,
-        from: lowerBound(entries, start),
-        to: end === undefined ? entries.length : lowerBound(entries, end),
+      .map((ids) => ({
+        memtable: this,
+        ids,
+        from: this.#lowerBound(ids, start),
+        to: end === undefined ? ids.length : this.#lowerBound(ids, end),
       }))
       .filter(({ from, to }) => from < to);
   }
 
-  #endRun(): void {
-    if (this.#fresh.length === 0) return;
-    this.#runs.push(this.#fresh.sort(byKey));
-    this.#fresh = [];
-  }
-
-  #mergeSimilar(): void {
-    const runs = this.#runs.toSorted(byLength);
-    while (
-      runs.length > 1 &&
-      runs.some((run, i) => i > 0 && run.length < RUN_RATIO * runs[i - 1]!.length)
-    ) {
-      const [a, b] = runs.splice(0, 2);
-      const steps = merge(a!, b!);
-      let step = steps.next();
-      while (!step.done) step = steps.next();
-      runs.push(step.value);
-      runs.sort(byLength);
+  #find(hash: number, bytes: Uint8Array, keyStart: number, keyLength: number): number {
+    const slots = this.#slots;
+    const entries = this.#entries;
+    const mask = slots.length - 1;
+    for (let slot = hash & mask;; slot = (slot + 1) & mask) {
+      const id = slots[slot]! - 1;
+      if (id < 0) return -1;
+      const at = WORDS * id;
+      if (entries[at] !== hash || entries[at + KEY_LENGTH] !== keyLength) continue;
+      const chunk = this.#chunks[entries[at + CHUNK]!]!;
+      const start = entries[at + KEY_START]!;
+      let i = 0;
+      while (i < keyLength && chunk[start + i] === bytes[keyStart + i]) i++;
+      if (i === keyLength) return id;
     }
-    this.#runs = runs;
   }
-}
 
-function byLength(a: readonly MemtableEntry[], b: readonly MemtableEntry[]): number {
-  return a.length - b.length;
-}
+  #setFrom(
+    other: Memtable,
+    id: number,
+    chunk: number,
+    bytes: Uint8Array,
+    keyStart: number,
+  ): void {
+    const entries = other.#entries;
+    const at = WORDS * id;
+    const hash = entries[at]!;
+    const keyLength = entries[at + KEY_LENGTH]!;
+    const valueLength = entries[at + VALUE_LENGTH]!;
+    const known = this.#find(hash, bytes, keyStart, keyLength);
+    if (known >= 0) this.#replace(known, chunk, keyStart, valueLength);
+    else this.#add(hash, chunk, keyStart, keyLength, valueLength, entries[at + ENGINE]!);
+  }
 
-/** Returns the latest write of every key in some memtables, in key order.
- *
- * @param newestFirst The memtables.
- */
-export function latestWrites(newestFirst: readonly Memtable[]): readonly MemtableEntry[] {
-  if (newestFirst.length === 1) return newestFirst[0]!.entries();
-  // The sort is stable: of one key, the newest stays ahead.
-  const all = newestFirst.flatMap((memtable) => memtable.entries()).sort(byKey);
-  return all.filter(({ lookup }, i) => i === 0 || lookup !== all[i - 1]!.lookup);
-}
+  #chunkOf(bytes: Uint8Array): number {
+    const last = this.#chunks.length - 1;
+    return last >= 0 && this.#chunks[last] === bytes ? last : this.#chunks.push(bytes) - 1;
+  }
 
-function byKey(a: MemtableEntry, b: MemtableEntry): number {
-  return a.lookup < b.lookup ? -1 : a.lookup > b.lookup ? 1 : 0;
-}
-
-/** Merges two runs that share no key. */
-function* merge(
-  a: readonly MemtableEntry[],
-  b: readonly MemtableEntry[],
-): Generator<void, MemtableEntry[]> {
-  const merged = new Array<MemtableEntry>(a.length + b.length);
-  let i = 0;
-  let j = 0;
-  for (let k = 0; k < merged.length;) {
-    const end = Math.min(merged.length, k + MERGE_STEP_ENTRIES);
-    for (; k < end; k++) {
-      const takesA = j === b.length || (i < a.length && a[i]!.lookup < b[j]!.lookup);
-      merged[k] = takesA ? a[i++]! : b[j++]!;
+  #replace(id: number, chunk: number, keyStart: number, valueLength: number): number {
+    const entries = this.#entries;
+    const at = WORDS * id;
+    if (id < this.#kept) {
+      this.#replaced.push(
+        id,
+        entries[at + CHUNK]!,
+        entries[at + KEY_START]!,
+        entries[at + VALUE_LENGTH]!,
+      );
     }
-    yield;
+    entries[at + CHUNK] = chunk;
+    entries[at + KEY_START] = keyStart;
+    entries[at + VALUE_LENGTH] = valueLength;
+    return id;
   }
-  return merged;
-}
 
-function lowerBound(entries: readonly MemtableEntry[], key: string): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (entries[middle]!.lookup < key) low = middle + 1;
-    else high = middle;
+  #add(
+    hash: number,
+    chunk: number,
+    keyStart: number,
+    keyLength: number,
+    valueLength: number,
+    engine: number,
+  ): number {
+    const id = this.#size++;
+    const at = WORDS * id;
+    // It has no hash yet.
+    if (at === this.#entries.length) this.#grow(2 * id, id);
+    const entries = this.#entries;
+    entries[at] = hash;
+    entries[at + CHUNK] = chunk;
+    entries[at + KEY_START] = keyStart;
+    entries[at + KEY_LENGTH] = keyLength;
+    entries[at + VALUE_LENGTH] = valueLength;
+    entries[at + ENGINE] = engine;
+    this.#takeSlot(hash, id);
+    return id;
   }
-  return low;
+
+  #takeSlot(hash: number, id: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    let slot = hash & mask;
+    while (slots[slot] !== 0) slot = (slot + 1) & mask;
+    slots[slot] = id + 1;
+  }
+
+  #grow(capacity: number, size: number): void {
+    const entries = new Uint32Array(WORDS * capacity);
+    entries.set(this.#entries);
+    this.#entries = entries;
+    this.#fillSlots(2 * capacity, size);
+  }
+
+  #fillSlots(count: number, size: number = this.#size): void {
+    this.#slots = new Uint32Array(count);
+    for (let id = 0; id < size; id++) this.#takeSlot(this.#entries[WORDS * id]!, id);
+  }
+
+  #isOrdered(): boolean {
+    return this.#sorted === this.#size && this.#runs.length <= 1;
+  }
+
+  /** Sorts the new entries into a run, and together with it the runs that are about as long. */
+  #sortFresh(): void {
+    if (this.#sorted === this.#size) return;
+    const runs = [...this.#runs];
+    let count = this.#size - this.#sorted;
+    let first = runs.length;
+    while (first > 0 && runs[first - 1]!.length < RUN_RATIO * count) {
+      count += runs[--first]!.length;
+    }
+    const ids = new Uint32Array(count);
+    let used = 0;
+    for (const run of runs.splice(first)) {
+      ids.set(run, used);
+      used += run.length;
+    }
+    for (let id = this.#sorted; id < this.#size; id++) ids[used++] = id;
+    for (const _ of sortByKey(this, ids));
+    this.#runs = [...runs, ids];
+    this.#sorted = this.#size;
+  }
+
+  #lowerBound(ids: Uint32Array, key: Uint8Array): number {
+    let low = 0;
+    let high = ids.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#compare(ids[middle]!, key, 0, key.length, 0) < 0) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** Compares the key of an entry with another one that is the same up to a byte. */
+  #compare(id: number, bytes: Uint8Array, start: number, length: number, at: number): number {
+    const own = this.chunk(id);
+    const ownStart = this.keyStart(id);
+    const ownLength = this.keyLength(id);
+    const common = Math.min(ownLength, length);
+    for (let i = at; i < common; i++) {
+      const difference = own[ownStart + i]! - bytes[start + i]!;
+      if (difference !== 0) return difference;
+    }
+    return ownLength - length;
+  }
 }

@@ -63,6 +63,11 @@ export class MemtableStack {
     this.#layers = [this.#active, ...this.#layers];
   }
 
+  /** Returns a memtable with nothing in it, which is not of the stack. */
+  empty(): Memtable {
+    return new Memtable(this.#router);
+  }
+
   /** Drops the oldest sealed memtables, which the engines now hold. */
   drop(count: number): void {
     this.#sealed = this.#sealed.slice(count);

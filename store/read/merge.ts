@@ -7,12 +7,8 @@ import type { EngineReader, Entry, KeyRange } from "../../backends/engine.ts";
 import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
 import { commonPrefix } from "../../codec/prefix.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
-import {
-  lookupKey,
-  type Memtable,
-  type MemtableEntry,
-  type MemtableRange,
-} from "../memtable/memtable.ts";
+import { hashKey } from "../memtable/key_hash.ts";
+import type { Memtable, MemtableRange } from "../memtable/memtable.ts";
 
 /** What a read sees, one moment of the store or its current entries: memtables over engines. */
 export interface ReadSource {
@@ -31,7 +27,7 @@ export interface RowKind<Row> {
   /** Returns the bytes that a row holds. */
   bytes(row: Row): number;
   /** Makes a row, as a copy, of a memtable's entry that is not a deletion. */
-  copy(entry: MemtableEntry): Row;
+  copy(memtable: Memtable, id: number): Row;
 }
 
 /** Rows with keys and values. */
@@ -39,7 +35,7 @@ export const ENTRY_ROWS: RowKind<Entry> = {
   read: (engine, range, rows, bytes) => engine.range(range, rows, bytes),
   key: (entry) => entry.key,
   bytes: ({ key, value }) => key.length + value.length,
-  copy: (entry) => ({ key: new Uint8Array(entry.key), value: entry.copyValue()! }),
+  copy: (memtable, id) => ({ key: memtable.copyKey(id), value: memtable.copyValue(id)! }),
 };
 
 /** Rows of keys alone. */
@@ -47,7 +43,7 @@ export const KEY_ROWS: RowKind<Uint8Array> = {
   read: (engine, range, rows, bytes) => engine.keys(range, rows, bytes),
   key: (key) => key,
   bytes: (key) => key.length,
-  copy: (entry) => new Uint8Array(entry.key),
+  copy: (memtable, id) => memtable.copyKey(id),
 };
 
 /** Rows that a merge takes from an engine at a time: as many as are wanted, at most this many, … */
@@ -57,43 +53,53 @@ const NEXT_CHUNK_ROWS_MIN = 32;
 
 /** Returns the value of a key at a moment, as a copy. */
 export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | undefined {
-  const entry = readLayers(source.layers, key);
-  if (entry !== undefined) return entry.copyValue();
+  const memtable = findLayer(source.layers, key, hashOf(source.layers, key));
+  if (memtable !== undefined) return memtable.copyValue(foundId);
   return source.engines[source.router.routeOf(key)].get(key);
 }
 
 /** Returns the value of a key at a moment, to be read at once: it may be a view of a memtable.
  *
- * @param lookup The key as it is looked up.
+ * @param hash The key's hash.
  */
 export function viewValue(
   source: ReadSource,
   key: Uint8Array,
-  lookup: string,
+  hash: number,
 ): Uint8Array | undefined {
-  const entry = readLayers(source.layers, key, lookup);
-  if (entry !== undefined) return entry.value;
+  const memtable = findLayer(source.layers, key, hash);
+  if (memtable !== undefined) return memtable.value(foundId);
   return source.engines[source.router.routeOf(key)].get(key);
 }
 
-/** Returns whether there is a key at a moment. */
+/** Returns whether a key is there at a moment. */
 export function hasKey(source: ReadSource, key: Uint8Array): boolean {
-  const entry = readLayers(source.layers, key);
-  if (entry !== undefined) return !entry.isDeleted;
+  const memtable = findLayer(source.layers, key, hashOf(source.layers, key));
+  if (memtable !== undefined) return !memtable.isDeleted(foundId);
   return source.engines[source.router.routeOf(key)].has(key);
 }
 
-function readLayers(
+/** Where in the layer that `findLayer` returned the key is: an object for both would cost each read. */
+let foundId = -1;
+
+/** Returns the newest layer that has a key, deleted or not. */
+function findLayer(
   layers: readonly Memtable[],
   key: Uint8Array,
-  lookup?: string,
-): MemtableEntry | undefined {
+  hash: number,
+): Memtable | undefined {
   for (const memtable of layers) {
     if (memtable.size === 0) continue;
-    const entry = memtable.get(lookup ??= lookupKey(key));
-    if (entry !== undefined) return entry;
+    foundId = memtable.find(key, hash);
+    if (foundId >= 0) return memtable;
   }
   return undefined;
+}
+
+/** Returns the hash of a key, where a layer has to be looked into. */
+function hashOf(layers: readonly Memtable[], key: Uint8Array): number {
+  for (const memtable of layers) if (memtable.size > 0) return hashKey(key);
+  return 0;
 }
 
 /** Returns the first rows of a range at a moment. Ends with the row that reaches `limit` rows or `bytes`
@@ -134,9 +140,7 @@ export function readPage<Row>(
 /** Returns what the layers hold of a range, without those that hold nothing. */
 function layerRanges(layers: readonly Memtable[], range: KeyRange): MemtableRange[] {
   if (layers.every(({ size }) => size === 0)) return [];
-  const start = lookupKey(range.start);
-  const end = range.end && lookupKey(range.end);
-  return layers.flatMap((memtable) => memtable.ranges(start, end));
+  return layers.flatMap((memtable) => memtable.ranges(range.start, range.end));
 }
 
 function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {
@@ -178,16 +182,17 @@ function* merge<T extends Input<unknown>>(inputs: readonly T[], reverse: boolean
 }
 
 class MemtableInput<Row> implements Input<Row> {
-  readonly #entries: readonly MemtableEntry[];
+  readonly #memtable: Memtable;
+  readonly #ids: Uint32Array;
   readonly #kind: RowKind<Row>;
   readonly #step: 1 | -1;
   #index: number;
   #left: number;
-  #entry: MemtableEntry | undefined;
   key: Uint8Array | undefined;
 
-  constructor({ entries, from, to }: MemtableRange, reverse: boolean, kind: RowKind<Row>) {
-    this.#entries = entries;
+  constructor({ memtable, ids, from, to }: MemtableRange, reverse: boolean, kind: RowKind<Row>) {
+    this.#memtable = memtable;
+    this.#ids = ids;
     this.#kind = kind;
     this.#step = reverse ? -1 : 1;
     this.#index = reverse ? to : from - 1;
@@ -196,13 +201,13 @@ class MemtableInput<Row> implements Input<Row> {
   }
 
   row(): Row | undefined {
-    return this.#entry!.isDeleted ? undefined : this.#kind.copy(this.#entry!);
+    const id = this.#ids[this.#index]!;
+    return this.#memtable.isDeleted(id) ? undefined : this.#kind.copy(this.#memtable, id);
   }
 
   advance(): void {
     this.#index += this.#step;
-    this.#entry = this.#left-- > 0 ? this.#entries[this.#index] : undefined;
-    this.key = this.#entry?.key;
+    this.key = this.#left-- > 0 ? this.#memtable.key(this.#ids[this.#index]!) : undefined;
   }
 }
 

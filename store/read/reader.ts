@@ -48,31 +48,23 @@ export abstract class StoreReader {
    * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
    */
   get(key: BytesLike): Promise<Uint8Array | undefined> {
-    return OPERATIONS.get.promise(this.#surface, key, undefined, (what) => {
-      return answerBytes(readValue(this.#surface.source(what), keyBytes(what, key)));
-    });
+    return OPERATIONS.get.promise(this.#surface, key, undefined, getKey);
   }
 
   /** Returns the value of a key at once. No read waits for anything, so this is the faster form of `get`.
    * Throws as `get` does. */
   getSync(key: BytesLike): Uint8Array | undefined {
-    return OPERATIONS.getSync.sync(this.#surface, key, (what) => {
-      return readValue(this.#surface.source(what), keyBytes(what, key));
-    });
+    return OPERATIONS.getSync.sync(this.#surface, key, getKeySync);
   }
 
   /** Returns whether the store has a key, without copying its value. Throws as `get` does. */
   has(key: BytesLike): Promise<boolean> {
-    return OPERATIONS.has.promise(this.#surface, key, undefined, (what) => {
-      return answer(hasKey(this.#surface.source(what), keyBytes(what, key)), true);
-    });
+    return OPERATIONS.has.promise(this.#surface, key, undefined, hasKeyAsync);
   }
 
   /** Returns at once whether the store has a key. Throws as `get` does. */
   hasSync(key: BytesLike): boolean {
-    return OPERATIONS.hasSync.sync(this.#surface, key, (what) => {
-      return hasKey(this.#surface.source(what), keyBytes(what, key));
-    });
+    return OPERATIONS.hasSync.sync(this.#surface, key, hasKeySync);
   }
 
   /** Returns the values of some keys, in the order of the keys, all at one moment. Throws as `get` does. */
@@ -167,6 +159,26 @@ export abstract class StoreReader {
     this.#surface.source(what);
     return () => this.#surface.source(what);
   }
+}
+
+function getKey(
+  what: string,
+  surface: ReadSurface,
+  key: BytesLike,
+): Promise<Uint8Array | undefined> {
+  return answerBytes(getKeySync(what, surface, key));
+}
+
+function getKeySync(what: string, surface: ReadSurface, key: BytesLike): Uint8Array | undefined {
+  return readValue(surface.source(what), keyBytes(what, key));
+}
+
+function hasKeyAsync(what: string, surface: ReadSurface, key: BytesLike): Promise<boolean> {
+  return answer(hasKeySync(what, surface, key), true);
+}
+
+function hasKeySync(what: string, surface: ReadSurface, key: BytesLike): boolean {
+  return hasKey(surface.source(what), keyBytes(what, key));
 }
 
 /** Returns the values of some keys at a moment.

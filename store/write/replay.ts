@@ -11,7 +11,7 @@ import { findSegment } from "../../journal/segment.ts";
 import { SegmentReader } from "../../journal/segment_reader.ts";
 import type { Applier } from "./applier.ts";
 import type { Parts } from "../directory/lifecycle.ts";
-import { lookupKey } from "../memtable/memtable.ts";
+import { hashKey } from "../memtable/key_hash.ts";
 import type { MemtableStack } from "../memtable/memtable_stack.ts";
 import { decodeWrites } from "./payload.ts";
 
@@ -81,7 +81,7 @@ function load(
     const keyEnd = keyStart + keyLength;
     const key = bytes.subarray(keyStart, keyEnd);
     if (!wanted[router.routeOf(key)]) continue;
-    memtables.active.set(key, lookupKey(key), bytes, keyStart, valueLength);
+    memtables.active.set(key, hashKey(key), bytes, keyStart, valueLength);
   }
   memtables.active.keep();
 }

@@ -20,11 +20,11 @@ import {
 } from "../../runtime/timers.ts";
 import { answer, isTurnOver } from "../../runtime/turn.ts";
 import type { Applier } from "./applier.ts";
-import type { MemtableEntry } from "../memtable/memtable.ts";
 import type { MemtableStack } from "../memtable/memtable_stack.ts";
 import type { Ownership } from "../directory/ownership.ts";
 import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
 import type { Durability } from "../types.ts";
+import type { WriteSet } from "./write_set.ts";
 
 /** Records are built in chunks of this size; a group ends at the latest where its chunk does. */
 const CHUNK_BYTES = 256 * 1024;
@@ -103,28 +103,25 @@ export class WritePath {
 
   /** Takes one write.
    *
-   * @param lookup The key as it is looked up.
+   * @param hash The key's hash.
    * @returns A promise that resolves once it is acknowledged. Writes of one group share it.
    */
-  write(key: Uint8Array, value: Uint8Array | undefined, lookup: string): Promise<void> {
+  write(key: Uint8Array, value: Uint8Array | undefined, hash: number): Promise<void> {
     this.#reserve(writeBytes(key, value));
-    return this.#acknowledge(this.#add(key, value, lookup).engine === "btree");
+    const { active } = this.#memtables;
+    const keyStart = this.#at + WRITE_HEADER_BYTES;
+    const valueLength = value === undefined ? -1 : value.length;
+    this.#at = encodeWrite(this.#chunk, this.#at, key, value);
+    const id = active.set(key, hash, this.#chunk, keyStart, valueLength);
+    return this.#acknowledge(active.engine(id) === "btree");
   }
 
-  /** Takes writes that are whole or absent together.
-   *
-   * @param writes The writes, in the order in which they take effect.
-   * @param bytes What they take in a payload.
-   */
-  writeAll(writes: readonly MemtableEntry[], bytes: number): Promise<void> {
-    if (bytes === 0) return answer(undefined);
-    this.#reserve(bytes);
-    let touchesBtree = false;
-    for (const { key, value, lookup, engine } of writes) {
-      this.#add(key, value, lookup);
-      if (engine === "btree") touchesBtree = true;
-    }
-    return this.#acknowledge(touchesBtree);
+  /** Takes writes that are whole or absent together. */
+  writeAll(set: WriteSet): Promise<void> {
+    if (set.bytes === 0) return answer(undefined);
+    this.#reserve(set.bytes);
+    this.#at = set.writeInto(this.#chunk, this.#at, this.#memtables.active);
+    return this.#acknowledge(set.touchesBtree);
   }
 
   /** Writes the open group into the journal. Its writes are then in the journal or nowhere.
@@ -216,13 +213,6 @@ export class WritePath {
     this.#chunk = new Uint8Array(bytes);
     this.#start = 0;
     this.#at = RECORD_HEADER_BYTES;
-  }
-
-  #add(key: Uint8Array, value: Uint8Array | undefined, lookup: string): MemtableEntry {
-    const keyStart = this.#at + WRITE_HEADER_BYTES;
-    const valueLength = value === undefined ? -1 : value.length;
-    this.#at = encodeWrite(this.#chunk, this.#at, key, value);
-    return this.#memtables.active.set(key, lookup, this.#chunk, keyStart, valueLength);
   }
 
   #acknowledge(touchesBtree: boolean): Promise<void> {

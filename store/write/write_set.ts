@@ -5,27 +5,43 @@
 
 import type { Router } from "../../codec/route.ts";
 import { MAX_BATCH_BYTES } from "../limits.ts";
-import { lookupKey, Memtable, type MemtableEntry } from "../memtable/memtable.ts";
+import { hashKey } from "../memtable/key_hash.ts";
+import { Memtable } from "../memtable/memtable.ts";
 import { KEY_ROWS, type ReadSource } from "../read/merge.ts";
 import { pages, type Scan } from "../read/scan.ts";
-import { WRITE_HEADER_BYTES } from "./payload.ts";
+import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
 
-const ARENA_BYTES = 4096;
+const CHUNK_BYTES_MIN = 1024;
+const CHUNK_BYTES_MAX = 256 * 1024;
+/** Replaced writes may take up this much, and as much again as those that replaced them. */
+const REPLACED_BYTES_MAX = 2 ** 20;
 
-/** The writes of a batch or a transaction before they are committed: one per key, the last wins. */
+/** The writes of a batch or a transaction before they are committed: one per key, the last wins. They are
+ * encoded as a payload has them, so that committing copies them as they are.
+ */
 export class WriteSet {
-  /** The writes as a memtable, so that a transaction can read them over those of the store. */
-  readonly memtable: Memtable;
   /** Whether a commit was begun, which can be done once. */
   isCommitted = false;
-  #arena: Uint8Array = new Uint8Array(0);
+  readonly #router: Router;
+  #memtable: Memtable;
+  #chunk: Uint8Array = new Uint8Array(0);
   #used = 0;
   #bytes = 0;
+  /** Bytes in all chunks, those of replaced writes included. */
+  #encoded = 0;
+  #touchesBtree = false;
   /** Ranges whose keys are deleted when it is committed, unless they are written behind that. */
   readonly #ranges: Scan[] = [];
 
   constructor(router: Router) {
-    this.memtable = new Memtable(router);
+    this.#router = router;
+    this.#memtable = new Memtable(router);
+  }
+
+  /** The writes as a memtable, so that a transaction can read them over those of the store. Another one after
+   * many writes: it is asked for anew by each read. */
+  get memtable(): Memtable {
+    return this.#memtable;
   }
 
   /** Bytes that the writes take in a payload. */
@@ -33,16 +49,20 @@ export class WriteSet {
     return this.#bytes;
   }
 
+  /** Whether a key of the B-tree side was written. */
+  get touchesBtree(): boolean {
+    return this.#touchesBtree;
+  }
+
   /** Takes a write, as a copy.
    *
    * @throws {RangeError} The set would grow past the limit of a batch; it is then left as it was.
    */
   add(what: string, key: Uint8Array, value: Uint8Array | undefined): void {
-    const lookup = lookupKey(key);
-    const length = key.length + (value?.length ?? 0);
-    const added = this.#bytesAdded(lookup, length);
+    const hash = hashKey(key);
+    const added = this.#bytesAdded(key, hash, value);
     this.#requireRoom(what, this.#bytes + added);
-    this.#add(key, lookup, value, added);
+    this.#add(key, hash, value, added);
   }
 
   /** Takes the deletion of a range. What the set itself has written in it goes now, and what the store has when
@@ -52,10 +72,12 @@ export class WriteSet {
    */
   addRange(what: string, scan: Scan): void {
     const { start, end } = scan.range;
-    const own = this.memtable.ranges(lookupKey(start), end && lookupKey(end))
-      .flatMap(({ entries, from, to }) => entries.slice(from, to))
-      .filter(({ isDeleted }) => !isDeleted);
-    for (const { key } of own) this.add(what, key, undefined);
+    const memtable = this.#memtable;
+    const own = memtable.ranges(start, end)
+      .flatMap(({ ids, from, to }) => [...ids.subarray(from, to)])
+      .filter((id) => !memtable.isDeleted(id))
+      .map((id) => memtable.key(id));
+    for (const key of own) this.add(what, key, undefined);
     this.#ranges.push(scan);
   }
 
@@ -64,12 +86,8 @@ export class WriteSet {
    * @throws {RangeError} As `deleteFound` does.
    */
   resolveRanges(what: string, source: () => ReadSource): void {
-    this.deleteFound(
-      what,
-      source,
-      this.#ranges,
-      (lookup) => this.memtable.get(lookup) === undefined,
-    );
+    const written = this.#memtable;
+    this.deleteFound(what, source, this.#ranges, (key) => written.find(key) < 0);
   }
 
   /** Takes the deletion of the keys that are found in some ranges.
@@ -82,53 +100,72 @@ export class WriteSet {
     what: string,
     source: () => ReadSource,
     scans: readonly Scan[],
-    isMeant: (lookup: string) => boolean = () => true,
+    isMeant: (key: Uint8Array) => boolean = () => true,
   ): number {
-    const found = new Map<string, Uint8Array>();
+    const found: Uint8Array[] = [];
+    // Ranges may overlap.
+    const seen = scans.length > 1 ? new Memtable(this.#router) : undefined;
     let bytes = this.#bytes;
     for (const scan of scans) {
       for (const keys of pages(source, KEY_ROWS, scan, "large")) {
         for (const key of keys) {
-          const lookup = lookupKey(key);
-          if (found.has(lookup) || !isMeant(lookup)) continue;
-          found.set(lookup, key);
-          bytes += this.#bytesAdded(lookup, key.length);
+          const hash = hashKey(key);
+          if (!isMeant(key) || (seen !== undefined && seen.find(key, hash) >= 0)) continue;
+          seen?.set(key, hash, key, 0, -1);
+          found.push(key);
+          bytes += this.#bytesAdded(key, hash, undefined);
         }
         this.#requireRoom(what, bytes);
       }
     }
-    for (const [lookup, key] of found) {
-      this.#add(key, lookup, undefined, this.#bytesAdded(lookup, key.length));
+    for (const key of found) {
+      const hash = hashKey(key);
+      this.#add(key, hash, undefined, this.#bytesAdded(key, hash, undefined));
     }
-    return found.size;
+    return found.length;
   }
 
-  /** The writes in key order. */
-  writes(): readonly MemtableEntry[] {
-    return this.memtable.entries();
+  /** Copies the writes into a payload, and sets them in a memtable.
+   *
+   * @param payload Has room for them from `start` on.
+   * @returns Where they end.
+   */
+  writeInto(payload: Uint8Array, start: number, memtable: Memtable): number {
+    return copyEncoded(this.#memtable, payload, start, memtable);
   }
 
-  #add(key: Uint8Array, lookup: string, value: Uint8Array | undefined, added: number): void {
-    const length = key.length + (value?.length ?? 0);
-    this.#bytes += added;
-    if (this.#used + length > this.#arena.length) {
-      this.#arena = new Uint8Array(Math.max(length, ARENA_BYTES));
+  #add(key: Uint8Array, hash: number, value: Uint8Array | undefined, added: number): void {
+    const bytes = writeBytes(key, value);
+    if (this.#used + bytes > this.#chunk.length) {
+      const next = Math.min(Math.max(2 * this.#chunk.length, CHUNK_BYTES_MIN), CHUNK_BYTES_MAX);
+      this.#chunk = new Uint8Array(Math.max(bytes, next));
       this.#used = 0;
     }
-    const start = this.#used;
-    this.#arena.set(key, start);
-    if (value !== undefined) this.#arena.set(value, start + key.length);
-    this.#used += length;
+    const keyStart = this.#used + WRITE_HEADER_BYTES;
+    this.#used = encodeWrite(this.#chunk, this.#used, key, value);
     const valueLength = value === undefined ? -1 : value.length;
-    this.memtable.set(key, lookup, this.#arena, start, valueLength);
-    this.memtable.keep();
+    const id = this.#memtable.set(key, hash, this.#chunk, keyStart, valueLength);
+    this.#memtable.keep();
+    if (this.#memtable.engine(id) === "btree") this.#touchesBtree = true;
+    this.#bytes += added;
+    this.#encoded += bytes;
+    if (this.#encoded > 2 * this.#bytes + REPLACED_BYTES_MAX) this.#dropReplaced();
   }
 
-  /** Bytes by which a write of a key, with so many bytes of key and value, makes the payload longer. */
-  #bytesAdded(lookup: string, length: number): number {
-    const previous = this.memtable.get(lookup);
-    const replaced = previous === undefined ? 0 : encodedBytes(previous);
-    return WRITE_HEADER_BYTES + length - replaced;
+  /** Leaves behind what was replaced, so that one key can be written for ever. */
+  #dropReplaced(): void {
+    const before = this.#memtable;
+    this.#memtable = new Memtable(this.#router);
+    this.#chunk = new Uint8Array(this.#bytes + CHUNK_BYTES_MIN);
+    this.#used = copyEncoded(before, this.#chunk, 0, this.#memtable);
+    this.#memtable.keep();
+    this.#encoded = this.#bytes;
+  }
+
+  /** Bytes by which a write makes the payload longer. */
+  #bytesAdded(key: Uint8Array, hash: number, value: Uint8Array | undefined): number {
+    const replaced = this.#memtable.find(key, hash);
+    return writeBytes(key, value) - (replaced < 0 ? 0 : encodedBytes(this.#memtable, replaced));
   }
 
   #requireRoom(what: string, bytes: number): void {
@@ -140,6 +177,35 @@ export class WriteSet {
   }
 }
 
-function encodedBytes(entry: MemtableEntry): number {
-  return WRITE_HEADER_BYTES + entry.keyLength + Math.max(0, entry.valueLength);
+/** Returns the bytes that a write takes in a payload. */
+function encodedBytes(memtable: Memtable, id: number): number {
+  return WRITE_HEADER_BYTES + memtable.keyLength(id) + Math.max(0, memtable.valueLength(id));
+}
+
+function copyEncoded(
+  from: Memtable,
+  payload: Uint8Array,
+  start: number,
+  memtable: Memtable,
+): number {
+  let at = start;
+  for (let id = 0; id < from.size;) {
+    const chunk = from.chunk(id);
+    const first = from.keyStart(id) - WRITE_HEADER_BYTES;
+    let end = first;
+    let next = id;
+    // Writes that follow one another where they were encoded are copied in one go.
+    while (
+      next < from.size && from.keyStart(next) - WRITE_HEADER_BYTES === end &&
+      from.chunk(next) === chunk
+    ) {
+      end += encodedBytes(from, next++);
+    }
+    payload.set(chunk.subarray(first, end), at);
+    for (; id < next; id++) {
+      memtable.setFrom(from, id, payload, at + WRITE_HEADER_BYTES);
+      at += encodedBytes(from, id);
+    }
+  }
+  return at;
 }

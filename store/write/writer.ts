@@ -5,7 +5,7 @@
 
 import type { Router } from "../../codec/route.ts";
 import { describe, keyBytes, valueBytes } from "../limits.ts";
-import { lookupKey } from "../memtable/memtable.ts";
+import { hashKey } from "../memtable/key_hash.ts";
 import { OPERATIONS } from "../operation.ts";
 import { viewValue } from "../read/merge.ts";
 import { type ReadSurface, StoreReader } from "../read/reader.ts";
@@ -50,23 +50,12 @@ export abstract class StoreWriter extends StoreReader {
    * @throws {StoreError} `NO_SPACE`, `IO`, `POISONED`, `CLOSED`.
    */
   put(key: BytesLike, value: BytesLike): Promise<void> {
-    return OPERATIONS.put.promise(this.#surface, key, value, (what) => {
-      const { writes } = this.#idle(what);
-      const bytes = keyBytes(what, key);
-      const written = valueBytes(what, value);
-      writes.requireWritable(what);
-      return writes.write(bytes, written, lookupKey(bytes));
-    });
+    return OPERATIONS.put.promise(this.#surface, key, value, putKey);
   }
 
   /** Removes a key. Deleting a missing key is not an error. Resolves and throws as `put` does. */
   delete(key: BytesLike): Promise<void> {
-    return OPERATIONS.delete.promise(this.#surface, key, undefined, (what) => {
-      const { writes } = this.#idle(what);
-      const bytes = keyBytes(what, key);
-      writes.requireWritable(what);
-      return writes.write(bytes, undefined, lookupKey(bytes));
-    });
+    return OPERATIONS.delete.promise(this.#surface, key, undefined, deleteKey);
   }
 
   /** Returns an empty batch: writes that take effect together, over both engines.
@@ -115,7 +104,7 @@ export abstract class StoreWriter extends StoreReader {
    */
   transact<T>(body: (transaction: Transaction) => Synchronous<T>): Promise<T> {
     return OPERATIONS.transact.promise(this.#surface, undefined, undefined, async (what) => {
-      const surface = this.#idle(what);
+      const surface = idle(what, this.#surface);
       if (typeof body !== "function") {
         throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
       }
@@ -148,13 +137,13 @@ export abstract class StoreWriter extends StoreReader {
    */
   fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
     return OPERATIONS.fetchAndAddU64.promise(this.#surface, key, undefined, (what) => {
-      const surface = this.#idle(what);
+      const surface = idle(what, this.#surface);
       const counter = keyBytes(what, key);
-      const lookup = lookupKey(counter);
-      const stored = viewValue(surface.source(what), counter, lookup);
+      const hash = hashKey(counter);
+      const stored = viewValue(surface.source(what), counter, hash);
       const { sum, bytes } = addU64(what, counter, stored, delta);
       surface.writes.requireWritable(what);
-      return surface.writes.write(counter, bytes, lookup).then(() => sum);
+      return surface.writes.write(counter, bytes, hash).then(() => sum);
     });
   }
 
@@ -169,17 +158,17 @@ export abstract class StoreWriter extends StoreReader {
    */
   compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
     return OPERATIONS.compareAndSwapF32.promise(this.#surface, key, undefined, (what) => {
-      const surface = this.#idle(what);
+      const surface = idle(what, this.#surface);
       const number = keyBytes(what, key);
-      const lookup = lookupKey(number);
-      const stored = viewValue(surface.source(what), number, lookup);
+      const hash = hashKey(number);
+      const stored = viewValue(surface.source(what), number, hash);
       const { next, bytes } = surface.running.run("update", () => {
         return updateF32(what, number, stored, update);
       });
       // The function that was called may have closed the store.
       surface.requireOpen(what);
       surface.writes.requireWritable(what);
-      return surface.writes.write(number, bytes, lookup).then(() => next);
+      return surface.writes.write(number, bytes, hash).then(() => next);
     });
   }
 
@@ -196,7 +185,7 @@ export abstract class StoreWriter extends StoreReader {
    */
   deleteRange(range: ScanRange): Promise<number> {
     return OPERATIONS.deleteRange.promise(this.#surface, undefined, undefined, async (what) => {
-      const surface = this.#idle(what);
+      const surface = idle(what, this.#surface);
       const set = new WriteSet(surface.router);
       const source = () => surface.source(what);
       const deleted = set.deleteFound(what, source, [resolveDeletion(what, range)]);
@@ -206,20 +195,39 @@ export abstract class StoreWriter extends StoreReader {
   }
 
   #commit(what: string, set: WriteSet): Promise<void> {
-    const surface = this.#idle(what);
+    const surface = idle(what, this.#surface);
     const { writes } = surface;
     set.resolveRanges(what, () => surface.source(what));
     // What has only read may do so whatever became of the journal.
     if (set.bytes > 0) writes.requireWritable(what);
     set.isCommitted = true;
-    return writes.writeAll(set.writes(), set.bytes);
+    return writes.writeAll(set);
   }
+}
 
-  /** Returns the surface, unless the store is closed or a function runs that has read from it. */
-  #idle(what: string): WriteSurface {
-    const surface = this.#surface;
-    surface.requireOpen(what);
-    surface.running.requireNone(what);
-    return surface;
-  }
+function putKey(
+  what: string,
+  surface: WriteSurface,
+  key: BytesLike,
+  value: BytesLike,
+): Promise<void> {
+  const { writes } = idle(what, surface);
+  const bytes = keyBytes(what, key);
+  const written = valueBytes(what, value);
+  writes.requireWritable(what);
+  return writes.write(bytes, written, hashKey(bytes));
+}
+
+function deleteKey(what: string, surface: WriteSurface, key: BytesLike): Promise<void> {
+  const { writes } = idle(what, surface);
+  const bytes = keyBytes(what, key);
+  writes.requireWritable(what);
+  return writes.write(bytes, undefined, hashKey(bytes));
+}
+
+/** Returns the surface, unless the store is closed or a function runs that has read from it. */
+function idle(what: string, surface: WriteSurface): WriteSurface {
+  surface.requireOpen(what);
+  surface.running.requireNone(what);
+  return surface;
 }

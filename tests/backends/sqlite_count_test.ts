@@ -56,9 +56,16 @@ test("an apply that fails is not counted", async () => {
   using temp = tempDirectory();
   const engine = await openSqliteEngine(temp.path, CREATE);
   await engine.apply([put(numberedKey(1), pattern(1))], 1n);
-  // What cannot be bound fails the transaction, whose first writes are good.
-  const bad = { key: numberedKey(9), value: Symbol() as unknown as Uint8Array };
-  const writes = [put(numberedKey(2), pattern(1)), put(numberedKey(3), pattern(1)), bad];
+  // What cannot be read fails the transaction, whose first writes are good.
+  const bad = {
+    key: numberedKey(9),
+    get value(): Uint8Array {
+      throw new Error("there is no value");
+    },
+  };
+  // More than one statement takes.
+  const good = Array.from({ length: 1000 }, (_, i) => put(numberedKey(10 + i), pattern(1)));
+  const writes = [...good, bad];
   await assertRejects(() => engine.apply(writes, 2n));
   assertEquals(engine.stats().keys, 1);
   await engine.close();

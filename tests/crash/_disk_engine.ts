@@ -1,7 +1,8 @@
 /** An engine in memory whose contents outlive it on a disk that can lose its power. */
 
-import type { Entry, Write } from "../../backends/engine.ts";
+import type { Entry, Write, Writes } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
+import { listWrites } from "../../backends/writes.ts";
 import { rangeOf } from "../conformance/_kit.ts";
 
 /** What an engine holds. */
@@ -69,7 +70,8 @@ export class DiskEngine extends MemoryEngine {
     await super.apply(entries, position);
   }
 
-  override async apply(writes: readonly Write[], position: bigint): Promise<void> {
+  override async apply(given: Writes | readonly Write[], position: bigint): Promise<void> {
+    const writes = listWrites(given);
     const before = this.position;
     const transactions = this.#disk.transactions();
     for (let i = 0; i < transactions; i++) {

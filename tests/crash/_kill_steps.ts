@@ -5,7 +5,8 @@
 
 import process from "node:process";
 import { basename } from "@std/path";
-import type { Engine, Write } from "../../backends/engine.ts";
+import type { Engine, Write, Writes } from "../../backends/engine.ts";
+import { listWrites } from "../../backends/writes.ts";
 import { nextTurn } from "../../runtime/turn.ts";
 import type { HybridStore, OpenOptions } from "../../mod.ts";
 import type { EngineName } from "../../codec/route.ts";
@@ -198,8 +199,8 @@ class SteppedEngine implements Engine {
     return this.#engine.keys(...args);
   }
 
-  apply(writes: readonly Write[], position: bigint): Promise<void> {
-    return this.#applying = this.#apply(writes, position);
+  apply(writes: Writes | readonly Write[], position: bigint): Promise<void> {
+    return this.#applying = this.#apply(listWrites(writes), position);
   }
 
   async #apply(writes: readonly Write[], position: bigint): Promise<void> {

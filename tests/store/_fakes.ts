@@ -1,5 +1,6 @@
-import type { Write } from "../../backends/engine.ts";
+import type { Write, Writes } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
+import { listWrites } from "../../backends/writes.ts";
 import { type HybridStore, type OpenOptions, Router, type StoreError } from "../../mod.ts";
 import { openWriter } from "../../journal/journal.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
@@ -24,7 +25,8 @@ export class FlakyEngine extends MemoryEngine {
     return this.broken;
   }
 
-  override async apply(writes: readonly Write[], position: bigint): Promise<void> {
+  override async apply(given: Writes | readonly Write[], position: bigint): Promise<void> {
+    const writes = listWrites(given);
     this.attempts++;
     try {
       await this.before(writes, position);

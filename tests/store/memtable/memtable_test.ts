@@ -1,39 +1,56 @@
 import fc from "fast-check";
 import { test } from "node:test";
-import { assert, assertEquals, assertGreater, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertGreater } from "@std/assert";
 import { Router } from "../../../mod.ts";
-import {
-  lookupKey,
-  Memtable,
-  type MemtableEntry,
-  type MemtableRange,
-} from "../../../store/memtable/memtable.ts";
+import { hashKey } from "../../../store/memtable/key_hash.ts";
+import { Memtable, type MemtableRange } from "../../../store/memtable/memtable.ts";
 import { MemtableStack } from "../../../store/memtable/memtable_stack.ts";
 import { appendKey, btreeKey, bytes } from "../_support.ts";
 
 const router = new Router();
 
 /** Sets a value that tells a write from others of its key, or a deletion, amid other bytes. */
-function set(memtable: Memtable, key: Uint8Array, value: number | undefined): MemtableEntry {
+function set(memtable: Memtable, key: Uint8Array, value: number | undefined): number {
   const content = Uint8Array.from([0xaa, ...key, ...(value === undefined ? [] : [value]), 0xbb]);
-  return memtable.set(key, lookupKey(key), content, 1, value === undefined ? -1 : 1);
+  return memtable.set(key, hashKey(key), content, 1, value === undefined ? -1 : 1);
 }
 
-function show({ key, value }: { key: Uint8Array; value: Uint8Array | undefined }): string {
+/** A write as it is read back. */
+interface Shown {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+}
+
+function show({ key, value }: Shown): string {
   return `${[...key]} = ${value === undefined ? "deleted" : [...value]}`;
 }
 
+function shownOf(memtable: Memtable, id: number): Shown {
+  return { key: memtable.key(id), value: memtable.value(id) };
+}
+
+/** Returns everything that a memtable holds, in order. */
+function entriesOf(memtable: Memtable): Shown[] {
+  return [...memtable.order()].map((id) => shownOf(memtable, id));
+}
+
+function valueOf(memtable: Memtable, key: Uint8Array): Uint8Array | undefined {
+  return memtable.value(memtable.find(key));
+}
+
 /** Returns what some ranges hold, in order. Each has to be in order itself, and not empty. */
-function inRange(ranges: readonly MemtableRange[]): readonly MemtableEntry[] {
-  const found = ranges.map(({ entries, from, to }) => entries.slice(from, to));
+function inRange(ranges: readonly MemtableRange[]): readonly Shown[] {
+  const found = ranges.map(({ memtable, ids, from, to }) =>
+    [...ids.subarray(from, to)].map((id) => shownOf(memtable, id))
+  );
   for (const entries of found) {
     assertGreater(entries.length, 0);
     entries.reduce((a, b) => {
-      assert(a.lookup < b.lookup);
+      assert(compare(a.key, b.key) < 0);
       return b;
     });
   }
-  return found.flat().sort((a, b) => a.lookup < b.lookup ? -1 : 1);
+  return found.flat().sort((a, b) => compare(a.key, b.key));
 }
 
 /** Compares by bytes, as the order of keys is defined. */
@@ -73,15 +90,15 @@ test("a memtable reads back in byte order what was set, and not what was taken b
       for (const step of steps) {
         if ("writes" in step) {
           for (const { key, value } of step.writes) {
-            const entry = set(memtable, key, value);
-            assertStrictEquals(memtable.get(lookupKey(key)), entry);
+            const id = set(memtable, key, value);
+            assertEquals(memtable.find(key), id);
             model.set(`${[...key]}`, {
               key,
               value: value === undefined ? value : Uint8Array.of(value),
             });
           }
           const known = [...model.values()].map(({ key }) => key);
-          if (step.ending === "taken back after a read") memtable.entries();
+          if (step.ending === "taken back after a read") memtable.order();
           if (step.ending.startsWith("taken back")) {
             memtable.takeBack();
             model = new Map(kept);
@@ -91,9 +108,10 @@ test("a memtable reads back in byte order what was set, and not what was taken b
           }
           assertEquals(memtable.size, model.size);
           for (const key of known) {
-            const entry = memtable.get(lookupKey(key));
+            const id = memtable.find(key);
             const expected = model.get(`${[...key]}`);
-            assertEquals(entry && show(entry), expected && show(expected));
+            const found = id < 0 ? undefined : show(shownOf(memtable, id));
+            assertEquals(found, expected && show(expected));
           }
         } else {
           const { start, end } = step;
@@ -101,15 +119,12 @@ test("a memtable reads back in byte order what was set, and not what was taken b
             compare(key, start) >= 0 && (end === null || compare(key, end) < 0)
           );
           within.sort((a, b) => compare(a.key, b.key));
-          const range = memtable.ranges(
-            lookupKey(start),
-            end === null ? undefined : lookupKey(end),
-          );
+          const range = memtable.ranges(start, end ?? undefined);
           assertEquals(inRange(range).map(show), within.map(show));
         }
       }
       const all = [...model.values()].sort((a, b) => compare(a.key, b.key));
-      assertEquals(memtable.entries().map(show), all.map(show));
+      assertEquals(entriesOf(memtable).map(show), all.map(show));
     }),
     { numRuns: 200 },
   );
@@ -133,13 +148,12 @@ test("a memtable of many keys stays in order, however they come", () => {
       const keys = Array.from({ length: count }, (_, i) => MANY_KEYS[order(i)]!);
       for (const [i, key] of keys.entries()) {
         set(memtable, key, i & 0xff);
-        if (i % readEvery === 0) memtable.ranges("000000", undefined);
+        if (i % readEvery === 0) memtable.ranges(bytes("000000"), undefined);
       }
       assertEquals(memtable.size, count);
       const sorted = keys.toSorted(compare);
-      assertEquals(memtable.entries().map(({ key }) => key), sorted);
-      const [start, end] = [sorted[100]!, sorted[103]!].map((key) => lookupKey(key));
-      const middle = inRange(memtable.ranges(start!, end)).map(({ key }) => key);
+      assertEquals(entriesOf(memtable).map(({ key }) => key), sorted);
+      const middle = inRange(memtable.ranges(sorted[100]!, sorted[103]!)).map(({ key }) => key);
       assertEquals(middle, sorted.slice(100, 103));
     }
   }
@@ -154,16 +168,16 @@ test("many writes that are taken back leave what was kept", () => {
       for (const key of keys.slice(0, MANY / 2)) set(memtable, key, 1);
       memtable.keep();
       for (const key of keys) set(memtable, key, 2);
-      if (isRead) assertEquals(memtable.entries().length, MANY);
+      if (isRead) assertEquals(entriesOf(memtable).length, MANY);
       for (const key of keys) set(memtable, key, undefined);
       memtable.takeBack();
       assertEquals(memtable.size, MANY / 2);
       const kept = keys.slice(0, MANY / 2).sort(compare);
-      assertEquals(memtable.entries().map(({ key }) => key), kept);
-      assertEquals(memtable.entries().every(({ value }) => value?.[0] === 1), true);
+      assertEquals(entriesOf(memtable).map(({ key }) => key), kept);
+      assertEquals(entriesOf(memtable).every(({ value }) => value?.[0] === 1), true);
       // What was taken back can come again.
       for (const key of keys) set(memtable, key, 3);
-      assertEquals(memtable.entries().map(({ key }) => key), MANY_KEYS);
+      assertEquals(entriesOf(memtable).map(({ key }) => key), MANY_KEYS);
     }
   }
 });
@@ -173,31 +187,32 @@ test("a range that is being read is not disturbed by writes", () => {
   for (const text of ["b", "d", "f"]) set(memtable, bytes(text), 1);
   memtable.keep();
   const shown = (range: readonly MemtableRange[]) => inRange(range).map(({ key }) => key);
-  const range = memtable.ranges("", undefined);
+  const range = memtable.ranges(new Uint8Array(0), undefined);
   const before = [bytes("b"), bytes("d"), bytes("f")];
   assertEquals(shown(range), before);
   // One key is inserted into the sorted ones, many are merged with them.
   set(memtable, bytes("c"), 1);
-  const longer = memtable.ranges("c", "d");
+  const longer = memtable.ranges(bytes("c"), bytes("d"));
   assertEquals(shown(longer), [bytes("c")]);
   assertEquals(shown(range), before);
   for (let i = 0; i < 3000; i++) set(memtable, bytes(`c${i}`), 1);
-  assertEquals(shown(memtable.ranges("c", "d")).length, 3001);
+  assertEquals(shown(memtable.ranges(bytes("c"), bytes("d"))).length, 3001);
   assertEquals(shown(range), before);
+  assertEquals(shown(longer), [bytes("c")]);
   memtable.takeBack();
-  assertEquals(shown(memtable.ranges("", undefined)), before);
-  assertEquals([shown(range), shown(longer)], [before, [bytes("c")]]);
+  assertEquals(shown(memtable.ranges(new Uint8Array(0), undefined)), before);
+  assertEquals(shown(range), before);
 });
 
-test("an entry is a view of its bytes, and copies its value on demand", () => {
+test("an entry gives views of its bytes, and copies on demand", () => {
   const memtable = new Memtable(router);
-  const entry = set(memtable, bytes("key"), 7);
-  assertEquals([entry.key, entry.value, entry.isDeleted], [bytes("key"), Uint8Array.of(7), false]);
-  const copy = entry.copyValue()!;
-  copy[0] = 8;
-  assertEquals(entry.value, Uint8Array.of(7));
-  const deletion = set(memtable, bytes("key"), undefined);
-  assertEquals([deletion.value, deletion.copyValue(), deletion.isDeleted], [
+  const id = set(memtable, bytes("key"), 7);
+  assertEquals(shownOf(memtable, id), { key: bytes("key"), value: Uint8Array.of(7) });
+  assertEquals(memtable.isDeleted(id), false);
+  for (const copy of [memtable.copyValue(id)!, memtable.copyKey(id)]) copy.fill(8);
+  assertEquals(shownOf(memtable, id), { key: bytes("key"), value: Uint8Array.of(7) });
+  assertEquals(set(memtable, bytes("key"), undefined), id);
+  assertEquals([memtable.value(id), memtable.copyValue(id), memtable.isDeleted(id)], [
     undefined,
     undefined,
     true,
@@ -208,28 +223,44 @@ test("an entry knows its key's engine, and the memtable keeps nothing of the key
   const memtable = new Memtable(router);
   for (const [name, key] of [["append", appendKey(1)], ["btree", btreeKey(1)]] as const) {
     const given = key.slice();
-    assertEquals(set(memtable, given, 1).engine, name);
+    assertEquals(memtable.engine(set(memtable, given, 1)), name);
     given.fill(0);
-    assertEquals(memtable.get(lookupKey(key))!.key, key);
-    assertEquals(set(memtable, key, undefined).engine, name);
+    assertEquals(memtable.key(memtable.find(key)), key);
+    assertEquals(memtable.engine(set(memtable, key, undefined)), name);
   }
   assertEquals(memtable.size, 2);
 });
 
+test("a memtable takes what another one has, the newer over the older", () => {
+  const together = new Memtable(router);
+  for (const value of [1, 2]) {
+    const memtable = new Memtable(router);
+    for (const text of ["b", `${value}`, "a"]) set(memtable, bytes(text), value);
+    if (value === 2) set(memtable, bytes("a"), undefined);
+    for (const _ of together.setAll(memtable));
+  }
+  assertEquals(entriesOf(together).map(show), [
+    "49 = 1",
+    "50 = 2",
+    "97 = deleted",
+    "98 = 2",
+  ]);
+});
+
 test("a stack hides the older memtables under the newer ones", () => {
   const stack = new MemtableStack(router);
-  const key = lookupKey(bytes("key"));
+  const key = bytes("key");
   for (const value of [1, 2, 3]) {
     set(stack.active, bytes("key"), value);
     stack.active.bytes += 10;
-    assertEquals(stack.layers[0]!.get(key)!.value, Uint8Array.of(value));
+    assertEquals(valueOf(stack.layers[0]!, key), Uint8Array.of(value));
     if (value < 3) stack.seal(BigInt(10 * value));
   }
-  assertEquals(stack.layers.map((memtable) => memtable.get(key)!.value![0]), [3, 2, 1]);
+  assertEquals(stack.layers.map((memtable) => valueOf(memtable, key)![0]), [3, 2, 1]);
   assertEquals([stack.bytes, stack.sealed.map(({ end }) => end)], [30, [10n, 20n]]);
   const { layers } = stack;
   stack.drop(1);
-  assertEquals(stack.layers.map((memtable) => memtable.get(key)!.value![0]), [3, 2]);
+  assertEquals(stack.layers.map((memtable) => valueOf(memtable, key)![0]), [3, 2]);
   assertEquals([stack.bytes, layers.length], [20, 3]);
 });
 

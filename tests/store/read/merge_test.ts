@@ -4,7 +4,8 @@ import { assertEquals } from "@std/assert";
 import type { KeyRange } from "../../../backends/engine.ts";
 import { MemoryEngine } from "../../../backends/memory.ts";
 import { type EngineName, Router } from "../../../mod.ts";
-import { latestWrites, lookupKey, Memtable } from "../../../store/memtable/memtable.ts";
+import { hashKey } from "../../../store/memtable/key_hash.ts";
+import { Memtable } from "../../../store/memtable/memtable.ts";
 import {
   ENTRY_ROWS,
   hasKey,
@@ -42,6 +43,11 @@ const someRange = fc.record({
   reverse: fc.boolean(),
 });
 
+/** A key as text, a character for each byte: it is ordered as the bytes are. */
+function textOf(key: Uint8Array): string {
+  return String.fromCharCode(...key);
+}
+
 async function engineOf(writes: Write[], name: EngineName): Promise<MemoryEngine> {
   const engine = new MemoryEngine();
   await engine.apply(writes.filter(({ key }) => router.routeOf(key) === name), 1n);
@@ -52,7 +58,7 @@ function memtableOf(writes: Write[]): Memtable {
   const memtable = new Memtable(router);
   for (const { key, value } of writes) {
     const content = Uint8Array.from([...key, ...(value ?? [])]);
-    memtable.set(key, lookupKey(key), content, 0, value?.length ?? -1);
+    memtable.set(key, hashKey(key), content, 0, value?.length ?? -1);
   }
   return memtable;
 }
@@ -65,13 +71,13 @@ async function sourceOf(layers: Write[][]): Promise<[ReadSource, Map<string, Wri
     btree: await engineOf(oldest, "btree"),
   };
   const model = new Map<string, Write>();
-  for (const write of layers.flat()) model.set(lookupKey(write.key), write);
+  for (const write of layers.flat()) model.set(textOf(write.key), write);
   return [{ layers: newer.map(memtableOf).reverse(), engines, router }, model];
 }
 
 /** What a range holds, by looking at every key. */
 function expectedOf(model: Map<string, Write>, { start, end, reverse }: KeyRange): Write[] {
-  const [low, high] = [lookupKey(start), end && lookupKey(end)];
+  const [low, high] = [textOf(start), end && textOf(end)];
   const found = [...model].filter(([key, { value }]) =>
     value !== undefined && key >= low && (high === undefined || key < high)
   );
@@ -135,7 +141,7 @@ test("a point read finds the newest layer that has the key", async () => {
     fc.asyncProperty(someLayers, fc.array(someKey), async (layers, others) => {
       const [source, model] = await sourceOf(layers);
       for (const key of [...layers.flat().map(({ key }) => key), ...others]) {
-        const value = model.get(lookupKey(key))?.value;
+        const value = model.get(textOf(key))?.value;
         assertEquals(readValue(source, key), value);
         assertEquals(hasKey(source, key), value !== undefined);
       }
@@ -147,9 +153,11 @@ test("a point read finds the newest layer that has the key", async () => {
 test("the latest writes of some memtables are in order, each key once, deletions among them", () => {
   fc.assert(
     fc.property(someLayers, (layers) => {
-      const model = new Map(layers.flat().map((write) => [lookupKey(write.key), write]));
-      const memtables = layers.map(memtableOf).reverse();
-      const found = latestWrites(memtables).map(({ key, value }) => ({ key, value }));
+      const model = new Map(layers.flat().map((write) => [textOf(write.key), write]));
+      const together = new Memtable(router);
+      for (const writes of layers) for (const _ of together.setAll(memtableOf(writes)));
+      const ids = [...together.order()];
+      const found = ids.map((id) => ({ key: together.key(id), value: together.value(id) }));
       const expected = [...model].sort(([a], [b]) => a < b ? -1 : 1).map(([, write]) => write);
       assertEquals(found, expected);
     }),

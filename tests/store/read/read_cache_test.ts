@@ -1,8 +1,7 @@
 import { test } from "node:test";
 import { assertEquals, assertLess } from "@std/assert";
 import { MemoryEngine } from "../../../backends/memory.ts";
-import { Router } from "../../../mod.ts";
-import { lookupKey, Memtable } from "../../../store/memtable/memtable.ts";
+import { packWrites } from "../../../backends/writes.ts";
 import { CachedReader } from "../../../store/read/read_cache.ts";
 import { btreeKey, bytes } from "../_support.ts";
 
@@ -30,9 +29,7 @@ async function apply(
   value: Uint8Array | undefined,
 ): Promise<void> {
   await engine.apply([{ key, value }], engine.position + 1n);
-  const memtable = new Memtable(new Router());
-  memtable.set(key, lookupKey(key), key, 0, -1);
-  cache.forget(memtable.entries());
+  for (const _ of cache.forgetting(packWrites([{ key, value }])));
 }
 
 test("a value is read from the engine once, and copied for each reader", async () => {
