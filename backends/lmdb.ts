@@ -24,7 +24,7 @@ import { queuedKey, QueuedValues } from "./_lmdb_queue.ts";
 import type { Moment } from "./shared_view.ts";
 
 /** Writes of one transaction, which are queued in one go; about 4 ms of the main thread. */
-const SLICE_WRITES = 8192;
+const SLICE_WRITES = 4096;
 /** Bytes of one transaction: it is in memory until it is committed. */
 const SLICE_BYTES = 8 * 2 ** 20;
 /** A commit that takes longer is given up: a disk that has not taken 8 MiB by then does not answer. Tests put
