@@ -48,7 +48,7 @@ interface ValuePlace {
   readonly length: number;
 }
 
-/** The values of one transaction: a place for each chunk, which moves from value to value. The library has
+/** The values of one apply: a place for each chunk, which moves from value to value. The library has
  * read where it is when its call returns.
  */
 export class QueuedValues {

@@ -108,9 +108,10 @@ class LmdbEngine extends FileEngine {
    * for its turn then keeps a lock without which the environment cannot be closed.
    */
   protected override async write(writes: Writes, position: bigint): Promise<void> {
+    const values = new QueuedValues();
     let next = 0;
     do {
-      const { end, committed } = this.#queue(writes, next, position);
+      const { end, committed } = this.#queue(writes, values, next, position);
       // It may fail before anyone waits for it, and an unhandled rejection ends the process.
       committed.catch(() => {});
       if (!await settleWithin([committed], commitLimit.ms)) {
@@ -157,13 +158,13 @@ class LmdbEngine extends FileEngine {
    */
   #queue(
     writes: Writes,
+    values: QueuedValues,
     start: number,
     position: bigint,
   ): { end: number; committed: Promise<void> } {
     const last = Math.min(writes.length, start + SLICE_WRITES);
     let end = start;
     let failure: { error: unknown } | undefined;
-    const values = new QueuedValues();
     const batch = commitBatch(this.#environment.root, () => {
       // What is thrown in here would not keep the library from committing what it has got so far.
       try {

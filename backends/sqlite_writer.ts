@@ -17,22 +17,23 @@ const PACK_BYTES_MAX = 256 * 1024;
 /** A larger write gets a statement of its own. */
 const PACKED_BYTES_MAX = 32 * 1024;
 
-// In place of a call for each row, with objects for its key and its value: ?1 has the bytes of all rows, ?2
-// is a JSON array with a number for each. From the lowest bit on: 20 bits are the length of the value, 12 the
-// length of the key, the rest is where the key begins in ?1, counted from 1; the value is behind it.
-const KEY = "substr(?1, row.value >> 32, row.value >> 20 & 4095)";
-const VALUE = "substr(?1, (row.value >> 32) + (row.value >> 20 & 4095), row.value & 1048575)";
+// In place of a call for each row, with objects for its key and its value: one parameter has the bytes of all
+// rows, the other one is a JSON array with a number for each. From the lowest bit on: 20 bits are the length
+// of the value, 12 the length of the key, the rest is where the key begins in the bytes, counted from 1; the
+// value is behind it. Parameters without numbers: some versions of Node take numbers for names.
+const PACK = "(SELECT ? AS bytes) AS pack, json_each(?) AS row";
+const KEY = "substr(pack.bytes, row.value >> 32, row.value >> 20 & 4095)";
+const VALUE =
+  "substr(pack.bytes, (row.value >> 32) + (row.value >> 20 & 4095), row.value & 1048575)";
 const KEY_UNIT = 2 ** 20;
 const START_UNIT = 2 ** 32;
-const INSERT_PACK =
-  `INSERT OR IGNORE INTO entries SELECT ${KEY}, ${VALUE} FROM json_each(?2) AS row`;
-const UPDATE_PACK =
-  `UPDATE entries SET value = ${VALUE} FROM json_each(?2) AS row WHERE entries.key = ${KEY}`;
-const DELETE_PACK = `DELETE FROM entries WHERE key IN (SELECT ${KEY} FROM json_each(?2) AS row)`;
+const INSERT_PACK = `INSERT OR IGNORE INTO entries SELECT ${KEY}, ${VALUE} FROM ${PACK}`;
+const UPDATE_PACK = `UPDATE entries SET value = ${VALUE} FROM ${PACK} WHERE entries.key = ${KEY}`;
+const DELETE_PACK = `DELETE FROM entries WHERE key IN (SELECT ${KEY} FROM ${PACK})`;
 
 // A value that is empty arrives as NULL in some versions of Node.
-const INSERT = "INSERT OR IGNORE INTO entries VALUES (?, ifnull(?, x''))";
-const UPDATE = "UPDATE entries SET value = ifnull(?2, x'') WHERE key = ?1";
+const INSERT = "INSERT OR IGNORE INTO entries (value, key) VALUES (ifnull(?, x''), ?)";
+const UPDATE = "UPDATE entries SET value = ifnull(?, x'') WHERE key = ?";
 const DELETE = "DELETE FROM entries WHERE key = ?";
 
 /** Writes the entries of applies, slice by slice, and keeps count of the keys. */
@@ -113,7 +114,7 @@ export class SqliteWriter {
     const key = keyOf(writes, index);
     const value = valueOf(writes, index);
     if (value === undefined) this.#keys -= connection.write(DELETE, key);
-    else this.#put(connection, 1, [INSERT, UPDATE], key, value);
+    else this.#put(connection, 1, [INSERT, UPDATE], value, key);
     return index + 1;
   }
 
