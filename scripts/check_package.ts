@@ -22,6 +22,7 @@ import {
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import process from "node:process";
+import { checkBundles } from "./_bundles.ts";
 import { DENO, ROOT, run, runOrThrow } from "./_run.ts";
 
 /** The files of `scripts/` that are run as a user's. */
@@ -44,15 +45,17 @@ try {
   // The oldest Node runs no TypeScript.
   for (const name of CONSUMERS) await compile(name);
   const nodes = [...installedNodes(), ...process.argv.slice(2)];
+  const ofNode = nodes.map((node) => [node, "--no-warnings"]);
   const commands = [
     ["bun"],
     [DENO, "run", "--no-check", ...PERMISSIONS],
-    ...nodes.map((node) => [node, "--no-warnings"]),
+    ...ofNode,
   ];
   // First with what is declared and nothing else, then with what is optional.
   for (const command of commands) await runConsumers(command, ["consumer"]);
   linkDependencies(Object.keys(optionalDependencies));
   for (const command of commands) await runConsumers(command, CONSUMERS);
+  await checkBundles(project, (bundler) => bundler === "bun" ? [["bun"]] : ofNode);
   if (nodes.length > 0) await checkRefusal(nodes[0]!);
   else console.log("node: skipped, links/nodes has none for this platform");
 } finally {
