@@ -15,8 +15,8 @@ import * as fs from "node:fs";
 import { syncDescriptor } from "./files.ts";
 import type { Connection } from "./sqlite_connection.ts";
 
-/** Bytes by which the log grows before it is worth moving, which then takes some milliseconds. */
-const MOVE_BYTES = 6 * 2 ** 20;
+/** Bytes by which the log grows before it is worth moving: 400 pages, which take some milliseconds. */
+const MOVE_BYTES = 400 * 4120;
 
 /** The log of one database that a single connection writes.
  *

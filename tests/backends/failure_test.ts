@@ -45,7 +45,7 @@ for (const file of ["data.sqlite-wal", "data.sqlite"]) {
     const engine = await openSqliteEngine(temp.path, CREATE);
     await engine.apply(numberedWrites(0, 100, 1), 1n);
     // The database is synced when the log is moved, which a large apply does.
-    const count = file === "data.sqlite" ? 120_000 : 100;
+    const count = file === "data.sqlite" ? 20_000 : 100;
     const writes = numberedWrites(0, count, 2);
     const mend = await breakDescriptor(syncedDescriptor(join(temp.path, file)));
     const error = await assertStopped(engine, () => engine.apply(writes, 2n));
@@ -88,7 +88,7 @@ test("SQLite engine: a failed sync behind the last view ends the applies", BROKE
   const engine = await openSqliteEngine(temp.path, CREATE);
   await engine.apply(numberedWrites(0, 100, 1), 1n);
   const view = engine.view();
-  await engine.apply(numberedWrites(0, 120_000, 2), 2n);
+  await engine.apply(numberedWrites(0, 20_000, 2), 2n);
   const mend = await breakDescriptor(syncedDescriptor(join(temp.path, "data.sqlite")));
   view.release();
   assertEquals(engine.failure, undefined);
