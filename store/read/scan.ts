@@ -217,9 +217,10 @@ export async function* pagesAsync<Row>(
 ): AsyncGenerator<Row[], undefined> {
   const found = pages(source, kind, scan, paging);
   for (;;) {
-    // Before a page rather than after it: many scans end in their first page.
-    if (isTurnOver()) await nextTurn();
+    // Read at once: a count shows the moment of its call, however long the turn has lasted.
     const { done, value } = found.next();
+    // Before the page is yielded rather than after it: many scans end in their first page.
+    if (isTurnOver()) await nextTurn();
     if (done) return undefined;
     yield value;
   }

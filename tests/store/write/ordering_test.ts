@@ -2,6 +2,7 @@ import { test } from "node:test";
 import { assertEquals } from "@std/assert";
 import { HybridStore } from "../../../mod.ts";
 import { appendKey, btreeKey, bytes, keysOf } from "../_support.ts";
+import { withLazyClock } from "../../support/clock.ts";
 import { idle } from "../../support/crash_image.ts";
 
 for (const [side, keyOf] of [["append", appendKey], ["B-tree", btreeKey]] as const) {
@@ -70,6 +71,19 @@ test("calls take effect in the order in which they are made", async () => {
     undefined,
   ]);
   assertEquals(store.getSync(key), bytes("last"));
+});
+
+test("a count answers for the moment of its call, also where the turn has lasted long", async () => {
+  await using store = await HybridStore.openTemp();
+  await withLazyClock(async () => {
+    for (let i = 0; i < 20; i++) {
+      // Each call looks at the clock, which soon says that the turn is over.
+      const counts = [store.count(), store.count(), store.count(), store.count()];
+      const put = store.put(appendKey(i), bytes("1"));
+      assertEquals(await Promise.all(counts), [i, i, i, i]);
+      await put;
+    }
+  });
 });
 
 test("the last of many writes to a key wins, through memtables and engines", async () => {
