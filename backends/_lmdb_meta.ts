@@ -47,7 +47,7 @@ const MAP_BYTES_MAX = 2n ** 47n;
 /** The library enlarges the map as it needs. */
 const MAP_BYTES_NEW = 131_072n;
 const FREE_LIST_FLAGS = 8;
-/** Options of whoever created the file that stand beside the flags and mean nothing to the file. */
+/** Options of the process that created the file, stored with the flags; they mean nothing to the file. */
 const OPTION_FLAGS = 0x4c00;
 
 export const TREE_RECORD_BYTES = 48;

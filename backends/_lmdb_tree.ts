@@ -36,7 +36,7 @@ export interface TreeKind {
   readonly onLost?: (lost: Bounds) => void;
 }
 
-/** Whoever points to a page. */
+/** What points to a page. */
 interface Parent {
   readonly number: number;
   readonly transaction: number;

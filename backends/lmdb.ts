@@ -34,9 +34,6 @@ const SLICE_BYTES = 8 * 2 ** 20;
  */
 export const commitLimit: { ms: number } = { ms: 120_000 };
 
-/** Writes that the library may still read although it was given up. They stay for as long as the process. */
-const STUCK = new Set<Writes>();
-
 /** An engine over LMDB. {@linkcode openLmdbEngine} opens it. */
 class LmdbEngine extends FileEngine {
   readonly #directory: string;
@@ -116,7 +113,6 @@ class LmdbEngine extends FileEngine {
       committed.catch(() => {});
       if (!await settleWithin([committed], commitLimit.ms)) {
         this.#isStuck = true;
-        STUCK.add(writes);
         throw this.fail(
           new Error(`Cannot write to ${this.#path}: no answer within ${commitLimit.ms / 1000} s`),
         );

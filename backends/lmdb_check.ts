@@ -15,7 +15,7 @@
  * LMDB keeps no checksums, so some damage leaves no trace: other bytes in a value; other bytes in a
  * key, also in a branch page, where the order is still right; another length of a large value that still
  * fits its pages; an older transaction number in a leaf page; a number of the last page that is
- * too large; a page that is missing from the free list; and whatever nothing reads, such as free
+ * too large; a page that is missing from the free list; and what nothing reads, such as free
  * space, free pages and the trees of the older meta page.
  *
  * The format is in `_lmdb_page.ts`, `_lmdb_meta.ts` and `_lmdb_free_list.ts`.
@@ -56,7 +56,7 @@ const FAULTS_MAX = 100;
 
 /** Checks the structure of an LMDB data file that an engine of this package wrote.
  *
- * Whatever is wrong with the file becomes a fault, a file that cannot be opened included. The file may
+ * Everything wrong with the file becomes a fault, a file that cannot be opened included. The file may
  * be in use: both meta pages are read before this function first gives up control, and no commit may
  * run until then. From then on commits do no harm for as long as the caller holds a view that is no
  * newer, since the library leaves those pages alone. The cost is that of reading every page but the

@@ -15,7 +15,7 @@ type Environment = RootDatabase<Uint8Array, Uint8Array>;
  */
 export async function commitBatch(environment: Environment, body: () => void): Promise<void> {
   const batch = environment.batch(body);
-  // By the end of this turn the library may have made a second promise for the same commit. Nobody gets
+  // By the end of this turn the library may have made a second promise for the same commit. No caller gets
   // it, and without a handler its rejection would end the process.
   setImmediate(() => handleCommitted(environment));
   try {

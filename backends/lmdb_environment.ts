@@ -18,7 +18,7 @@ import { encoding } from "./lmdb_reader.ts";
 import { closedToChildren } from "../runtime/inheritance.ts";
 import { MOMENTS_MAX } from "./shared_view.ts";
 
-/** The engine's own reads need slots too, whatever views take. */
+/** The engine's own reads need slots too, besides those of views. */
 const READERS_MAX = MOMENTS_MAX + 16;
 
 const LMDB_LOCK_FILE = "lock.mdb";
@@ -27,7 +27,7 @@ const LMDB_LOCK_BYTES = 64 * READERS_MAX + 4096;
 /** Larger than the system's, which costs a fifth of the space and writes and scans half as fast again.
  * A file that is there keeps its own. */
 const PAGE_BYTES = 8192;
-/** Both meta pages are within these, whatever the page size. */
+/** Both meta pages are within these, for every page size. */
 const META_BYTES = 2 * 65536;
 
 type Bytes = Uint8Array;

@@ -36,7 +36,7 @@ export interface EngineRemains {
   /** Returns what the files say of a moment before, where they do: a page that is damaged since may not have
    * been part of it. */
   readonly before?: () => Promise<EngineRemains | undefined>;
-  /** Lets go of the files. */
+  /** Closes the files. */
   close(): void;
 }
 

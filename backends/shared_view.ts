@@ -31,7 +31,7 @@ export function tooManyMoments(side: string, reason: string): StoreError {
 /** The collector does not see what a moment takes: a read transaction, a connection. Where there are more of
  * them than these, many may belong to views that were forgotten, … */
 const MOMENTS_BEFORE_PRESSURE = 256;
-/** … and memory of this size, which nobody touches, makes it look for them. */
+/** … and memory of this size, which is never touched, makes it look for them. */
 const PRESSURE_BYTES = 256 * 1024;
 
 interface Shared {
@@ -75,7 +75,7 @@ export class SharedViews {
     this.#current = undefined;
   }
 
-  /** Ends all moments, whoever still uses them. */
+  /** Ends all moments, also those in use. */
   endAll(): void {
     const ended = [...this.#live];
     this.#live.clear();

@@ -120,7 +120,7 @@ class SqliteEngine extends FileEngine {
       this.#connection = this.now = reading;
       writing.close();
     } catch {
-      // Whatever keeps the database from being opened keeps the process from much else.
+      // What keeps the database from being opened keeps the process from much else.
     }
     return failure;
   }

@@ -178,7 +178,7 @@ export class Connection implements Moment {
     }
   }
 
-  /** Moves the log into the database, as far as no view needs what is there.
+  /** Moves the log into the database, as far as no view reads from it.
    *
    * @returns Whether all of the log is in the database now.
    */

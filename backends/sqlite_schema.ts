@@ -48,7 +48,7 @@ export function createTables(connection: Connection, identity: string): SqliteMe
 
 /** Reads what a database says of itself.
  *
- * @throws {StoreError} `CORRUPT`: it is no engine's, or another store's.
+ * @throws {StoreError} `CORRUPT`: it is not an engine's, or it is another store's.
  */
 export function readMeta(
   connection: Connection,

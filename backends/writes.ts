@@ -43,13 +43,19 @@ class ListedWrites implements Writes {
   #pack(index: number): void {
     if (this.#index === index) return;
     const { key, value } = this.#writes[index]!;
-    this.#chunk = new Uint8Array(key.length + (value?.length ?? 0));
-    this.#chunk.set(key);
-    if (value !== undefined) this.#chunk.set(value, key.length);
+    this.#chunk = packWrite(key, value);
     this.#keyLength = key.length;
     this.#valueLength = value?.length ?? -1;
     this.#index = index;
   }
+}
+
+/** Returns a copy of a key and, right behind it, its value. */
+export function packWrite(key: Uint8Array, value: Uint8Array | undefined): Uint8Array {
+  const chunk = new Uint8Array(key.length + (value?.length ?? 0));
+  chunk.set(key);
+  if (value !== undefined) chunk.set(value, key.length);
+  return chunk;
 }
 
 /** Returns writes as engines work with them. */

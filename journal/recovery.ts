@@ -2,7 +2,7 @@
  *
  * Below the durable mark everything was on disk, so a fault there is damage. What lies above it was being
  * written when the process or the machine died, and was not promised to a caller: the journal ends at the
- * first fault there, whatever follows in this or in further segments. Without a mark, everything but a
+ * first fault there, also where records follow in this or in further segments. Without a mark, everything but a
  * torn tail of the last segment counts as damage.
  *
  * @module

@@ -120,7 +120,7 @@ export class HybridStore extends StoreWriter implements KVStore {
    * there has to be room for the backup twice, until this resolves. A kill leaves nothing but directories
    * `<target>.unfinished-…`, which do not open.
    *
-   * @param backup A directory that `backup` wrote, or any store that nobody has open.
+   * @param backup A directory that `backup` wrote, or any store that is not open.
    * @param target A directory that is absent or empty, outside the backup.
    * @throws {StoreError} `NOT_FOUND`: there is no backup; `NOT_EMPTY`; as `open` does of the backup, as
    * `backup` does of the target.
@@ -140,8 +140,8 @@ export class HybridStore extends StoreWriter implements KVStore {
     });
   }
 
-  /** Checks a store that nobody has open, without changing a file of it and without opening an engine: the
-   * way to look at a store that may be damaged. It reads LMDB's pages as bytes, lets SQLite check itself
+  /** Checks a store that is not open, without changing any of its files and without opening an engine. Use it
+   * for a store that may be damaged. It reads LMDB's pages as bytes, lets SQLite check itself
    * (a copy in the temporary directory, where the database has a log), and otherwise checks what the method
    * of an open store does. Costs a read of everything, and takes the store's lock.
    *
@@ -180,7 +180,7 @@ export class HybridStore extends StoreWriter implements KVStore {
    * name. A kill at any moment leaves one of the two under the name, at the latest when the store is opened
    * or repaired again. Needs room for a second store.
    *
-   * Kept are the entries of both engines whose place in the file is sound, and on each side the records of
+   * It keeps the entries of both engines whose place in the file is sound and, on each side, the records of
    * the journal that follow, up to the first gap. Valid records behind a gap are not applied: a store
    * promises that it shows a prefix of what was written, and later writes may rest on those that are lost.
    * They stay in the journal of the directory that was set aside, where `JournalReader` reads them, and the
@@ -243,7 +243,7 @@ export class HybridStore extends StoreWriter implements KVStore {
 
   /** Resolves once every write called before is on disk.
    *
-   * A write that nobody waited for may have failed. The first `flush` that is called after it rejects
+   * A write that was not awaited may have failed. The first `flush` that is called after it rejects
    * with that failure (the first one, where there are several), once everything else is on disk; later
    * ones do not. Writes that were awaited count as well: which ones were cannot be known.
    *
@@ -258,8 +258,8 @@ export class HybridStore extends StoreWriter implements KVStore {
     });
   }
 
-  /** Moves everything into the engines, durably, and drops the journal segments that nobody needs any
-   * more. Makes the next open fast; `close()` does it too.
+  /** Moves everything into the engines, durably, and removes the journal segments that are no
+   * longer needed. Makes the next open fast; `close()` does it too.
    *
    * @throws {StoreError} `NO_SPACE`, `IO`: an engine did not take it, and the journal keeps it;
    * `POISONED`, `CLOSED`.
@@ -327,7 +327,7 @@ export class HybridStore extends StoreWriter implements KVStore {
       requireOptions(what, options);
       const open = this.#open;
       open.requireIdle(what);
-      // Whatever waits for the engines need not be looked at in two places, where they take it.
+      // What still waits for the engines is then checked in them alone, if they take it.
       await open.checkpoint().catch(() => {});
       open.requireOpen(what);
       const { engines, journal, ownership, router } = open.parts;
@@ -371,7 +371,7 @@ export class HybridStore extends StoreWriter implements KVStore {
     });
   }
 
-  /** Refuses further calls, moves everything into the engines and closes the files. Whatever the disk
+  /** Refuses further calls, moves everything into the engines and closes the files. What the disk
    * does not take stays in the journal for the next open. A second call returns the same promise.
    *
    * @throws {StoreError} `POISONED`: what was not yet on disk may be lost, or the directory is no longer

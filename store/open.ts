@@ -181,7 +181,7 @@ export class OpenStore implements WriteSurface {
       await this.#applier.close();
       await closeParts(this.parts);
     }
-    // Writes may have been acknowledged that are not on disk, and nobody was told so far. An engine that
+    // Writes may have been acknowledged that are not on disk, and no caller knows of it so far. An engine that
     // failed has lost nothing, but the store should not end as if all were well.
     const reason = this.parts.journal.poison ?? this.#applier.stopped;
     if (reason !== undefined) throw reason;

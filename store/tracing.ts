@@ -28,7 +28,7 @@ export class Tracer {
   }
 
   /** Whether anyone listens. Bun leaves the `hasSubscribers` of the tracing channel itself undefined,
-   * so its channels are asked; whoever wants to know of an end or an error subscribes to one of these. */
+   * so its channels are asked: those who want ends or errors subscribe to one of these. */
   get isActive(): boolean {
     const { start, end, asyncEnd, error } = this.#channel;
     return start.hasSubscribers || end.hasSubscribers || asyncEnd.hasSubscribers ||
@@ -49,7 +49,7 @@ export class Tracer {
   iteration(): { end: () => void; fail: (error: unknown) => void } {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.promise({}, () => promise).catch(() => {
-      // Whoever iterates has met the error.
+      // The caller that iterates gets the error.
     });
     return { end: resolve, fail: reject };
   }

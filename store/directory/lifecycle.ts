@@ -124,7 +124,7 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
     guard(`Cannot open store ${path}`);
     if (isNew) {
       writeJournalOwner(journalDirectory, identity);
-      // Whoever finds a manifest relies on the names of the files as well as on what is in them.
+      // An open that finds a manifest relies on the names of the files as well as on what is in them.
       for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
       syncNamesAbove(directory);
       writePlace(directory);
@@ -150,7 +150,7 @@ function acquireLock(path: string, explain: (error: unknown) => unknown): StoreL
   }
 }
 
-/** Closes what is open, the lock last, whatever fails on the way; the first failure is thrown. The lock stays
+/** Closes what is open, the lock last, also where something fails on the way; the first failure is thrown. The lock stays
  * where an engine's library may still write: another opener would lose what it writes. */
 export async function closeParts(parts: {
   readonly engines: Partial<Parts["engines"]>;
@@ -161,7 +161,7 @@ export async function closeParts(parts: {
   const { engines, journal, lock, ownership } = parts;
   const failures: unknown[] = [];
   const steps = [
-    // That the directory is another's by now explains whatever else fails.
+    // That the directory is another's by now explains all other failures.
     () => ownership.require("Cannot close store"),
     // Before the engines, whose files it looks for.
     () => journal?.close(),

@@ -35,7 +35,7 @@ export class OwnerNote {
   readonly #descriptor: number;
   readonly #id: string | undefined;
 
-  /** Writes the note of a directory in place of one that nobody holds, and holds it.
+  /** Writes the note of a directory in place of one that is not held, and holds it.
    *
    * @throws {NoteHeldError} Another owner holds it.
    * @throws The system's error.
@@ -75,7 +75,7 @@ export class OwnerNote {
     fs.rmSync(this.#path, { force: true });
   }
 
-  /** Lets go of the note. */
+  /** Releases the note. */
   close(): void {
     unlockFile(this.#descriptor);
     fs.closeSync(this.#descriptor);
@@ -90,7 +90,7 @@ function openHeld(path: string): number {
       if (lockFile(descriptor, path) === "held") {
         throw new NoteHeldError(`${path} is held by another process`);
       }
-      // The last owner may have removed the file after it was opened here, and it is nobody's note then.
+      // The last owner may have removed the file after it was opened here, and it is not a note then.
       const { dev, ino } = fs.fstatSync(descriptor, { bigint: true });
       if (tries === TRIES_MAX || fileId(path) === `${dev}:${ino}`) return descriptor;
     } catch (error) {

@@ -56,7 +56,7 @@ function isReadable(path: string): boolean {
   }
 }
 
-/** Refuses the directory of a backup that was cut off, or of a repair, whatever is in it already.
+/** Refuses the directory of a backup that was cut off, or of a repair, also where it is not empty.
  *
  * @throws {StoreError} `CORRUPT`.
  */

@@ -35,7 +35,7 @@ export function writePlace(directory: string): void {
 /** Makes sure that a store has an identity that no other directory has.
  *
  * @param manifest What the directory holds.
- * @param followsCrash Whether somebody had the store open when the directory came to be as it is, so that
+ * @param followsCrash Whether the store was open when the directory came to be as it is, so that
  * a copy of it may have been made of files that were being written.
  * @returns The manifest to open it by.
  * @throws {StoreError} `CORRUPT`: it is a copy, and not whole; `IO`, `NO_SPACE`.

@@ -16,9 +16,9 @@ import { isFileLocked } from "../../runtime/file_lock.ts";
 import { LOCK_FILE, otherOwner } from "./lock.ts";
 import { NOTE_FILE } from "./owner_note.ts";
 
-/** A hold on a store that nobody has open.
+/** A hold on a store that is not open.
  *
- * Where the store has a lock file, it is locked for reading, so that nobody can open the store
+ * Where the store has a lock file, it is locked for reading, so that no process can open the store
  * meanwhile. A backup that was never opened has none, and none may be created. So the files are
  * compared afterwards: opening a store creates one and changes others.
  */
@@ -56,7 +56,7 @@ export class ReadLock {
       database?.close();
       if (!isSqliteBusy(error)) {
         const failure = sqliteError(`${what}: ${path}`, error);
-        // Nobody can have locked what is not a database.
+        // What is not a database cannot be locked.
         if (failure.code === "CORRUPT") return new ReadLock(realPath, undefined);
         throw failure;
       }
@@ -64,7 +64,7 @@ export class ReadLock {
     }
   }
 
-  /** Makes sure that nobody has opened the store since.
+  /** Makes sure that the store was not opened since.
    *
    * @throws {StoreError} `LOCKED`.
    */
@@ -76,7 +76,7 @@ export class ReadLock {
     );
   }
 
-  /** Lets go of the store. */
+  /** Releases the store. */
   release(): void {
     if (this.#database === undefined) return;
     // Bun keeps the lock of a connection that is closed within a transaction.

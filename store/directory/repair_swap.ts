@@ -2,7 +2,7 @@
  *
  * No runtime can exchange two directories at once, so there is a moment when the store's own name is taken
  * by neither. The names tell it: `<store>.repaired-X`, which is whole and on disk, and `<store>.damaged-X`.
- * Whatever opens the store next finds both and finishes.
+ * The next open or repair finds both and finishes.
  *
  * @module
  */
@@ -56,7 +56,7 @@ export function finishSwap(path: string): string | undefined {
   const pending = findPendingSwap(directory);
   if (pending === undefined) return undefined;
   try {
-    // Somebody who opened the store at this very moment may have made its directory anew.
+    // A process that opened the store at this very moment may have made its directory anew.
     fs.rmSync(directory, { recursive: true, force: true });
     renameDurably(pending.repaired, directory);
   } catch (error) {

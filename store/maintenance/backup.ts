@@ -95,7 +95,7 @@ async function copyMoment(
     const counts = await writeStore(written, routes, position, (engines) => {
       return copyEntries(source, engines, position, tell);
     });
-    // Somebody may have put something into it since, which stays.
+    // Another process may have put something into it since, which stays.
     requireEmptyTarget(what, path);
     if (fs.existsSync(path)) fs.rmdirSync(path);
     fs.renameSync(written, path);

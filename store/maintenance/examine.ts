@@ -37,7 +37,7 @@ export interface Examination {
   readonly faults: readonly VerifyFault[];
   /** The journal position below which both engines have everything. */
   readonly needed: bigint;
-  /** Lets go of what was needed to read it. */
+  /** Releases what was needed to read it. */
   close(): void;
 }
 

@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from "../../backends/engine.ts";
+import { packWrite } from "../../backends/writes.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import { type Examination, SIDES } from "./examine.ts";
@@ -133,9 +134,7 @@ class Waiting {
   }
 
   add(key: Uint8Array, value: Uint8Array | undefined): void {
-    const bytes = new Uint8Array(key.length + (value?.length ?? 0));
-    bytes.set(key);
-    if (value !== undefined) bytes.set(value, key.length);
+    const bytes = packWrite(key, value);
     this.#memtable.set(key, hashKey(key), bytes, 0, value?.length ?? -1);
     this.#bytes += bytes.length + WRITE_BYTES;
   }

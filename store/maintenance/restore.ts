@@ -24,7 +24,7 @@ import { ReadLock } from "../directory/read_lock.ts";
 const TRANSIENT = /^lock\.mdb$|-shm$/;
 
 /** What tells about a store beside its manifest: whether its directory is itself a copy, and whether
- * somebody had it open then. Such a copy is checked before it is trusted. */
+ * it was open then. Such a copy is checked before it is trusted. */
 const TELLING = [PLACE_FILE, NOTE_FILE];
 
 /** Opens the store in a directory, backs it up into another, and closes it. */
@@ -33,7 +33,7 @@ export type CopyStore = (directory: string, target: string) => Promise<void>;
 /** Makes a store out of a backup.
  *
  * @param what What was asked, as the beginning of messages.
- * @param backup The directory of a backup, or of a store that nobody has open.
+ * @param backup The directory of a backup, or of a store that is not open.
  * @param target A directory that is absent or empty.
  * @param copyStore Does it with a copy of the backup's files.
  * @throws {StoreError} `NOT_FOUND`, `NOT_EMPTY`, `LOCKED`; as opening the backup does, whose path the

@@ -19,9 +19,9 @@ export interface VerifySource {
   readonly router: Router;
   readonly engines: Readonly<Record<EngineName, Engine>>;
   readonly views: Readonly<Record<EngineName, EngineReader>>;
-  /** The journal, which goes on being written and trimmed. */
+  /** The journal, which is written and trimmed meanwhile. */
   readonly journal: VerifiedJournal;
-  /** Throws once the store is closed: what is missing then is no fault. */
+  /** Throws once the store is closed: what is missing then is not a fault. */
   readonly requireOpen: () => void;
 }
 

@@ -1,4 +1,4 @@
-/** Verification of a store that nobody has open.
+/** Verification of a store that is not open.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { ReadLock } from "../directory/read_lock.ts";
 import type { VerifyOptions, VerifyReport } from "../types.ts";
 import { verifyJournal } from "./verify_journal.ts";
 
-/** Checks the store in a directory, which nobody may open meanwhile, without changing anything in it.
+/** Checks the store in a directory, which cannot be opened meanwhile, without changing anything in it.
  *
  * @throws {StoreError} `LOCKED`, `CORRUPT`: it is not a store; `UNSUPPORTED`, `NO_SPACE`, `IO`.
  */

@@ -6,8 +6,7 @@
 /** Where hashing begins: another number in each process, so that keys cannot be chosen to collide. */
 const SEED = crypto.getRandomValues(new Uint32Array(1))[0]!;
 
-/** Returns a hash of a key, 32 bits. It takes the bytes four at a time, which is twice as fast as FNV-1a, and
- * mixes the high bits into the low ones, which pick the slot of a table.
+/** Returns a hash of a key, 32 bits. It takes the bytes four at a time, and mixes the high bits into the low ones, which pick the slot of a table.
  */
 export function hashKey(bytes: Uint8Array, start = 0, length: number = bytes.length): number {
   let hash = SEED ^ length;

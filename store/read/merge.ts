@@ -53,7 +53,7 @@ const NEXT_CHUNK_ROWS_MIN = 32;
 
 /** Returns the value of a key at a moment, as a copy. */
 export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | undefined {
-  const memtable = findLayer(source.layers, key, hashOf(source.layers, key));
+  const memtable = findLayer(source.layers, key);
   if (memtable !== undefined) return memtable.copyValue(foundId);
   return source.engines[source.router.routeOf(key)].get(key);
 }
@@ -74,7 +74,7 @@ export function viewValue(
 
 /** Returns whether a key is there at a moment. */
 export function hasKey(source: ReadSource, key: Uint8Array): boolean {
-  const memtable = findLayer(source.layers, key, hashOf(source.layers, key));
+  const memtable = findLayer(source.layers, key);
   if (memtable !== undefined) return !memtable.isDeleted(foundId);
   return source.engines[source.router.routeOf(key)].has(key);
 }
@@ -82,24 +82,21 @@ export function hasKey(source: ReadSource, key: Uint8Array): boolean {
 /** Where in the layer that `findLayer` returned the key is: an object for both would cost each read. */
 let foundId = -1;
 
-/** Returns the newest layer that has a key, deleted or not. */
+/** Returns the newest layer that has a key, deleted or not.
+ *
+ * @param hash The key's hash, where it is known already.
+ */
 function findLayer(
   layers: readonly Memtable[],
   key: Uint8Array,
-  hash: number,
+  hash?: number,
 ): Memtable | undefined {
   for (const memtable of layers) {
     if (memtable.size === 0) continue;
-    foundId = memtable.find(key, hash);
+    foundId = memtable.find(key, hash ??= hashKey(key));
     if (foundId >= 0) return memtable;
   }
   return undefined;
-}
-
-/** Returns the hash of a key, where a layer has to be looked into. */
-function hashOf(layers: readonly Memtable[], key: Uint8Array): number {
-  for (const memtable of layers) if (memtable.size > 0) return hashKey(key);
-  return 0;
 }
 
 /** Returns the first rows of a range at a moment. Ends with the row that reaches `limit` rows or `bytes`

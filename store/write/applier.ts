@@ -25,10 +25,10 @@ const BYTES_BEFORE_REFUSING = 4;
 const TOGETHER_BYTES_MAX = 2 * 1024 * 1024;
 const RETRY_MS = 1000;
 
-/** Applies what is sealed, oldest first, and lets go of what the journal no longer needs.
+/** Applies what is sealed, oldest first, and removes what the journal no longer needs.
  *
  * A failed apply changes nothing for readers: the memtables stay. After a full disk it is tried again,
- * when more is sealed, every second, and when someone asks for it. After any other failure nobody knows
+ * when more is sealed, every second, and when it is asked to. After any other failure it is not known
  * what is on disk: nothing more is applied, and nothing of the journal removed, until the store is
  * reopened.
  *

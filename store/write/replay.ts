@@ -19,7 +19,7 @@ import { decodeWrites } from "./payload.ts";
  * engines whenever a memtable is full, so that memory stays bounded. What is left is applied later.
  *
  * @returns The records that were replayed.
- * @throws {StoreError} `CORRUPT` where a record is damaged; `IO`; whatever an engine throws.
+ * @throws {StoreError} `CORRUPT` where a record is damaged; `IO`; what an engine throws.
  */
 export async function replay(
   { journal, engines, router }: Parts,

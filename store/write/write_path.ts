@@ -126,7 +126,7 @@ export class WritePath {
 
   /** Writes the open group into the journal. Its writes are then in the journal or nowhere.
    *
-   * @returns Why they are nowhere, if so; whoever waits for them hears of it too.
+   * @returns Why they are nowhere, if so; the callers that wait for them get it too.
    */
   commit(): unknown {
     this.#isScheduled = false;
@@ -170,8 +170,8 @@ export class WritePath {
   }
 
   /** Resolves once everything that was written before the call is on disk. Of the writes that failed
-   * since the last call, it rejects with the first one's failure: which of them were waited for, so that
-   * somebody knows, cannot be found out.
+   * since the last call, it rejects with the first one's failure: which of them were awaited
+   * cannot be found out.
    *
    * @throws {StoreError} `NO_SPACE` or `IO`: a write failed; `POISONED`: a sync did, or the directory is not the
    * store's any more.
@@ -208,7 +208,7 @@ export class WritePath {
     this.#startChunk(Math.max(CHUNK_BYTES, RECORD_HEADER_BYTES + bytes));
   }
 
-  /** Goes on in a new chunk. The memtable keeps the old one for as long as it needs it. */
+  /** Continues in a new chunk. The memtable keeps the old one for as long as it needs it. */
   #startChunk(bytes: number): void {
     this.#chunk = new Uint8Array(bytes);
     this.#start = 0;

@@ -30,7 +30,7 @@ export class WriteSet {
   /** Bytes in all chunks, those of replaced writes included. */
   #encoded = 0;
   #touchesBtree = false;
-  /** Ranges whose keys are deleted when it is committed, unless they are written behind that. */
+  /** Ranges whose keys are deleted when it is committed, unless they are written after that. */
   readonly #ranges: Scan[] = [];
 
   constructor(router: Router) {
@@ -87,7 +87,7 @@ export class WriteSet {
    */
   resolveRanges(what: string, source: () => ReadSource): void {
     const written = this.#memtable;
-    this.deleteFound(what, source, this.#ranges, (key) => written.find(key) < 0);
+    this.deleteFound(what, source, this.#ranges, (key, hash) => written.find(key, hash) < 0);
   }
 
   /** Takes the deletion of the keys that are found in some ranges.
@@ -100,7 +100,7 @@ export class WriteSet {
     what: string,
     source: () => ReadSource,
     scans: readonly Scan[],
-    isMeant: (key: Uint8Array) => boolean = () => true,
+    isMeant: (key: Uint8Array, hash: number) => boolean = () => true,
   ): number {
     const found: Uint8Array[] = [];
     // Ranges may overlap.
@@ -110,7 +110,7 @@ export class WriteSet {
       for (const keys of pages(source, KEY_ROWS, scan, "large")) {
         for (const key of keys) {
           const hash = hashKey(key);
-          if (!isMeant(key) || (seen !== undefined && seen.find(key, hash) >= 0)) continue;
+          if (!isMeant(key, hash) || (seen !== undefined && seen.find(key, hash) >= 0)) continue;
           seen?.set(key, hash, key, 0, -1);
           found.push(key);
           bytes += this.#bytesAdded(key, hash, undefined);

@@ -118,7 +118,7 @@ export abstract class StoreWriter extends StoreReader {
         transaction.end();
       }
       if (typeof (result as { then?: unknown } | null | undefined)?.then === "function") {
-        // It may reject later, which is nobody's concern any more.
+        // It may reject later, which must not end the process.
         (result as PromiseLike<unknown>).then(() => {}, () => {});
         throw new TypeError(`${what}: the function returned a promise; it has to be synchronous`);
       }
@@ -198,7 +198,7 @@ export abstract class StoreWriter extends StoreReader {
     const surface = idle(what, this.#surface);
     const { writes } = surface;
     set.resolveRanges(what, () => surface.source(what));
-    // What has only read may do so whatever became of the journal.
+    // A transaction that only read succeeds also where the journal takes nothing.
     if (set.bytes > 0) writes.requireWritable(what);
     set.isCommitted = true;
     return writes.writeAll(set);
