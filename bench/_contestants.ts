@@ -105,6 +105,16 @@ const ALL: readonly Contestant[] = [
     guarantee: durable("log synced per write"),
   },
   {
+    id: "rocksdb",
+    name: "RocksDB",
+    guarantee: { kind: "system", onDisk: "no promise", how: "log written, not synced" },
+  },
+  {
+    id: "rocksdb_sync",
+    name: "RocksDB, sync",
+    guarantee: durable("log synced per write"),
+  },
+  {
     id: "deno_kv",
     name: "Deno KV",
     guarantee: durable("fsync per commit"),
@@ -136,11 +146,13 @@ export const NO_STORE: Measured = {
 /** Whose use of disk and memory is measured. */
 export const RESOURCES: readonly Measured[] = [
   NO_STORE,
-  ...bothSidesAnd("lmdb_safe", "lmdb_default", "sqlite_normal", "level", "deno_kv"),
+  ...bothSidesAnd("lmdb_safe", "lmdb_default", "sqlite_normal", "level", "rocksdb", "deno_kv"),
 ];
 
 /** Whose costs are measured by the number of keys. */
-export const GROWTH: readonly Measured[] = bothSidesAnd("lmdb_safe", "sqlite_full", "level");
+export const GROWTH: readonly Measured[] = bothSidesAnd(
+  ...["lmdb_safe", "sqlite_full", "level", "rocksdb"],
+);
 
 function bothSidesAnd(...peers: string[]): Measured[] {
   return [

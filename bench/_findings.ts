@@ -88,20 +88,27 @@ export function sourceParts(
   all: readonly Results[],
   { hasKeys = true, hasRounds = true } = {},
 ): string[] {
-  const each = (name: string, text: (results: Results) => string | number, unit = "") =>
-    `${name}${[...new Set(all.map(text))].join(" / ")}${unit}`;
+  const each = (
+    name: string,
+    text: (results: Results) => string | number | undefined,
+    unit = "",
+  ) => {
+    const found = [...new Set(all.flatMap((results) => text(results) ?? []))];
+    return found.length === 0 ? [] : [`${name}${found.join(" / ")}${unit}`];
+  };
   const rounds = [...new Set(all.flatMap(({ works }) => works.map(({ rounds }) => rounds.length)))]
     .sort((a, b) => a - b);
   return [
     daysOf(all),
     all.map(runtimeName).join(", "),
-    each("lmdb ", ({ head: { versions } }) => versions.lmdb),
-    each("SQLite ", ({ head: { versions } }) => versions.sqlite),
-    each("classic-level ", ({ head: { versions } }) => versions["classic-level"]),
-    each("", ({ head: { machine: { cpu, cores } } }) => `${cpu}, ${cores} cores`),
-    each("fsync ", ({ head: { machine } }) => Number(machine.fsyncMs.toPrecision(2)), " ms"),
+    ...each("lmdb ", ({ head: { versions } }) => versions.lmdb),
+    ...each("SQLite ", ({ head: { versions } }) => versions.sqlite),
+    ...each("classic-level ", ({ head: { versions } }) => versions["classic-level"]),
+    ...each("@nxtedition/rocksdb ", ({ head: { versions } }) => versions.rocksdb),
+    ...each("", ({ head: { machine: { cpu, cores } } }) => `${cpu}, ${cores} cores`),
+    ...each("fsync ", ({ head: { machine } }) => Number(machine.fsyncMs.toPrecision(2)), " ms"),
     ...(hasKeys
-      ? [each("", ({ head: { settings } }) => settings.keys.toLocaleString("en"), " keys")]
+      ? each("", ({ head: { settings } }) => settings.keys.toLocaleString("en"), " keys")
       : []),
     "31-byte keys, 100-byte values",
     ...(hasKeys && hasRounds && rounds.length > 0

@@ -39,14 +39,19 @@ export function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
-/** The versions of the contestants. Dependencies are exact, so that each package.json knows them. */
-export function versions(): Head["versions"] {
+/** The versions of the contestants. Dependencies are exact, so that each package.json knows them.
+ *
+ * @param openers What opens those that the runtime has, by id.
+ */
+export function versions(openers: Readonly<Record<string, unknown>>): Head["versions"] {
   const config = JSON.parse(fs.readFileSync(join(ROOT, "package.json"), "utf8"));
+  const ofBench = packageVersions();
   return {
     hybridstore: config.version,
     lmdb: config.dependencies.lmdb,
     sqlite: sqliteVersion(),
-    "classic-level": packageVersions()["classic-level"]!,
+    "classic-level": ofBench["classic-level"]!,
+    ...(openers.rocksdb !== undefined && { rocksdb: ofBench["@nxtedition/rocksdb"]! }),
   };
 }
 

@@ -22,7 +22,10 @@ export interface Results {
 export interface Head {
   format: typeof FORMAT;
   runtime: { name: string; version: string };
-  versions: Record<"hybridstore" | "lmdb" | "sqlite" | "classic-level", string>;
+  versions:
+    & Record<"hybridstore" | "lmdb" | "sqlite" | "classic-level", string>
+    // Absent where the runtime has none, and in results from before they took part.
+    & Partial<Record<"rocksdb", string>>;
   machine: MachineInfo;
   settings: {
     keys: number;

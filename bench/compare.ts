@@ -28,6 +28,7 @@ import {
   writeResults,
 } from "./_results.ts";
 import { Runner } from "./_runner.ts";
+import { OPENERS } from "./peers/mod.ts";
 import { WORKS } from "./works/mod.ts";
 
 const options = readCommandLine(
@@ -44,7 +45,7 @@ const runtime = runtimeInfo();
 const head: Head = {
   format: FORMAT,
   runtime,
-  versions: versions(),
+  versions: versions(OPENERS),
   machine: machineInfo(),
   settings: { keys: settings.keys, trialMs: settings.trialMs },
 };

@@ -328,7 +328,8 @@ function isText(file: string): boolean {
 /** Returns what a source file imports and re-exports, dynamic imports included. */
 function importsOf(file: string): string[] {
   const code = withoutComments(read(file));
-  const pattern = /(?:\bfrom\s*|^import\s*|\bimport\s*\(\s*)"([^"]+)"/gm;
+  const pattern =
+    /(?:\bfrom\s*|^import\s*|\bimport\s*\(\s*|\bcreateRequire\([^)]*\)\s*\(\s*)"([^"]+)"/gm;
   return [...code.matchAll(pattern)].map((match) => match[1]!);
 }
 

@@ -36,6 +36,7 @@ const SERIES_OF: Readonly<Record<string, string>> = {
   sqlite_full: "sqlite",
   sqlite_normal: "sqlite",
   level_sync: "level",
+  rocksdb_sync: "rocksdb",
 };
 
 /** Returns the series that a contestant belongs to. */

@@ -31,6 +31,7 @@ const SERIES = [
   { id: "sqlite", name: "SQLite", color: "#c08a2e", shape: "triangle-up" },
   { id: "sqlite_arrays", name: "SQLite, rows as arrays", color: "#c08a2e", shape: "triangle-down" },
   { id: "level", name: "classic-level", color: "#9a76b5", shape: "diamond" },
+  { id: "rocksdb", name: "RocksDB", color: "#b4586c", shape: "triangle-right" },
   { id: "deno_kv", name: "Deno KV", color: "#7d858d", shape: "cross" },
 ] as const;
 

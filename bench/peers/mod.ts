@@ -8,6 +8,7 @@ import { hybrid } from "./hybrid.ts";
 import { level } from "./level.ts";
 import { lmdbDefault, lmdbSafe } from "./lmdb.ts";
 import type { Open } from "./peer.ts";
+import { rocksdb } from "./rocksdb.ts";
 import { sqliteArrays, sqliteFull, sqliteNormal } from "./sqlite.ts";
 
 export type { Key, Open, Session } from "./peer.ts";
@@ -24,5 +25,7 @@ export const OPENERS: Readonly<Record<string, Open | undefined>> = {
   sqlite_arrays: sqliteArrays,
   level: level(false),
   level_sync: level(true),
+  rocksdb: rocksdb(false),
+  rocksdb_sync: rocksdb(true),
   deno_kv: denoKv,
 };

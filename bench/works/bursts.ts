@@ -14,9 +14,9 @@ const VARIANT_ROUNDS = 3;
 
 const NOTE =
   "A burst is: put of every key, un-awaited, in one turn of the event loop (HybridStore, " +
-  "lmdb); one transaction (SQLite); batches of 1,000 un-awaited (classic-level); atomic batches of " +
-  "500 (Deno KV, a tenth of the keys). In engines: checkpoint() (HybridStore), flushed (lmdb), a sync " +
-  "of the log (classic-level).";
+  "lmdb); one transaction (SQLite); batches of 1,000 un-awaited (classic-level, RocksDB); atomic " +
+  "batches of 500 (Deno KV, a tenth of the keys). In engines: checkpoint() (HybridStore), flushed " +
+  "(lmdb), a sync of the log (classic-level, RocksDB).";
 
 /** Those that get a tenth of the keys are called so: less is written, not only more slowly. */
 function burstersOf(side: Entry["side"], ...ids: string[]): Entry[] {
@@ -60,7 +60,7 @@ function burstWork(dataset: DatasetId, side: "append" | "btree", suffix: string,
     store: "fresh",
     entries: burstersOf(
       side,
-      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_full", "level", "deno_kv"],
+      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_full", "level", "rocksdb", "deno_kv"],
     ),
     run: burst,
   };
@@ -105,7 +105,7 @@ function stallWork(
     store: "fresh",
     entries: burstersOf(
       side,
-      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "deno_kv"],
+      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "rocksdb", "deno_kv"],
     ),
     run: (trial) => stall(trial, issue),
   };

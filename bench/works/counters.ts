@@ -13,6 +13,9 @@ import { type Trial, type Work, writersOf } from "./work.ts";
 const CHUNK = 10_000;
 
 const ATOMICITY = "HybridStore: atomic; lmdb: transactionSync; SQLite: ";
+const READ_THEN_PUT =
+  "classic-level: get, then put, not atomic; RocksDB: _getManySync, then put, " +
+  "with nothing in between";
 
 async function inTurn(trial: Trial, operationOf: (session: Session) => (key: unknown) => unknown) {
   const { session, dataset, count } = trial;
@@ -61,12 +64,12 @@ export const COUNTS: readonly Work[] = [
       better: "higher",
     }],
     note: `${ATOMICITY}INSERT … ON CONFLICT DO UPDATE SET v = v + 1; Deno KV: sum; ` +
-      "classic-level: get, then put, not atomic.",
+      `${READ_THEN_PUT}.`,
     hasLatencies: true,
     entries: writersOf(
       "append",
       ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "sqlite_full", "level"],
-      "deno_kv",
+      ...["rocksdb", "deno_kv"],
     ),
     run: (trial) => inTurn(trial, ({ add }) => add),
   },
@@ -103,11 +106,11 @@ export const COUNTS: readonly Work[] = [
       better: "higher",
     }],
     note: `${ATOMICITY}SELECT and upsert in a transaction; Deno KV: get, then atomic().check(); ` +
-      "classic-level: get, then put, not atomic.",
+      `${READ_THEN_PUT}.`,
     hasLatencies: true,
     entries: writersOf(
       "append",
-      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "deno_kv"],
+      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "rocksdb", "deno_kv"],
     ),
     run: (trial) => inTurn(trial, ({ update }) => update),
   },

@@ -58,7 +58,7 @@ async function open(trial: Trial): Promise<Figures> {
 function entries(): Entry[] {
   const [hybrid, ...peers] = readersOf(
     "append",
-    ...["hybrid", "lmdb_safe", "sqlite_normal", "level", "deno_kv"],
+    ...["hybrid", "lmdb_safe", "sqlite_normal", "level", "rocksdb", "deno_kv"],
   );
   const killed = `killed before, ${JOURNAL_MIB} MiB of journal`;
   const state = (onDisk: string): Guarantee => ({ kind: "reads", onDisk, how: onDisk });

@@ -64,7 +64,7 @@ export const PUTS: readonly Work[] = [
       "burst_in_engines has it all.",
     entries: writersOf(
       "append",
-      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "deno_kv"],
+      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "rocksdb", "deno_kv"],
     ),
     run: putInTurn,
   },
@@ -74,7 +74,7 @@ export const PUTS: readonly Work[] = [
     group: "put",
     entries: writersOf(
       "btree",
-      ...["hybrid", "sqlite_full", "lmdb_safe", "level_sync", "deno_kv"],
+      ...["hybrid", "sqlite_full", "lmdb_safe", "level_sync", "rocksdb_sync", "deno_kv"],
     ),
     run: putInTurn,
   },
@@ -85,10 +85,10 @@ export const PUTS: readonly Work[] = [
       `put, ${CALLERS} callers at once, ${side === "append" ? side : "B-tree"} side, durable`,
     ),
     group: "put",
-    note: "Callers of SQLite, which is synchronous, come one after the other.",
+    note: "Callers of SQLite and RocksDB, whose writes are synchronous, come one after the other.",
     entries: writersOf(
       side,
-      ...["hybrid_always", "sqlite_full", "lmdb_safe", "level_sync", "deno_kv"],
+      ...["hybrid_always", "sqlite_full", "lmdb_safe", "level_sync", "rocksdb_sync", "deno_kv"],
     ),
     run: putByCallers,
   })),
@@ -99,7 +99,15 @@ export const PUTS: readonly Work[] = [
     note: "op/s are puts; a batch has 100 of them; latencies are of batches.",
     entries: writersOf(
       "btree",
-      ...["hybrid", "sqlite_full", "lmdb_safe", "lmdb_default", "level_sync", "deno_kv"],
+      ...[
+        "hybrid",
+        "sqlite_full",
+        "lmdb_safe",
+        "lmdb_default",
+        "level_sync",
+        "rocksdb_sync",
+        "deno_kv",
+      ],
     ),
     run: putBatches,
   },
@@ -110,7 +118,7 @@ export const PUTS: readonly Work[] = [
     store: "preloaded",
     entries: writersOf(
       "append",
-      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "deno_kv"],
+      ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "level", "rocksdb", "deno_kv"],
     ),
     run: deleteInTurn,
   },

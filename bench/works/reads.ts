@@ -74,7 +74,8 @@ function getWork(
       ]),
       method === "get"
         ? "lmdb's and SQLite's get are synchronous and not awaited."
-        : "lmdb: getBinary; SQLite: SELECT v, prepared; Deno KV has no synchronous get: awaited.",
+        : "lmdb: getBinary; SQLite: SELECT v, prepared; RocksDB: _getManySync; Deno KV has no " +
+          "synchronous get: awaited.",
     ].join(" "),
     dataset,
     store: "filled",
@@ -83,7 +84,7 @@ function getWork(
     entries: readersOf(
       side,
       isCached ? "hybrid" : "hybrid_uncached",
-      ...["lmdb_safe", "sqlite_normal", "level", "deno_kv"],
+      ...["lmdb_safe", "sqlite_normal", "level", "rocksdb", "deno_kv"],
     ),
     run: (trial) => getInTurn(trial, method, reading),
   };
@@ -99,7 +100,7 @@ function scanWork(side: Side, dataset: DatasetId = "small_values", suffix = "", 
     }],
     group: "scan",
     note: "lmdb: [...getRange({ start, end })]; SQLite: values() in Bun, all() in Deno; " +
-      "classic-level: iterator.all(); latencies are of scans.",
+      "classic-level: iterator.all(); RocksDB: querySync(); latencies are of scans.",
     dataset,
     store: "filled",
     hasLatencies: true,
@@ -111,7 +112,7 @@ function scanWork(side: Side, dataset: DatasetId = "small_values", suffix = "", 
 function scannersOf(side: Side): Entry[] {
   return readersOf(
     side,
-    ...["hybrid", "lmdb_safe", "sqlite_normal", "sqlite_arrays", "level", "deno_kv"],
+    ...["hybrid", "lmdb_safe", "sqlite_normal", "sqlite_arrays", "level", "rocksdb", "deno_kv"],
   );
 }
 
@@ -125,7 +126,7 @@ function scanAllWork(side: Side, suffix: string): Work {
     }],
     group: "scan",
     note: "HybridStore: scanSync, since lmdb's and SQLite's iteration is synchronous; SQLite: " +
-      "iterate().",
+      "iterate(); RocksDB: _nextvSync(1000).",
     dataset: "small_values",
     store: "filled",
     entries: scannersOf(side),

@@ -94,7 +94,16 @@ function entriesOf({ update, insert, modify }: Mix): Entry[] {
     : readersOf;
   const [own, ...peers] = entries(
     "btree",
-    ...["hybrid", "lmdb_safe", "lmdb_default", "sqlite_normal", "sqlite_full", "level", "deno_kv"],
+    ...[
+      "hybrid",
+      "lmdb_safe",
+      "lmdb_default",
+      "sqlite_normal",
+      "sqlite_full",
+      "level",
+      "rocksdb",
+      "deno_kv",
+    ],
   );
   const [append] = entries("append", "hybrid");
   const onAppendSide = { ...append!, id: "hybrid_append", name: "HybridStore, append side" };
