@@ -105,6 +105,7 @@ export function sourceParts(
     ...each("SQLite ", ({ head: { versions } }) => versions.sqlite),
     ...each("classic-level ", ({ head: { versions } }) => versions["classic-level"]),
     ...each("@nxtedition/rocksdb ", ({ head: { versions } }) => versions.rocksdb),
+    ...each("@deno/kv ", ({ head: { versions } }) => versions["deno-kv"]),
     ...each("", ({ head: { machine: { cpu, cores } } }) => `${cpu}, ${cores} cores`),
     ...each("fsync ", ({ head: { machine } }) => Number(machine.fsyncMs.toPrecision(2)), " ms"),
     ...(hasKeys

@@ -52,6 +52,9 @@ export function versions(openers: Readonly<Record<string, unknown>>): Head["vers
     sqlite: sqliteVersion(),
     "classic-level": ofBench["classic-level"]!,
     ...(openers.rocksdb !== undefined && { rocksdb: ofBench["@nxtedition/rocksdb"]! }),
+    // Deno's own has no version but Deno's.
+    ...(openers.deno_kv !== undefined && runtimeInfo().name !== "deno" &&
+      { "deno-kv": ofBench["@deno/kv"]! }),
   };
 }
 

@@ -25,7 +25,7 @@ export interface Head {
   versions:
     & Record<"hybridstore" | "lmdb" | "sqlite" | "classic-level", string>
     // Absent where the runtime has none, and in results from before they took part.
-    & Partial<Record<"rocksdb", string>>;
+    & Partial<Record<"rocksdb" | "deno-kv", string>>;
   machine: MachineInfo;
   settings: {
     keys: number;

@@ -1,13 +1,14 @@
-/** Deno KV, in Deno alone.
+/** Deno KV: Deno's own, in other runtimes that of the package `@deno/kv`.
  *
  * @module
  */
 
 import { join } from "node:path";
+import { deserialize, serialize } from "node:v8";
 import type { KeyParts, KeySet, Prefix } from "../_data.ts";
 import { type Open, type Session, updated } from "./peer.ts";
 
-/** What is used of `Deno.openKv`, which only Deno's own types know, and only when told to. */
+/** What is used of a database. `Deno.openKv` is in Deno's own types alone, and only when told to. */
 interface Kv {
   get(key: KeyParts): Promise<KvEntry>;
   set(key: KeyParts, value: unknown): Promise<unknown>;
@@ -33,9 +34,24 @@ interface KvAtomic {
   commit(): Promise<{ ok: boolean }>;
 }
 
-const { openKv } = (globalThis as unknown as {
-  Deno?: { openKv?: (path: string) => Promise<Kv> };
-}).Deno ?? {};
+type OpenKv = (path: string) => Promise<Kv>;
+
+/** Returns `undefined` where the package is missing, or has no binary for the platform. */
+async function loadPackage(): Promise<OpenKv | undefined> {
+  try {
+    const { openKv } = await import("@deno/kv");
+    // Bun has to be told; bytes, which are all that is put here, never come to them.
+    const options = { encodeV8: serialize, decodeV8: deserialize };
+    const open = (path: string) => openKv(path, options) as Promise<unknown> as Promise<Kv>;
+    (await open(":memory:")).close();
+    return open;
+  } catch {
+    return undefined;
+  }
+}
+
+const { Deno } = globalThis as unknown as { Deno?: { openKv?: OpenKv } };
+const openKv = Deno === undefined ? await loadPackage() : Deno.openKv;
 
 /** The most rows that one round trip of a list may bring. */
 const LIST_BATCH = 500;
@@ -105,6 +121,6 @@ class DenoKvSession implements Session {
   }
 }
 
-/** Absent in other runtimes, and in Deno without `--unstable-kv`. */
+/** Absent where the package cannot be loaded, and in Deno without `--unstable-kv`. */
 export const denoKv: Open | undefined = openKv &&
   (async (directory) => new DenoKvSession(await openKv(join(directory, "kv.sqlite"))));
