@@ -11,6 +11,8 @@ const LABELS: ReadonlyMap<string, string> = new Map([
   ["put_sequential_btree_durable", "put, B-tree side, durable"],
   ["put_64_callers_durable_append", "put, 64 callers, append side, durable"],
   ["put_64_callers_durable_btree", "put, 64 callers, B-tree side, durable"],
+  ["put_snapshot_append", "put, snapshot, get, append side"],
+  ["put_snapshot_btree_durable", "put, snapshot, get, B-tree side, durable"],
   ["batch_100_both", "batches of 100 puts, both sides"],
   ["burst_acknowledged", "burst of puts, until acknowledged"],
   ["burst_in_engines", "burst of puts, until in the engines"],

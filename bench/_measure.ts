@@ -152,7 +152,8 @@ export async function settle(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 20));
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
+/** Whether a value has to be awaited. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === "function";
 }
 

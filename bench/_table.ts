@@ -16,6 +16,8 @@ const SHOWN = [
   "put_sequential_btree_durable",
   "put_64_callers_durable_append",
   "put_64_callers_durable_btree",
+  "put_snapshot_append",
+  "put_snapshot_btree_durable",
   "batch_100_both",
   "burst_acknowledged",
   "burst_in_engines",
@@ -35,6 +37,7 @@ const SHOWN = [
 /** Names of the groups of works, as headings. */
 const GROUPS: Readonly<Record<string, string>> = {
   put: "Puts",
+  snapshot: "Snapshots",
   batch: "Batches",
   delete: "Deletes",
   burst: "Bursts",

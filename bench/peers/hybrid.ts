@@ -24,6 +24,11 @@ class HybridSession implements Session {
   delete = (key: Uint8Array) => this.#store.delete(key);
   close = () => this.#store.close();
 
+  getInSnapshot = (key: Uint8Array) => {
+    using snapshot = this.#store.snapshotSync();
+    return snapshot.getSync(key);
+  };
+
   /** Acknowledgements come in the order of the calls, so that the last one is all of them. */
   async putAll(keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
     let last: Promise<void> | undefined;

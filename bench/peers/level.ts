@@ -26,6 +26,11 @@ class LevelSession implements Session {
   delete = (key: Uint8Array) => this.#db.del(key, this.#options);
   close = () => this.#db.close();
 
+  getInSnapshot = async (key: Uint8Array) => {
+    await using snapshot = this.#db.snapshot();
+    return this.#db.getSync(key, { snapshot });
+  };
+
   /** LevelDB syncs its log with the next write that asks for it, an empty one too. */
   settle = () => this.#db.del(new Uint8Array([0]), { sync: true });
 

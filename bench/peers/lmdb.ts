@@ -22,6 +22,15 @@ class LmdbSession implements Session {
   delete = (key: Uint8Array) => this.#db.remove(key);
   close = () => this.#db.close();
 
+  getInSnapshot = (key: Uint8Array) => {
+    const transaction = this.#db.useReadTransaction();
+    try {
+      return this.#db.get(key, { transaction });
+    } finally {
+      transaction.done();
+    }
+  };
+
   /** Commits come in order, so that the last promise stands for all. */
   async putAll(keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
     let last: Promise<boolean> | undefined;

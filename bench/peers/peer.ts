@@ -38,6 +38,9 @@ export interface Session {
   /** Adds 1 to a number of 32 bits with a point. */
   update(key: Key): unknown;
   delete(key: Key): unknown;
+  /** Takes a snapshot, gets a value from it, disposes of it, and returns the value. Absent where there are
+   * no snapshots. */
+  getInSnapshot?(key: Key): unknown;
   close(): Promise<void>;
 }
 

@@ -62,6 +62,15 @@ class RocksSession implements Session {
   delete = (key: Uint8Array) => this.#db.batch([{ type: "del", key }], this.#options);
   close = () => this.#db.close();
 
+  /** An iterator shows the moment at which it was made. */
+  getInSnapshot = async (key: Uint8Array) => {
+    const iterator = this.#db.iterator();
+    iterator.seek(key);
+    const { rows: [, value] } = iterator._nextvSync(1);
+    await iterator.close();
+    return value;
+  };
+
   /** A put of the package's own forgets `sync`, and so does its `del`. */
   put = (key: Uint8Array, value: Uint8Array) =>
     this.#options.sync ? this.putBatch([key], [value]) : this.#db.put(key, value);

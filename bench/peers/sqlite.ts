@@ -50,22 +50,34 @@ export function sqliteVersion(): string {
   return (row as { version: string }).version;
 }
 
+type GetValue = (key: Uint8Array) => Uint8Array | undefined;
+
+/** What reads from snapshots: a connection of its own, since the writer's would see its own writes. */
+interface Reader {
+  readonly database: Database;
+  readonly begin: Statement;
+  readonly commit: Statement;
+  readonly value: GetValue;
+}
+
 class SqliteSession implements Session {
+  readonly #path: string;
   readonly #database: Database;
   readonly #statements: Statement[] = [];
+  #reader: Reader | undefined;
   readonly #begin: Statement;
   readonly #commit: Statement;
   readonly #put: Statement;
-  readonly #get: Statement;
   readonly #delete: Statement;
   readonly #add: Statement;
   readonly #scan: Statement;
   readonly #scanFrom: Statement;
   readonly #scanAll: Statement;
   readonly #rows: (statement: Statement, ...parameters: Value[]) => unknown[];
-  readonly #value: (key: Uint8Array) => Uint8Array | undefined;
+  readonly #value: GetValue;
 
   constructor(path: string, synchronous: "FULL" | "NORMAL", rows: Rows) {
+    this.#path = path;
     this.#database = openDatabase(path);
     // Page and cache size stay at SQLite's defaults, as in the B-tree side, and nothing is mapped.
     this.#database.exec("PRAGMA journal_mode = WAL");
@@ -79,7 +91,6 @@ class SqliteSession implements Session {
     this.#put = this.#prepare(`${upsert} excluded.v`);
     // SQL has no arithmetic on blobs; a counter is an integer here, which spares the caller a read.
     this.#add = this.#prepare(`${upsert} v + 1`);
-    this.#get = this.#prepare("SELECT v FROM kv WHERE k = ?");
     this.#delete = this.#prepare("DELETE FROM kv WHERE k = ?");
     this.#scan = this.#prepare("SELECT k, v FROM kv WHERE k >= ? AND k < ?");
     this.#scanFrom = this.#prepare("SELECT k, v FROM kv WHERE k >= ? LIMIT ?");
@@ -94,15 +105,20 @@ class SqliteSession implements Session {
     this.#rows = hasArrays
       ? (statement, ...parameters) => statement.values!(...parameters)
       : (statement, ...parameters) => statement.all(...parameters);
-    // For one value each runtime has its faster way: Deno's arrays gain a fifth, Bun's nothing.
-    this.#get.setReturnArrays?.(true);
-    this.#value = isBun
-      ? (key) => (this.#get.get(key) as { v: Uint8Array } | null)?.v
-      : (key) => (this.#get.get(key) as [Uint8Array] | undefined)?.[0];
+    this.#value = this.#prepareGet(this.#database);
   }
 
-  #prepare(sql: string): Statement {
-    const statement = this.#database.prepare(sql);
+  #prepareGet(database: Database): GetValue {
+    const get = this.#prepare("SELECT v FROM kv WHERE k = ?", database);
+    // For one value each runtime has its faster way: Deno's arrays gain a fifth, Bun's nothing.
+    get.setReturnArrays?.(true);
+    return isBun
+      ? (key) => (get.get(key) as { v: Uint8Array } | null)?.v
+      : (key) => (get.get(key) as [Uint8Array] | undefined)?.[0];
+  }
+
+  #prepare(sql: string, database = this.#database): Statement {
+    const statement = database.prepare(sql);
     this.#statements.push(statement);
     return statement;
   }
@@ -140,9 +156,28 @@ class SqliteSession implements Session {
     this.#commit.run();
   };
 
+  getInSnapshot = (key: Uint8Array) => {
+    const { begin, commit, value } = this.#reader ??= this.#openReader();
+    begin.run();
+    const found = value(key);
+    commit.run();
+    return found;
+  };
+
+  #openReader(): Reader {
+    const database = openDatabase(this.#path);
+    return {
+      database,
+      begin: this.#prepare("BEGIN", database),
+      commit: this.#prepare("COMMIT", database),
+      value: this.#prepareGet(database),
+    };
+  }
+
   close(): Promise<void> {
     // Bun keeps the file open for as long as a statement lives.
     for (const statement of this.#statements) statement.finalize?.();
+    this.#reader?.database.close();
     this.#database.close();
     return Promise.resolve();
   }

@@ -8,6 +8,7 @@ import { COUNTS } from "./counters.ts";
 import { OPENS } from "./open.ts";
 import { PUTS } from "./puts.ts";
 import { READS, READS_OF_OTHER_DATA } from "./reads.ts";
+import { SNAPSHOTS } from "./snapshots.ts";
 import type { Work } from "./work.ts";
 import { YCSB } from "./ycsb.ts";
 
@@ -15,6 +16,7 @@ export { type Entry, type Figures, guaranteeOf, type Row, type Trial, type Work 
 
 export const WORKS: readonly Work[] = [
   ...PUTS,
+  ...SNAPSHOTS,
   ...BURSTS,
   ...COUNTS,
   ...OPENS,

@@ -69,6 +69,15 @@ async function checkNumbers(id: string, session: Session, counters: KeySet): Pro
   ], id);
 }
 
+async function checkSnapshots(id: string, session: Session, { append }: Dataset): Promise<void> {
+  if (session.getInSnapshot === undefined) return;
+  for (const value of append.values.slice(0, 5)) {
+    const [key] = session.keysOf(append.keys);
+    await session.put(key, value);
+    assertEquals(await bytesOf(session.getInSnapshot(key)), [...value], id);
+  }
+}
+
 test("every contestant does what the works ask of it", INSTALLED, async () => {
   const { OPENERS } = await import(PEERS) as { OPENERS: Record<string, Open | undefined> };
   const dataset = await makeDataset("small_values", KEYS);
@@ -78,6 +87,7 @@ test("every contestant does what the works ask of it", INSTALLED, async () => {
     await withSession(open, async (session) => {
       await checkWrites(id, session, dataset);
       await checkScans(id, session, dataset);
+      await checkSnapshots(id, session, dataset);
       await checkNumbers(id, session, dataset.counters);
     });
   }
