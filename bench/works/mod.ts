@@ -3,6 +3,7 @@
  * @module
  */
 
+import { BATCHES } from "./batches.ts";
 import { BURSTS } from "./bursts.ts";
 import { COUNTS } from "./counters.ts";
 import { OPENS } from "./open.ts";
@@ -17,6 +18,7 @@ export { type Entry, type Figures, guaranteeOf, type Row, type Trial, type Work 
 export const WORKS: readonly Work[] = [
   ...PUTS,
   ...SNAPSHOTS,
+  ...BATCHES,
   ...BURSTS,
   ...COUNTS,
   ...OPENS,

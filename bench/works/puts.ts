@@ -3,13 +3,10 @@
  * @module
  */
 
-import { type Dataset, KeySet } from "../_data.ts";
 import { operationsPerSecond, runByCallers, runInTurn } from "../_measure.ts";
-import { mixedKeys, type Row, type Trial, type Work, writersOf } from "./work.ts";
+import { type Row, type Trial, type Work, writersOf } from "./work.ts";
 
 const CALLERS = 64;
-/** Writes of a batch, half of them on each side. */
-const BATCH = 100;
 
 function row(id: string, title: string): Row[] {
   return [{ id, title, unit: "op/s", better: "higher" }];
@@ -30,21 +27,6 @@ async function putByCallers({ session, side, ...limits }: Trial) {
   const put = session.put;
   const tally = await runByCallers((i) => put(keys[i], values[i]!), CALLERS, limits);
   return { values: [operationsPerSecond(tally)] };
-}
-
-const mixed = new WeakMap<Dataset, KeySet>();
-
-async function putBatches({ session, dataset, side, count, ...limits }: Trial) {
-  let set = mixed.get(dataset);
-  if (set === undefined) mixed.set(dataset, set = new KeySet(mixedKeys(dataset)));
-  const keys = session.keysOf(set);
-  const batches = Array.from({ length: Math.ceil(count / BATCH) }, (_, i) => {
-    const [start, end] = [i * BATCH, (i + 1) * BATCH];
-    return { keys: keys.slice(start, end), values: side.values.slice(start, end) };
-  });
-  const operation = (i: number) => session.putBatch(batches[i]!.keys, batches[i]!.values);
-  const tally = await runInTurn(operation, { ...limits, count: batches.length });
-  return { values: [operationsPerSecond(tally) * BATCH] };
 }
 
 async function deleteInTurn({ session, side, ...limits }: Trial) {
@@ -92,25 +74,6 @@ export const PUTS: readonly Work[] = [
     ),
     run: putByCallers,
   })),
-  {
-    ...base,
-    rows: row("batch_100_both", "batches of 50 + 50 puts on both sides, atomic, awaited"),
-    group: "batch",
-    note: "op/s are puts; a batch has 100 of them; latencies are of batches.",
-    entries: writersOf(
-      "btree",
-      ...[
-        "hybrid",
-        "sqlite_full",
-        "lmdb_safe",
-        "lmdb_default",
-        "level_sync",
-        "rocksdb_sync",
-        "deno_kv",
-      ],
-    ),
-    run: putBatches,
-  },
   {
     ...base,
     rows: row("delete_sequential", "delete, awaited one by one, append side"),
