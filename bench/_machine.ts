@@ -31,7 +31,9 @@ export function runtimeInfo(): Head["runtime"] {
 
 /** What has to stand before the name of a script that a child process runs. */
 export function runtimeArguments(): string[] {
-  return runtimeInfo().name === "deno" ? ["run", "-A", "--quiet", "--unstable-kv"] : [];
+  return runtimeInfo().name === "deno"
+    ? ["run", "-A", "--quiet", "--unstable-kv", "--v8-flags=--expose-gc"]
+    : [];
 }
 
 /** The day of a measurement. */

@@ -13,8 +13,21 @@ export function writtenBytes(): number | undefined {
 
 /** Returns the most memory that this process had at once; `undefined` off Linux. */
 export function peakRssBytes(): number | undefined {
-  const kibibytes = field("/proc/self/status", /^VmHWM:\s+(\d+) kB$/m);
-  return kibibytes === undefined ? undefined : kibibytes * 1024;
+  return kibibytes(/^VmHWM:\s+(\d+) kB$/m);
+}
+
+/** Lets {@linkcode peakRssBytes} begin anew.
+ *
+ * @returns The memory that this process has now; `undefined` where that cannot be done.
+ */
+export function resetPeakRss(): number | undefined {
+  try {
+    // 5 is the peak alone, by proc(5).
+    fs.writeFileSync("/proc/self/clear_refs", "5");
+  } catch {
+    return undefined;
+  }
+  return kibibytes(/^VmRSS:\s+(\d+) kB$/m);
 }
 
 /** Returns the bytes of the blocks that files of a directory occupy: holes are not counted. */
@@ -26,6 +39,11 @@ export function diskBytes(directory: string): number {
     bytes += Number.isFinite(blocks) ? blocks * 512 : size;
   }
   return bytes;
+}
+
+function kibibytes(pattern: RegExp): number | undefined {
+  const found = field("/proc/self/status", pattern);
+  return found === undefined ? undefined : found * 1024;
 }
 
 function field(path: string, pattern: RegExp): number | undefined {

@@ -68,19 +68,21 @@ export function formatWork(
 /** What the contestants take up. */
 export function formatResources(resources: readonly ResourceLine[]): string {
   const lines = resources.map((line) => {
-    const { diskBytes, writtenBytes, dataBytes, peakRssBytes } = line;
+    const { diskBytes, writtenBytes, dataBytes, peakRssBytes, burstRssBytes } = line;
     const columns = [
       mebibytes(diskBytes),
       (diskBytes / dataBytes).toFixed(2),
       writtenBytes === undefined ? "" : (writtenBytes / dataBytes).toFixed(2),
+      burstRssBytes === undefined ? "" : mebibytes(burstRssBytes),
       peakRssBytes === undefined ? "" : mebibytes(peakRssBytes),
     ];
     const name = nameOf(line.resources).padEnd(NAME_WIDTH);
     return `  ${name}${columns.map((text) => text.padStart(16)).join("")}`;
   });
-  const head = ["disk MiB", "disk / data", "written / data", "peak RSS MiB"];
+  const head = ["disk MiB", "disk / data", "written / data", "burst RSS MiB", "peak RSS MiB"];
   return [
-    "resources  a burst of all keys, then as many random gets, each in a process of its own",
+    "resources  a burst of all keys, then as many random gets, each in a process of its own; burst " +
+    "RSS: the peak of the burst over the data itself",
     `  ${"".padEnd(NAME_WIDTH)}${head.map((text) => text.padStart(16)).join("")}`,
     ...lines,
   ].join("\n");

@@ -66,6 +66,8 @@ export interface ResourceLine {
   writtenBytes?: number;
   dataBytes: number;
   peakRssBytes?: number;
+  /** The most memory during the burst, over what the process had with the data alone. */
+  burstRssBytes?: number;
 }
 
 /** What an operation of a contestant costs by the number of keys. */
@@ -216,9 +218,10 @@ function isResourceLine(line: unknown): line is ResourceLine {
     writtenBytes = 0,
     dataBytes,
     peakRssBytes = 0,
+    burstRssBytes = 0,
   } = (line ?? {}) as Fields;
   return areTexts(resources, date) &&
-    areNumbers([diskBytes, writtenBytes, dataBytes, peakRssBytes]);
+    areNumbers([diskBytes, writtenBytes, dataBytes, peakRssBytes, burstRssBytes]);
 }
 
 function isGrowthLine(line: unknown): line is GrowthLine {

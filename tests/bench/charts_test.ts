@@ -58,7 +58,7 @@ const TEXTS: Readonly<Record<string, string[]>> = {
     "10k",
     "append side",
   ],
-  resources: ["on disk, bytes per byte of data", "1.46", "2.04", "3.33", "77.0", "lmdb, safe"],
+  resources: ["on disk,", "bytes per byte of data", "1.46", "2.04", "3.33", "77.0", "lmdb, safe"],
   ratios: [
     "put, append side vs lmdb, safe",
     "60.8×",
@@ -125,6 +125,22 @@ test("what is missing in the results is left out", DRAWN, () => {
   assertStringIncludes(ycsb!, "B: 95 % read, 5 % update");
   assertStringIncludes(ycsb!, "A: 50 % read, 50 % update");
   assertEquals(writes!.includes("fetch-and-add<"), false);
+});
+
+test("a bar that would flatten the others is cut, and says so", DRAWN, () => {
+  const [bun] = ALL as [Results, Results];
+  const line = { ...bun.resources[0]!, burstRssBytes: 55 * 2 ** 20 };
+  const resources = [
+    { ...line, writtenBytes: 3_000 },
+    { ...line, resources: "lmdb_default", writtenBytes: 2_000 },
+    { ...line, resources: "deno_kv", writtenBytes: 155_000 },
+  ];
+  const svg = draw([{ ...bun, resources }]).charts.resources!;
+  for (const text of ["155 →", "3.00", "2.00", "lmdb, default", "55.0", "→: the bar is longer"]) {
+    assertStringIncludes(svg, text);
+  }
+  assertEquals(drawAll().resources!.includes("→"), false);
+  assertEquals(drawAll().resources!.includes("memory of the burst"), false);
 });
 
 test("charts.ts says where it finds nothing", DRAWN, () => {
