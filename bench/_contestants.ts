@@ -154,6 +154,12 @@ export const GROWTH: readonly Measured[] = bothSidesAnd(
   ...["lmdb_safe", "sqlite_full", "level", "rocksdb"],
 );
 
+/** Marks a peer that promises more than HybridStore when the clock stops, or less. */
+export function arrowOf(own: Guarantee, peer: Guarantee): string {
+  if (own.kind === peer.kind) return "";
+  return peer.kind === "disk" ? " ↑" : " ↓";
+}
+
 function bothSidesAnd(...peers: string[]): Measured[] {
   return [
     {

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { Guarantee } from "./_contestants.ts";
+import { arrowOf, type Guarantee } from "./_contestants.ts";
 import { type Finding, findingsOf, type Reached, runtimeName, sourceParts } from "./_findings.ts";
 import { labelOf } from "./_labels.ts";
 import { type Column, paragraphOf, tableOf, withPart } from "./_markdown.ts";
@@ -125,7 +125,9 @@ function fasterTable(found: readonly Compared[], all: readonly Results[]): strin
         peers.filter(({ ratios }) => (ratios[runtime] ?? 1) < 1)
           .sort((a, b) => a.ratios[runtime]! - b.ratios[runtime]!)
           .map((peer) =>
-            `${peer.name}${arrowOf(own, peer)} ${ratioText(peer.ratios[runtime], "plain")}`
+            `${peer.name}${arrowOf(own.guarantee, peer.guarantee)} ${
+              ratioText(peer.ratios[runtime], "plain")
+            }`
           )
           .join(" · ")
       ),
@@ -199,12 +201,6 @@ function fastestOf(peers: readonly Pair[]): Pair | undefined {
 /** The lowest ratio to a peer in any runtime; infinite where there is none. */
 function leastRatio({ ratios }: Pair): number {
   return Math.min(...ratios.filter((ratio) => ratio !== undefined));
-}
-
-/** Marks a peer that promises more than HybridStore when the clock stops, or less. */
-function arrowOf(own: Pair, peer: Pair): string {
-  if (own.guarantee.kind === peer.guarantee.kind) return "";
-  return peer.guarantee.kind === "disk" ? " ↑" : " ↓";
 }
 
 function runtimeColumns(all: readonly Results[]): Column[] {

@@ -10,10 +10,10 @@ import { logScale } from "./scale.ts";
 import { chart, INK, MISSED, OWN, type Panel, rowsByRuntime, sourceNotes } from "./theme.ts";
 
 const ROW_HEIGHT = 26;
-const NAMES_WIDTH = 345;
-const WIDTH = 490;
+const NAMES_WIDTH = 355;
+const WIDTH = 480;
 /** How much further the axis goes, so that numbers beside the dots are within it. */
-const TEXT_ROOM = 2.8;
+const TEXT_ROOM = 3.6;
 
 const VERDICTS = {
   domain: ["reached", "below"],
@@ -31,10 +31,12 @@ export function ratios(all: readonly Results[]): TopLevelSpec | undefined {
     [
       "How many times faster HybridStore is, in the same run. Black line: the least that it has to be.",
       `${reached} of ${rows.length} are reached.`,
+      "Filled: HybridStore's write is on disk when the clock stops. Hollow: acknowledged before it is on disk.",
     ],
     [ratioPanel(rows)],
     NAMES_WIDTH,
     [
+      "↑: the peer's write is on disk by then, and HybridStore's not yet. ↓: the other way round. No arrow: the same.",
       "The stall of the event loop is compared with a limit: how many times below it.",
       ...sourceNotes(all),
     ],
@@ -79,7 +81,12 @@ function ratioPanel(rows: readonly RatioRow[]): Panel {
           x: { ...x, field: "ratio" },
           stroke: { ...verdict, scale: color, legend },
           shape: { ...verdict, scale: { domain, range: VERDICTS.shape }, legend },
-          fill: { ...verdict, scale: { domain, range: [OWN, "white"] }, legend },
+          fill: {
+            condition: { test: "!datum.isDurable", value: "white" },
+            ...verdict,
+            scale: color,
+            legend,
+          },
         },
       },
       // On the side where the line is not.

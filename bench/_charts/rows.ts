@@ -3,6 +3,7 @@
  * @module
  */
 
+import { arrowOf, type Guarantee } from "../_contestants.ts";
 import { type Finding, findingsOf, type Reached, runtimeName } from "../_findings.ts";
 import { labelOf } from "../_labels.ts";
 import type { Results } from "../_results.ts";
@@ -27,12 +28,13 @@ export interface RatioRow {
   readonly bar: number;
   readonly verdict: "reached" | "below";
   readonly text: string;
+  /** Whether HybridStore's write is on disk when the clock stops; true of reads. */
+  readonly isDurable: boolean;
 }
 
-/** Contestants that differ in nothing but how durable they are are one series. */
+/** Contestants that differ in nothing but how durable they are are one series. lmdb's two are not: they have
+ * other settings besides, and come to be equally durable where the clock runs until all is on disk. */
 const SERIES_OF: Readonly<Record<string, string>> = {
-  lmdb_safe: "lmdb",
-  lmdb_default: "lmdb",
   sqlite_full: "sqlite",
   sqlite_normal: "sqlite",
   level_sync: "level",
@@ -74,6 +76,7 @@ export function ratiosOf(all: readonly Results[]): RatioRow[] {
         return [{
           runtime,
           label: `${labelOf(finding.row)} vs ${peerName(finding, peer)}`,
+          isDurable: isDurable(finding.contestants.find(({ id }) => id === "hybrid")!.guarantee),
           ratio,
           bar,
           verdict: isMet === false ? "below" : "reached",
@@ -110,10 +113,16 @@ function figureOf(
     value: median,
     text: shortNumber(median),
     isOwn: id === "hybrid",
-    isDurable: guarantee.kind !== "system",
+    isDurable: isDurable(guarantee),
   };
 }
 
+/** The name of a peer, with an arrow where it promises more than HybridStore, or less. */
 function peerName({ contestants }: Finding, peer: string): string {
-  return contestants.find(({ id }) => id === peer)?.name ?? peer;
+  const [own, other] = ["hybrid", peer].map((id) => contestants.find((one) => one.id === id));
+  return other === undefined ? peer : `${other.name}${arrowOf(own!.guarantee, other.guarantee)}`;
+}
+
+function isDurable({ kind }: Guarantee): boolean {
+  return kind !== "system";
 }

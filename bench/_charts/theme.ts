@@ -17,6 +17,7 @@ const FAINT = "#57606a";
 const GRID = "#e6e8eb";
 const FONT =
   "-apple-system, BlinkMacSystemFont, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif";
+const LEGEND_COLUMNS = 5;
 const NOTE_LINE = 16;
 const NOTE_CHARACTERS = 135;
 /** What the panels of one row share, names of rows and margins aside. */
@@ -27,7 +28,8 @@ const SERIES = [
   { id: "hybrid", name: "HybridStore", color: OWN, shape: "circle" },
   { id: "hybrid_btree", name: "HybridStore, B-tree side", color: OWN, shape: "circle" },
   { id: "hybrid_append", name: "HybridStore, append side", color: "#3d9df5", shape: "circle" },
-  { id: "lmdb", name: "lmdb", color: "#4d9078", shape: "square" },
+  { id: "lmdb_safe", name: "lmdb, safe", color: "#2f7560", shape: "square" },
+  { id: "lmdb_default", name: "lmdb, default", color: "#6fbfa0", shape: "triangle-left" },
   { id: "sqlite", name: "SQLite", color: "#c08a2e", shape: "triangle-up" },
   { id: "sqlite_arrays", name: "SQLite, rows as arrays", color: "#c08a2e", shape: "triangle-down" },
   { id: "level", name: "classic-level", color: "#9a76b5", shape: "diamond" },
@@ -75,6 +77,7 @@ const CONFIG: Config = {
     columnPadding: 18,
     title: null,
     offset: 12,
+    columns: LEGEND_COLUMNS,
   },
 };
 

@@ -60,7 +60,7 @@ const TEXTS: Readonly<Record<string, string[]>> = {
   ],
   resources: ["on disk,", "bytes per byte of data", "1.46", "2.04", "3.33", "77.0", "lmdb, safe"],
   ratios: [
-    "put, append side vs lmdb, safe",
+    "put, append side vs lmdb, safe ↑",
     "60.8×",
     "getSync, append side, uncached vs lmdb, safe",
     "0.50×",
@@ -107,6 +107,23 @@ test("a dot further right is more", DRAWN, () => {
   const [less, more, value] = ["10k", "100k", "182k"].map(xOf);
   assertGreater(more!, less!);
   assertGreater(value!, more!);
+});
+
+test("lmdb's two settings are told apart, and so is what is on disk", DRAWN, () => {
+  const [bun] = ALL as [Results, Results];
+  const [own, safe, byDefault] = [[182_345], [91_000], [90_000]];
+  const works = [
+    ...workLines("burst_in_engines", own, safe),
+    ...workLines("burst_in_engines", own, byDefault, "lmdb_default").slice(1),
+    ...workLines("put_sequential_append", own, [910]),
+    ...workLines("put_sequential_btree_durable", own, safe, "sqlite_full"),
+  ];
+  const { writes, ratios } = draw([{ ...bun, works }]).charts;
+  for (const name of ["lmdb, safe", "lmdb, default"]) assertStringIncludes(writes!, `>${name}<`);
+  // A put on the append side is not on disk yet, one on the B-tree side is.
+  const fills = [...ratios!.matchAll(/fill="([^"]+)" stroke="#0b57d0" stroke-width="2"/g)]
+    .map(([, fill]) => fill);
+  assertEquals(new Set(fills), new Set(["white", "#0b57d0"]));
 });
 
 test("what is missing in the results is left out", DRAWN, () => {
