@@ -15,7 +15,8 @@ Usage: compare.ts [--only id,id] [--rounds N] [--keys N] [--quick] [--out DIR] [
                 the same in the file of results, and the rest of it stays
   --rounds N    rounds of each work, 5 by default
   --keys N      keys of a store, 200000 by default
-  --quick       5000 keys, 1 round, short trials: to see that it works; saved only with --out
+  --quick       5000 keys, 1 round, short trials: to see that it works. It ends with a summary,
+                without ratios; saved only with --out
   --out DIR     where the results go, bench/results by default
   --no-save     print the results only`;
 

@@ -11,7 +11,7 @@ import type { Results } from "./_results.ts";
 import type { Row, Work } from "./works/mod.ts";
 
 /** The works that README shows, in its order. The others differ from them in their data or their side. */
-const SHOWN = [
+export const SHOWN: readonly string[] = [
   "put_sequential_append",
   "put_sequential_btree_durable",
   "put_64_callers_durable_append",
@@ -215,7 +215,8 @@ function shortName(results: Results): string {
   return runtimeName(results).split(" ")[0]!;
 }
 
-function figureText({ unit }: Row, figure: number | undefined): string {
+/** Returns a figure with its unit, nothing where there is none. */
+export function figureText({ unit }: Row, figure: number | undefined): string {
   if (figure === undefined) return "";
   const number = figure.toLocaleString("en", { maximumSignificantDigits: figure < 1000 ? 3 : 4 });
   return unit === "ms" ? `${number} ms` : `${number}${unit === "rows/s" ? " rows/s" : "/s"}`;

@@ -27,6 +27,7 @@ import {
   type Results,
   writeResults,
 } from "./_results.ts";
+import { formatSummary } from "./_summary.ts";
 import { Runner } from "./_runner.ts";
 import { OPENERS } from "./peers/mod.ts";
 import { WORKS } from "./works/mod.ts";
@@ -85,7 +86,9 @@ try {
   for (const [index, work] of works.entries()) {
     const lines = await runner.run(work, works.slice(index + 1));
     for (const [i, finding] of findingsOf({ head, works: lines }, [work]).entries()) {
-      print(formatWork(finding, i === 0 ? works[index - 1]?.note : work.note));
+      // Ratios of one short round would say nothing.
+      const shown = settings.quick ? { ...finding, ratios: [] } : finding;
+      print(formatWork(shown, i === 0 ? works[index - 1]?.note : work.note));
     }
     results.works.push(...lines);
     save();
@@ -104,5 +107,8 @@ try {
   progress?.stop();
   await runner.close();
 }
-if (results.works.length > 0) console.log(formatBars(findingsOf(results)));
+if (results.works.length > 0) {
+  const findings = findingsOf(results);
+  console.log(settings.quick ? formatSummary(findings, settings) : formatBars(findings));
+}
 if (options.isSaved) console.log(`Written to ${path}`);
