@@ -48,7 +48,7 @@ export function reads(all: readonly Results[]): TopLevelSpec | undefined {
   const panels = [[GETS, OPERATIONS], [SCANS, "rows per second"]] as const;
   return worksChart(all, "Reads", [FURTHER_RIGHT], panels, [
     "Everything is in the engines, and files are in memory. Uncached: each key once, HybridStore without its read cache. Cached: zipfian.",
-    "Deno KV and the awaited get of classic-level are asynchronous.",
+    "Deno KV and the awaited gets of classic-level and RocksDB are asynchronous.",
     "A scan of a prefix reads all rows of a subject into an array.",
   ]);
 }
