@@ -21,7 +21,10 @@ import { type Moment, MOMENTS_MAX, SharedViews, tooManyMoments } from "./shared_
  * `close`. What differs is left to the protected methods, which are only called on an open engine.
  */
 export abstract class FileEngine implements Engine {
-  protected readonly views: SharedViews = new SharedViews(() => this.#begin());
+  protected readonly views: SharedViews = new SharedViews(
+    () => this.#begin(),
+    () => this.mayRest(),
+  );
   /** Reads the engine as it is. */
   protected now: EngineReader;
   readonly #side: string;
@@ -85,6 +88,7 @@ export abstract class FileEngine implements Engine {
     this.#requireOpen();
     if (this.#failure !== undefined) throw this.#failure;
     this.#guard(`Cannot write to the ${this.#side}`);
+    this.views.endResting();
     this.#applying = this.write(packWrites(writes), position);
     try {
       await this.#applying;
@@ -129,6 +133,10 @@ export abstract class FileEngine implements Engine {
   protected abstract write(writes: Writes, position: bigint): Promise<void>;
   /** Holds on to the engine as it is. */
   protected abstract beginMoment(): Moment;
+  /** Returns whether a moment that no view needs any more may stay open for the next view. */
+  protected mayRest(): boolean {
+    return false;
+  }
   protected abstract size(): EngineStats;
   /** Looks for damage. No apply runs before it first gives up control. */
   protected abstract findDamage(

@@ -45,15 +45,20 @@ interface Shared {
  */
 export class SharedViews {
   readonly #begin: () => Moment;
+  readonly #mayRest: () => boolean;
   readonly #live = new Set<Shared>();
   #current: Shared | undefined;
 
-  /** @param begin Opens a transaction on the engine as it is. */
-  constructor(begin: () => Moment) {
+  /**
+   * @param begin Opens a transaction on the engine as it is.
+   * @param mayRest Returns whether a transaction that no view needs any more may stay open for the next view.
+   */
+  constructor(begin: () => Moment, mayRest: () => boolean = () => false) {
     this.#begin = begin;
+    this.#mayRest = mayRest;
   }
 
-  /** The moments that views hold. */
+  /** The moments that views hold, and the one that rests. */
   get moments(): number {
     return this.#live.size;
   }
@@ -68,6 +73,11 @@ export class SharedViews {
     }
     this.#current.users++;
     return new View(this, this.#current);
+  }
+
+  /** Ends the moment that no view needs, before the engine changes. */
+  endResting(): void {
+    if (this.#current?.users === 0) this.#end(this.#current);
   }
 
   /** Notes that the engine has changed: later views need a moment of their own. */
@@ -97,7 +107,12 @@ export class SharedViews {
   /** Notes that a view no longer needs its moment. */
   release(shared: Shared): void {
     shared.users--;
-    if (shared.users > 0 || !this.#live.delete(shared)) return;
+    if (shared.users > 0 || !this.#live.has(shared)) return;
+    if (this.#current !== shared || !this.#mayRest()) this.#end(shared);
+  }
+
+  #end(shared: Shared): void {
+    this.#live.delete(shared);
     if (this.#current === shared) this.#current = undefined;
     shared.moment.end();
   }

@@ -28,6 +28,8 @@ export class SqliteLog {
   readonly #log: number;
   /** Whether everything in the log is on disk. */
   #isSynced = false;
+  /** The log's bytes when they were last looked at. */
+  #knownBytes = 0;
   /** Where the log ended when it was last moved. */
   #triedBytes = 0;
   /** Whether all of the log is in the database, which is on disk: SQLite would begin it anew with the
@@ -62,22 +64,22 @@ export class SqliteLog {
     return undefined;
   }
 
-  /** Whether there is enough in the log to move it. */
+  /** Whether there was enough in the log to move it when `hasGrown` was last asked. */
   get isLarge(): boolean {
-    return this.#bytes >= MOVE_BYTES;
+    return this.#knownBytes >= MOVE_BYTES;
   }
 
   /** Whether the log has grown enough since it was last moved, which a view may have kept from getting
    * anywhere. */
   get hasGrown(): boolean {
-    return this.#bytes - this.#triedBytes >= MOVE_BYTES;
+    return this.#measure() - this.#triedBytes >= MOVE_BYTES;
   }
 
   /** Moves the log into the database as far as views allow, and cuts it where that is all of it. Nothing
    * may be written meanwhile. A log that is on disk is moved at once: a view that is taken right after the
    * call then reads from the database alone, and does not keep the log. */
   async move(connection: Connection): Promise<void> {
-    const bytes = this.#bytes;
+    const bytes = this.#measure();
     if (bytes === 0) return;
     if (!this.#isSynced) await this.sync();
     const isMoved = connection.withoutSyncs(() => connection.moveLog());
@@ -93,14 +95,14 @@ export class SqliteLog {
     fs.closeSync(this.#database);
   }
 
-  get #bytes(): number {
-    return fs.fstatSync(this.#log).size;
+  #measure(): number {
+    return this.#knownBytes = fs.fstatSync(this.#log).size;
   }
 
   #empty(connection: Connection): boolean {
     if (!connection.withoutSyncs(() => connection.emptyLog())) return false;
     this.#isMoved = this.#isSynced = false;
-    this.#triedBytes = 0;
+    this.#triedBytes = this.#knownBytes = 0;
     return true;
   }
 }

@@ -61,7 +61,7 @@ export class OpenStore implements WriteSurface {
   static async start(parts: Parts, settings: Settings): Promise<OpenStore> {
     const { memtableBytes } = settings;
     const { engines: { append, btree }, router } = parts;
-    const memtables = new MemtableStack(router);
+    const memtables = new MemtableStack(router, memtableBytes);
     const cache = new CachedReader(btree, settings.readCacheBytes);
     const applier = new Applier({ ...parts, memtables, cache, memtableBytes });
     const writes = new WritePath({ ...parts, ...settings, memtables, applier });
@@ -118,10 +118,8 @@ export class OpenStore implements WriteSurface {
 
   /** Pins the store as it is now. */
   pin(): Moment {
-    this.writes.seal();
     const { engines, journal, router } = this.parts;
-    const layers = this.#memtables.sealed.map(({ memtable }) => memtable).reverse();
-    return pinMoment(layers, engines, router, journal.end);
+    return pinMoment(this.writes.share(), engines, router, journal.end);
   }
 
   /** Moves everything into the engines, and removes the segments that they no longer need.
@@ -155,6 +153,7 @@ export class OpenStore implements WriteSurface {
       groups: writes,
       syncs,
       applies: this.#applier.applies,
+      isApplying: this.#applier.isApplying,
       recovery: {
         records: recovery.records,
         replayed: this.#replayed,

@@ -114,6 +114,8 @@ export interface StoreStats {
   syncs: number;
   /** Times that memtables were applied to the engines. */
   applies: number;
+  /** Whether memtables are being applied now. */
+  isApplying: boolean;
   /** What opening found in the journal: the records in it, how many of them an engine lacked, the bytes of
    * a torn tail that were cut, and why. */
   recovery: { records: number; replayed: number; truncatedBytes: number; reason?: string };

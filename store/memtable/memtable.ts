@@ -44,6 +44,8 @@ export interface MemtableRange {
 export class Memtable {
   /** Bytes of the journal that went into it, overwritten values included. */
   bytes = 0;
+  /** How many moments read it while it is the active one: the next write seals it. */
+  moments = 0;
   readonly #router: Router;
   readonly #chunks: Uint8Array[] = [];
   #entries = new Uint32Array(WORDS * ENTRIES_MIN);
@@ -116,10 +118,10 @@ export class Memtable {
 
   /** Sets all that another memtable has, in steps of a few milliseconds. The bytes are shared. */
   *setAll(other: Memtable): Generator<void> {
-    const firstChunk = this.#chunks.length;
-    for (const chunk of other.#chunks) this.#chunks.push(chunk);
+    // Small memtables that follow each other mostly share a chunk.
+    const chunks = other.#chunks.map((chunk) => this.#chunkOf(chunk));
     for (let id = 0; id < other.#size; id++) {
-      const chunk = firstChunk + other.#entries[WORDS * id + CHUNK]!;
+      const chunk = chunks[other.#entries[WORDS * id + CHUNK]!]!;
       this.#setFrom(other, id, chunk, this.#chunks[chunk]!, other.keyStart(id));
       if (id % STEP_ENTRIES === STEP_ENTRIES - 1) yield;
     }

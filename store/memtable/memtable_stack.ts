@@ -12,17 +12,36 @@ export interface SealedMemtable {
   readonly end: bigint;
 }
 
+/** Sealed memtables wait for others until they hold this much together: an apply of less would mostly wait for
+ * the disk. */
+const APPLY_BYTES_MIN = 256 * 1024;
+/** Those that wait longer become no larger ones than this: to merge so much takes about 2 ms. */
+const MERGED_BYTES_MAX = 1024 * 1024;
+/** Of the small ones that wait, each has so many times the bytes of the next newer one: few layers for a read
+ * to look into, and no entry is merged often. */
+const SIZE_RATIO = 4;
+
 /** The memtables of a store: the active one, which takes writes, over the sealed ones, which wait for
  * the applier. A higher memtable is newer and hides those below.
+ *
+ * A moment shares the active memtable with the writes, until one of them comes: only then is it sealed.
  */
 export class MemtableStack {
   readonly #router: Router;
+  readonly #dueBytes: number;
+  readonly #mergedBytesMax: number;
   #active: Memtable;
   #sealed: readonly SealedMemtable[] = [];
   #layers: readonly Memtable[];
+  /** How many of the oldest are being applied. */
+  #claimed = 0;
+  #droppedEnd = 0n;
 
-  constructor(router: Router) {
+  /** @param memtableBytes Bytes of a full memtable. */
+  constructor(router: Router, memtableBytes: number) {
     this.#router = router;
+    this.#dueBytes = Math.min(memtableBytes, APPLY_BYTES_MIN);
+    this.#mergedBytesMax = Math.min(memtableBytes, MERGED_BYTES_MAX);
     this.#active = new Memtable(router);
     this.#layers = [this.#active];
   }
@@ -49,6 +68,26 @@ export class MemtableStack {
     return bytes;
   }
 
+  /** Whether enough is sealed for an apply. */
+  get isDue(): boolean {
+    let bytes = 0;
+    for (const { memtable } of this.#sealed) bytes += memtable.bytes;
+    return bytes >= this.#dueBytes;
+  }
+
+  /** Up to where of the journal memtables were dropped. */
+  get droppedEnd(): bigint {
+    return this.#droppedEnd;
+  }
+
+  /** Returns what a moment reads, newest first, and what it calls once when it is over. No group is open. */
+  share(): { layers: readonly Memtable[]; release(): void } {
+    const shared = this.#active;
+    if (shared.bytes === 0) return { layers: this.#layers.slice(1), release() {} };
+    shared.moments++;
+    return { layers: this.#layers, release: () => shared.moments-- };
+  }
+
   /** Seals the active memtable, unless nothing of the journal went into it, and starts another.
    *
    * A memtable without keys is sealed too: a record that is replayed may hold nothing that an engine lacks,
@@ -58,9 +97,13 @@ export class MemtableStack {
    */
   seal(end: bigint): void {
     if (this.#active.bytes === 0) return;
-    this.#sealed = [...this.#sealed, { memtable: this.#active, end }];
+    this.#sealed = mergeSmall([...this.#sealed, { memtable: this.#active, end }], {
+      from: this.#claimed,
+      bytesMax: this.#mergedBytesMax,
+      empty: () => this.empty(),
+    });
     this.#active = new Memtable(this.#router);
-    this.#layers = [this.#active, ...this.#layers];
+    this.#stack();
   }
 
   /** Returns a memtable with nothing in it, which is not of the stack. */
@@ -68,9 +111,57 @@ export class MemtableStack {
     return new Memtable(this.#router);
   }
 
-  /** Drops the oldest sealed memtables, which the engines now hold. */
-  drop(count: number): void {
-    this.#sealed = this.#sealed.slice(count);
-    this.#layers = this.#layers.slice(0, this.#sealed.length + 1);
+  /** Returns the oldest sealed memtable, and those behind it that together are no larger than some bytes. They
+   * stay as they are until they are dropped, or released. */
+  claim(bytesMax: number): readonly SealedMemtable[] {
+    let bytes = 0;
+    this.#claimed = 0;
+    for (const { memtable } of this.#sealed) {
+      bytes += memtable.bytes;
+      if (this.#claimed > 0 && bytes > bytesMax) break;
+      this.#claimed++;
+    }
+    return this.#sealed.slice(0, this.#claimed);
   }
+
+  /** Gives back what was claimed, and was not dropped. */
+  release(): void {
+    this.#claimed = 0;
+  }
+
+  /** Drops what was claimed, which the engines now hold. */
+  drop(): void {
+    this.#droppedEnd = this.#sealed[this.#claimed - 1]!.end;
+    this.#sealed = this.#sealed.slice(this.#claimed);
+    this.#claimed = 0;
+    this.#stack();
+  }
+
+  #stack(): void {
+    this.#layers = [this.#active, ...this.#sealed.map(({ memtable }) => memtable).reverse()];
+  }
+}
+
+/** Merges the newest of sealed memtables with the one before it for as long as that is not much larger. What
+ * moments read stays as it is.
+ *
+ * @param sealed Oldest first.
+ * @param options.from Those before it stay.
+ * @param options.bytesMax What is merged is no larger.
+ */
+function mergeSmall(
+  sealed: SealedMemtable[],
+  { from, bytesMax, empty }: { from: number; bytesMax: number; empty: () => Memtable },
+): SealedMemtable[] {
+  while (sealed.length - from >= 2) {
+    const [older, newer] = sealed.slice(-2).map(({ memtable }) => memtable) as [Memtable, Memtable];
+    const bytes = older.bytes + newer.bytes;
+    if (bytes > bytesMax || older.bytes >= SIZE_RATIO * newer.bytes) break;
+    const merged = empty();
+    merged.reserve(older.size + newer.size);
+    for (const memtable of [older, newer]) for (const _ of merged.setAll(memtable));
+    merged.bytes = bytes;
+    sealed.splice(-2, 2, { memtable: merged, end: sealed.at(-1)!.end });
+  }
+  return sealed;
 }

@@ -3,7 +3,7 @@
  * @module
  */
 
-import type { Engine, EngineView } from "../../backends/engine.ts";
+import type { Engine } from "../../backends/engine.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
 import type { Memtable } from "../memtable/memtable.ts";
 import type { ReadSource } from "./merge.ts";
@@ -17,32 +17,32 @@ export interface Moment {
   release(): void;
 }
 
-/** Pins both engines under memtables that take no more writes.
+/** Pins both engines under memtables.
  *
- * @param layers Sealed memtables, newest first.
+ * @param memory The memtables, newest first, which take no more writes until they are released.
  * @param position Where the journal ends.
  * @throws {StoreError} `TOO_MANY_SNAPSHOTS`, `IO`; nothing stays pinned then.
  */
 export function pinMoment(
-  layers: readonly Memtable[],
+  memory: { readonly layers: readonly Memtable[]; release(): void },
   engines: Readonly<Record<EngineName, Engine>>,
   router: Router,
   position: bigint,
 ): Moment {
-  const append = engines.append.view();
-  let btree: EngineView;
+  const held: { release(): void }[] = [memory];
+  const release = () => held.forEach((part) => part.release());
   try {
-    btree = engines.btree.view();
+    const append = engines.append.view();
+    held.push(append);
+    const btree = engines.btree.view();
+    held.push(btree);
+    return {
+      source: { layers: memory.layers, engines: { append, btree }, router },
+      position,
+      release,
+    };
   } catch (error) {
-    append.release();
+    release();
     throw error;
   }
-  return {
-    source: { layers, engines: { append, btree }, router },
-    position,
-    release() {
-      append.release();
-      btree.release();
-    },
-  };
 }

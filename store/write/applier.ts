@@ -14,10 +14,8 @@ import { writesByEngine } from "../memtable/memtable_writes.ts";
 import type { MemtableStack, SealedMemtable } from "../memtable/memtable_stack.ts";
 import type { CachedReader } from "../read/read_cache.ts";
 
-/** Writes are acknowledged late once the memtables hold this many times their limit, … */
+/** Writes are acknowledged late once the memtables hold this many times their limit. */
 const BYTES_BEFORE_WAITING = 2;
-/** … or once this many are sealed: each is one more place to look for every read. */
-const SEALED_BEFORE_WAITING = 8;
 /** While the engines take nothing, writes are refused once this many times the limit is held. */
 const BYTES_BEFORE_REFUSING = 4;
 /** Memtables are applied together as long as they are no larger than this, nor than a full one. More would not
@@ -74,9 +72,13 @@ export class Applier {
     return this.#applies;
   }
 
-  /** Starts applying, unless that is under way. */
+  get isApplying(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** Starts applying, if enough is sealed, and unless that is under way. */
   wake(): void {
-    this.#run().catch(() => {});
+    if (this.#memtables.isDue) this.#run().catch(() => {});
   }
 
   /** Resolves once everything that is sealed is in both engines, durably.
@@ -84,9 +86,10 @@ export class Applier {
    * @throws {StoreError} Why an engine or the journal did not take it.
    */
   async drain(): Promise<void> {
-    const last = this.#memtables.sealed.at(-1);
+    const end = this.#memtables.sealed.at(-1)?.end;
     this.#requireRunning();
-    while (last !== undefined && this.#memtables.sealed.includes(last)) await this.#run();
+    // By its end: a memtable that waits may become part of a larger one.
+    while (end !== undefined && this.#memtables.droppedEnd < end) await this.#run();
   }
 
   /** Removes the journal's segments that both engines hold all of. They are asked to confirm it first by
@@ -96,9 +99,13 @@ export class Applier {
    */
   async trim(): Promise<void> {
     const { segments } = this.#journal;
-    if (segments.length < 2 || segments[1]!.base > this.#appliedEnd) return;
-    if (this.#confirmedEnd < this.#appliedEnd) {
-      while (this.#running !== undefined) await this.#running.catch(() => {});
+    const end = this.#appliedEnd;
+    if (segments.length < 2 || segments[1]!.base > end) return;
+    // While others write there may be an apply after the other, and no time for one of its own.
+    while (this.#running !== undefined && this.#confirmedEnd < end) {
+      await this.#running.catch(() => {});
+    }
+    if (this.#confirmedEnd < end) {
       this.#requireRunning();
       await this.#start(() => this.#applyToBoth({ append: [], btree: [] }, this.#appliedEnd));
     }
@@ -107,7 +114,7 @@ export class Applier {
 
   /** Returns a promise for when the memtables are small enough again, `undefined` if they are. */
   room(): Promise<void> | undefined {
-    if (this.#failure !== undefined || !this.#isCrowded(BYTES_BEFORE_WAITING)) return undefined;
+    if (this.#failure !== undefined || !this.#isCrowded()) return undefined;
     return this.#waitForRoom();
   }
 
@@ -135,13 +142,12 @@ export class Applier {
     clearTimeout(this.#retryTimer);
   }
 
-  #isCrowded(factor: number): boolean {
-    const { sealed, bytes } = this.#memtables;
-    return sealed.length > SEALED_BEFORE_WAITING || bytes > factor * this.#memtableBytes;
+  #isCrowded(): boolean {
+    return this.#memtables.bytes > BYTES_BEFORE_WAITING * this.#memtableBytes;
   }
 
   async #waitForRoom(): Promise<void> {
-    while (this.#isCrowded(BYTES_BEFORE_WAITING) && this.#memtables.sealed.length > 0) {
+    while (this.#isCrowded() && this.#memtables.sealed.length > 0) {
       try {
         await this.#run();
       } catch {
@@ -187,12 +193,23 @@ export class Applier {
     } finally {
       // In one go with the last look at what is sealed: what is sealed after it starts anew.
       this.#running = undefined;
-      if (this.#failure === undefined && this.#memtables.sealed.length > 0) this.wake();
+      if (this.#failure === undefined) this.wake();
     }
   }
 
   async #applySealed(): Promise<void> {
-    const oldest = this.#oldestSealed();
+    const oldest = this.#memtables.claim(Math.min(this.#memtableBytes, TOGETHER_BYTES_MAX));
+    try {
+      await this.#applyClaimed(oldest);
+      this.#memtables.drop();
+    } finally {
+      this.#memtables.release();
+    }
+    await this.#removeConfirmed();
+  }
+
+  /** Writes memtables into the engines, durably. */
+  async #applyClaimed(oldest: readonly SealedMemtable[]): Promise<void> {
     const { end } = oldest.at(-1)!;
     // The engines must never hold what the journal can lose.
     const synced = this.#journal.sync();
@@ -213,8 +230,6 @@ export class Applier {
     this.#applies++;
     // Until the memtables go, they hide what the cache still has.
     for (const _ of this.#cache.forgetting(writes.btree)) await nextTurn();
-    this.#memtables.drop(oldest.length);
-    await this.#removeConfirmed();
   }
 
   /** Returns a memtable that has the latest write of every key in some, and lets the event loop turn. */
@@ -257,23 +272,9 @@ export class Applier {
     }
   }
 
-  /** The oldest memtable, and those behind it as long as all of them are small. */
-  #oldestSealed(): readonly SealedMemtable[] {
-    const { sealed } = this.#memtables;
-    let count = 1;
-    const bytesMax = Math.min(this.#memtableBytes, TOGETHER_BYTES_MAX);
-    let bytes = sealed[0]!.memtable.bytes;
-    while (count < sealed.length) {
-      bytes += sealed[count]!.memtable.bytes;
-      if (bytes > bytesMax) break;
-      count++;
-    }
-    return sealed.slice(0, count);
-  }
-
   #retryLater(): void {
     clearTimeout(this.#retryTimer);
-    this.#retryTimer = setTimeout(() => this.wake(), RETRY_MS);
+    this.#retryTimer = setTimeout(() => this.#run().catch(() => {}), RETRY_MS);
     this.#retryTimer.unref();
   }
 }

@@ -20,6 +20,7 @@ import {
 } from "../../runtime/timers.ts";
 import { answer, isTurnOver } from "../../runtime/turn.ts";
 import type { Applier } from "./applier.ts";
+import type { Memtable } from "../memtable/memtable.ts";
 import type { MemtableStack } from "../memtable/memtable_stack.ts";
 import type { Ownership } from "../directory/ownership.ts";
 import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
@@ -169,6 +170,12 @@ export class WritePath {
     this.#applier.wake();
   }
 
+  /** Writes the open group, and returns what a moment reads of memory. */
+  share(): { layers: readonly Memtable[]; release(): void } {
+    this.commit();
+    return this.#memtables.share();
+  }
+
   /** Resolves once everything that was written before the call is on disk. Of the writes that failed
    * since the last call, it rejects with the first one's failure: which of them were awaited
    * cannot be found out.
@@ -201,6 +208,8 @@ export class WritePath {
 
   /** Makes sure that this many bytes of writes fit behind what the open group holds. */
   #reserve(bytes: number): void {
+    // It was shared with no group open, so that everything in it is in the journal.
+    if (this.#memtables.active.moments > 0) this.seal();
     if (this.#at + bytes <= this.#chunk.length) return;
     const failure = this.commit();
     // The write at hand may have been computed from what was just taken back.

@@ -4,11 +4,13 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { basename, join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
 import { bytes } from "../conformance/_kit.ts";
+import { recordBytes } from "../support/store.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { copies } from "./_outcomes.ts";
 import { dump, mvKeyOf, rejects, segmentsOf } from "./_stores.ts";
 import { crashImage } from "../support/crash_image.ts";
 
+const VALUE = bytes(1, 2, 3);
 const TIMEOUT = { timeout: 600_000 };
 
 /** A killed store with records that both engines have, in some segments, and records that they lack. */
@@ -19,16 +21,20 @@ async function createImage(temp: string, segmentBytes?: number): Promise<{
   offsets: number[];
   position: number;
 }> {
-  const options = segmentBytes === undefined ? {} : { segmentBytes };
-  const store = await HybridStore.open(join(temp, "store"), { durability: "always", ...options });
+  const names = Array.from({ length: 20 }, (_, number) => `a${number}`);
+  const recordsBytes = names.map((name) => recordBytes(mvKeyOf(name), VALUE));
+  const store = await HybridStore.open(join(temp, "store"), {
+    durability: "always",
+    memtableBytes: recordsBytes.reduce((sum, bytes) => sum + bytes),
+    ...(segmentBytes !== undefined && { segmentBytes }),
+  });
   const offsets: number[] = [];
   const put = async (name: string) => {
     offsets.push(store.stats().journal.bytes);
-    await store.put(mvKeyOf(name), bytes(1, 2, 3));
+    await store.put(mvKeyOf(name), VALUE);
   };
-  for (let number = 0; number < 20; number++) await put(`a${number}`);
-  // A snapshot seals what is there, and the engines take it.
-  await (await store.snapshot())[Symbol.asyncDispose]();
+  for (const name of names) await put(name);
+  // All of it is as much as a memtable may hold, and the engines take it.
   while (store.stats().memtable.keys > 0) await new Promise((resolve) => setTimeout(resolve, 1));
   const position = store.stats().journal.bytes;
   for (let number = 0; number < 5; number++) await put(`b${number}`);

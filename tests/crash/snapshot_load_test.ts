@@ -11,6 +11,8 @@ const KEYS = 8;
 const LOAD_MS = 2500;
 const LIVE_MAX = 40;
 const SMALL = { memtableBytes: 2000, segmentBytes: 4000 } as const;
+/** Every write is applied, so that snapshots before and after it share no moment. */
+const APPLIED = { ...SMALL, memtableBytes: 1, durability: "flush" } as const;
 const FORGOTTEN = 10_000;
 /** A moment of its own for every few snapshots: more moments than LMDB has reader slots. */
 const SNAPSHOTS_PER_MOMENT = 8;
@@ -88,7 +90,7 @@ test("snapshots under load never show half a batch, for as long as they live", {
 }, async () => {
   const seed = Math.floor(Math.random() * 2 ** 32);
   const random = new Random(seed);
-  await using store = await HybridStore.openTemp({ ...SMALL, durability: "flush" });
+  await using store = await HybridStore.openTemp(APPLIED);
   const end = performance.now() + LOAD_MS;
   let batches = 0;
   let looks = 0;
@@ -130,7 +132,7 @@ test("forgotten snapshots and abandoned iterators leave no reader slots and no o
   skip,
 }, async () => {
   const before = openFiles();
-  const store = await HybridStore.openTemp({ ...SMALL, durability: "flush" });
+  const store = await HybridStore.openTemp(APPLIED);
   try {
     await stamp(store, "0");
     await store.checkpoint();
@@ -168,7 +170,7 @@ test("more live snapshots than there are reader slots are refused, and no other 
   timeout: 600_000,
 }, async () => {
   const filesBefore = skip === false ? openFiles() : 0;
-  const store = await HybridStore.openTemp({ ...SMALL, durability: "flush" });
+  const store = await HybridStore.openTemp(APPLIED);
   const live: Snapshot[] = [];
   try {
     const take = async (i: number) => {

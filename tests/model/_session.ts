@@ -1,10 +1,10 @@
 import { cpSync, mkdirSync } from "node:fs";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { assertEquals, assertGreater } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore, type Snapshot, StoreError } from "../../mod.ts";
 import { someOptions } from "./_choices.ts";
 import { hex, Model, Refused } from "./_model.ts";
+import { idle } from "../support/crash_image.ts";
 import type { Random } from "../support/random.ts";
 
 /** A store and its model, which are asked to do the same, and have to agree each time. */
@@ -73,7 +73,7 @@ export class Session {
     this.log.push("crash");
     await this.settle();
     // A file that LMDB is writing cannot be copied.
-    while (this.store.stats().memtable.memtables > 1) await nextTurn();
+    await idle(this.store);
     const { memtable } = this.store.stats();
     const image = this.#path();
     cpSync(this.store.path, image, { recursive: true });

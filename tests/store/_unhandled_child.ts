@@ -11,7 +11,10 @@ process.on("unhandledRejection", (error: { code?: string; name: string }) => {
   unhandled.push(error.code ?? error.name);
 });
 
-const { store, files, journal, append } = await openFake(process.argv[2]!, { syncIntervalMs: 5 });
+const { store, files, journal, append } = await openFake(process.argv[2]!, {
+  syncIntervalMs: 5,
+  memtableBytes: 1000,
+});
 const key = appendKey(1);
 
 async function report(title: string, action: () => unknown): Promise<void> {
@@ -36,8 +39,7 @@ append.before = () => {
   throw new Error("injected");
 };
 await report("apply in the background", async () => {
-  await store.put(key, VALUE);
-  store.snapshotSync();
+  await store.put(key, new Uint8Array(1000));
   while (append.attempts === 0) await delay(1);
 });
 failSegments(files, "sync", "EIO");

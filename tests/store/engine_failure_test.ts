@@ -128,11 +128,13 @@ test(
   TIMEOUT,
   async () => {
     using temp = tempDirectory();
-    const { store, append, journal } = await openFake(temp.path, { segmentBytes: 64 });
+    const { store, append, journal } = await openFake(temp.path, {
+      segmentBytes: 64,
+      memtableBytes: 1,
+    });
     const apply = async (number: number) => {
       const { applies } = store.stats();
       await store.put(appendKey(number), bytes("value"));
-      store.snapshotSync();
       while (store.stats().applies === applies) await nextTurn();
       // Removing waits for the disk.
       for (let turn = 0; turn < 20; turn++) await nextTurn();
@@ -156,13 +158,12 @@ test(
 
 test("an engine that lost its latest apply gets it again from the journal", TIMEOUT, async () => {
   using temp = tempDirectory();
-  const { store, append, btree } = await openFake(temp.path, { segmentBytes: 64 });
+  const options = { segmentBytes: 64, memtableBytes: 1 };
+  const { store, append, btree } = await openFake(temp.path, options);
   await store.put(appendKey(1), bytes("1"));
-  store.snapshotSync();
   while (store.stats().applies < 1) await nextTurn();
   const older = await copyOf(append);
   await store.put(appendKey(2), bytes("2"));
-  store.snapshotSync();
   while (store.stats().applies < 2) await nextTurn();
   for (let turn = 0; turn < 20; turn++) await nextTurn();
   const newer = await copyOf(btree);

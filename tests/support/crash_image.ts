@@ -4,7 +4,7 @@ import type { HybridStore } from "../../mod.ts";
 
 /** Resolves once nothing is being applied to the engines. */
 export async function idle(store: HybridStore): Promise<void> {
-  while (store.stats().memtable.memtables > 1) await nextTurn();
+  while (store.stats().isApplying) await nextTurn();
 }
 
 /** Copies the files of an open store, as they would be found after its process died. */

@@ -2,8 +2,15 @@
 
 import { HybridStore } from "../../mod.ts";
 import type { Parts } from "../../store/directory/lifecycle.ts";
+import { RECORD_HEADER_BYTES } from "../../journal/record.ts";
 import { OpenStore } from "../../store/open.ts";
 import type { Settings } from "../../store/options.ts";
+import { writeBytes } from "../../store/write/payload.ts";
+
+/** Returns the bytes of the journal that a put takes which is alone in its record. */
+export function recordBytes(key: Uint8Array, value: Uint8Array): number {
+  return RECORD_HEADER_BYTES + writeBytes(key, value);
+}
 
 /** What a store knows of a directory that nobody takes away. */
 export const UNWATCHED = { isLost: false, require() {}, requireLately() {}, requireUnlost() {} };

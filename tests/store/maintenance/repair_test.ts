@@ -30,7 +30,6 @@ async function createYoung(temp: string): Promise<{ image: string; contents: str
   });
   await putMany(store, 0, 300, 100);
   await store.delete(keysOf(7)[1]);
-  await (await store.snapshot())[Symbol.asyncDispose]();
   await store.put(keysOf(1000)[0], bytes(1));
   await store.put(keysOf(1000)[1], bytes(2));
   const image = await crashImage(store, join(temp, "young-image"));

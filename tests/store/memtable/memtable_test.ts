@@ -4,7 +4,6 @@ import { assert, assertEquals, assertGreater } from "@std/assert";
 import { Router } from "../../../mod.ts";
 import { hashKey } from "../../../store/memtable/key_hash.ts";
 import { Memtable, type MemtableRange } from "../../../store/memtable/memtable.ts";
-import { MemtableStack } from "../../../store/memtable/memtable_stack.ts";
 import { appendKey, btreeKey, bytes } from "../_support.ts";
 
 const router = new Router();
@@ -32,10 +31,6 @@ function shownOf(memtable: Memtable, id: number): Shown {
 /** Returns everything that a memtable holds, in order. */
 function entriesOf(memtable: Memtable): Shown[] {
   return [...memtable.order()].map((id) => shownOf(memtable, id));
-}
-
-function valueOf(memtable: Memtable, key: Uint8Array): Uint8Array | undefined {
-  return memtable.value(memtable.find(key));
 }
 
 /** Returns what some ranges hold, in order. Each has to be in order itself, and not empty. */
@@ -245,32 +240,4 @@ test("a memtable takes what another one has, the newer over the older", () => {
     "97 = deleted",
     "98 = 2",
   ]);
-});
-
-test("a stack hides the older memtables under the newer ones", () => {
-  const stack = new MemtableStack(router);
-  const key = bytes("key");
-  for (const value of [1, 2, 3]) {
-    set(stack.active, bytes("key"), value);
-    stack.active.bytes += 10;
-    assertEquals(valueOf(stack.layers[0]!, key), Uint8Array.of(value));
-    if (value < 3) stack.seal(BigInt(10 * value));
-  }
-  assertEquals(stack.layers.map((memtable) => valueOf(memtable, key)![0]), [3, 2, 1]);
-  assertEquals([stack.bytes, stack.sealed.map(({ end }) => end)], [30, [10n, 20n]]);
-  const { layers } = stack;
-  stack.drop(1);
-  assertEquals(stack.layers.map((memtable) => valueOf(memtable, key)![0]), [3, 2]);
-  assertEquals([stack.bytes, layers.length], [20, 3]);
-});
-
-test("a stack seals what came from the journal, be it without keys, and nothing else", () => {
-  const stack = new MemtableStack(router);
-  stack.seal(1n);
-  assertEquals(stack.sealed, []);
-  stack.active.bytes = 10;
-  stack.seal(10n);
-  assertEquals(stack.sealed.map(({ end }) => end), [10n]);
-  stack.seal(10n);
-  assertEquals(stack.layers.length, 2);
 });

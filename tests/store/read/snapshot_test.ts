@@ -9,7 +9,7 @@ import { idle } from "../../support/crash_image.ts";
 
 const SMALL = { memtableBytes: 500, segmentBytes: 1000 };
 
-function valuesOf(snapshot: Snapshot): string[] {
+function valuesOf(snapshot: Snapshot | HybridStore): string[] {
   const decoder = new TextDecoder();
   return [...snapshot.scanSync()].map(({ value }) => decoder.decode(value));
 }
@@ -139,6 +139,40 @@ test("what a snapshot hides and shows is right for keys deleted before and after
   assertEquals(valuesOf(snapshot), ["2", "3", "2", "3"]);
   assertEquals([...store.scanSync()].length, 3);
 });
+
+test("snapshots that are over by the next write leave the memtable and the engines alone", async () => {
+  await using store = await HybridStore.openTemp();
+  for (let i = 0; i < 1000; i++) {
+    await store.put(appendKey(i % 10), bytes(`${i}`));
+    using snapshot = store.snapshotSync();
+    assertEquals(snapshot.getSync(appendKey(i % 10)), bytes(`${i}`));
+  }
+  assertEquals([store.stats().memtable.memtables, store.stats().applies], [1, 0]);
+});
+
+test("snapshots that are held make few memtables, and each shows its own moment", async () => {
+  await using store = await HybridStore.openTemp();
+  const snapshots: Snapshot[] = [];
+  for (let i = 0; i < 1000; i++) {
+    const write = store.put(appendKey(i % 10), bytes(`${i}`));
+    // With the group of the write open, and without.
+    if (i % 2 === 0) await write;
+    snapshots.push(store.snapshotSync());
+  }
+  assertLess(store.stats().memtable.memtables, 10);
+  for (const [i, snapshot] of snapshots.entries()) {
+    assertEquals(snapshot.getSync(appendKey(i % 10)), bytes(`${i}`));
+    assertEquals(snapshot.getSync(appendKey((i + 1) % 10)), i < 9 ? undefined : bytes(`${i - 9}`));
+    if (i % 100 === 99) assertEquals(valuesOf(snapshot), valuesAt(i));
+    snapshot.close();
+  }
+  assertEquals(valuesOf(store), valuesAt(999));
+});
+
+/** Returns what ten keys have, of which one after the other got a number, up to some number. */
+function valuesAt(last: number): string[] {
+  return Array.from({ length: 10 }, (_, key) => `${last - (last - key) % 10}`);
+}
 
 test("a burst of snapshots of a quiet store costs nothing", { timeout: 600_000 }, async () => {
   await using store = await HybridStore.openTemp();

@@ -5,6 +5,7 @@ import { StoreError } from "../../../mod.ts";
 import { tempDirectory } from "../../support/temp.ts";
 import { failSegments, type FakeStore, openFake } from "../_fakes.ts";
 import { appendKey, btreeKey, bytes } from "../_support.ts";
+import { recordBytes } from "../../support/store.ts";
 import { assertCode } from "../../support/assert.ts";
 
 function full(): never {
@@ -177,7 +178,7 @@ test("many memtables are applied a few at a time, oldest first", async () => {
     void store.put(appendKey(1), bytes(`${i}`));
     store.snapshotSync();
   }
-  assertEquals(store.stats().memtable.memtables, 101);
+  assertEquals(store.stats().memtable.keys > 100, true);
   const positions: bigint[] = [0n];
   append.before = (_, position) => {
     // The last one only confirms.
@@ -227,20 +228,22 @@ test("large memtables are applied one by one", async () => {
 
 test("what is sealed while an apply ends is applied too", async () => {
   using temp = tempDirectory();
-  const { store, append } = await openFake(temp.path);
-  // Snapshots seal, and nobody waits for room. At each of the steps that lie between the last apply and the applier being done.
+  // As much as the record of a put: each is sealed, and two of them still find room, which would start an apply
+  // by itself.
+  const { store, append } = await openFake(temp.path, {
+    memtableBytes: recordBytes(appendKey(1), bytes("1")),
+  });
+  // At each of the steps that lie between the last apply and the applier being done.
   for (let steps = 0; steps < 20; steps++) {
     const late = Promise.withResolvers<void>();
     append.before = () => {
       append.before = () => {};
       void (async () => {
         for (let step = 0; step < steps; step++) await Promise.resolve();
-        late.resolve(store.put(appendKey(2 * steps + 1), bytes("1")));
-        store.snapshotSync();
+        late.resolve(store.put(appendKey(2), bytes("1")));
       })();
     };
-    await store.put(appendKey(2 * steps), bytes("1"));
-    store.snapshotSync();
+    await store.put(appendKey(1), bytes("1"));
     await late.promise;
     for (let turn = 0; store.stats().memtable.keys > 0; turn++) {
       assertLessOrEqual(turn, 1000, `what is sealed after ${steps} steps is left behind`);

@@ -6,6 +6,7 @@ import { HybridStore } from "../../../mod.ts";
 import { tempDirectory } from "../../support/temp.ts";
 import { FlakyEngine, openFake } from "../_fakes.ts";
 import { appendKey, btreeKey, bytes } from "../_support.ts";
+import { recordBytes } from "../../support/store.ts";
 import { assertCode } from "../../support/assert.ts";
 import { crashImage, idle } from "../../support/crash_image.ts";
 
@@ -82,10 +83,12 @@ test("a replay of more than a memtable goes into the engines bit by bit", async 
 
 test("what the engines hold already is not replayed", async () => {
   using temp = tempDirectory();
-  await using store = await HybridStore.open(join(temp.path, "store"), { segmentBytes: 2 ** 20 });
-  for (let i = 0; i < 10; i++) await store.put(appendKey(i), bytes("1"));
+  await using store = await HybridStore.open(join(temp.path, "store"), {
+    segmentBytes: 2 ** 20,
+    memtableBytes: 10 * recordBytes(appendKey(1), bytes("1")),
+  });
   // Applied, and still in the journal, whose only segment is being written.
-  await store.snapshot();
+  for (let i = 0; i < 10; i++) await store.put(appendKey(i), bytes("1"));
   await idle(store);
   assertEquals(store.stats().append.keys, 10);
   for (let i = 0; i < 5; i++) await store.put(appendKey(i), bytes("2"));
@@ -101,14 +104,13 @@ for (const ahead of ["append", "btree"] as const) {
   for (const written of ["append", "btree", "both"] as const) {
     test(`a crash with the ${ahead} side ahead by writes to ${written} loses nothing`, async () => {
       using temp = tempDirectory();
-      await using store = await HybridStore.open(join(temp.path, "store"));
-      await store.batch().put(appendKey(1), bytes("1")).put(btreeKey(1), bytes("1")).commit();
+      await using store = await HybridStore.open(join(temp.path, "store"), { memtableBytes: 1 });
       const before = await crashImage(store, join(temp.path, "before"));
+      await store.batch().put(appendKey(1), bytes("1")).put(btreeKey(1), bytes("1")).commit();
       const batch = store.batch();
       if (written !== "btree") batch.put(appendKey(1), bytes("2")).put(appendKey(2), bytes("2"));
       if (written !== "append") batch.put(btreeKey(1), bytes("2")).put(btreeKey(2), bytes("2"));
       await batch.commit();
-      await store.snapshot();
       const after = await crashImage(store, join(temp.path, "after"));
       // The other side goes back to before it was applied.
       const other = ahead === "append" ? "btree" : "append";
