@@ -11,12 +11,17 @@ import { findSegment } from "../../journal/segment.ts";
 import { SegmentReader } from "../../journal/segment_reader.ts";
 import type { Applier } from "./applier.ts";
 import type { Parts } from "../directory/lifecycle.ts";
+import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import type { MemtableStack } from "../memtable/memtable_stack.ts";
 import { decodeWrites } from "./payload.ts";
 
-/** Brings the writes that an engine lacks from the journal into the memtables, and from there into the
- * engines whenever a memtable is full, so that memory stays bounded. What is left is applied later.
+/** Once the memtables hold this many times their limit, the replay waits for the engines. Only a burst that nobody
+ * awaited leaves more in the journal alone. */
+const BYTES_BEFORE_WAITING = 8;
+
+/** Brings the writes that an engine lacks from the journal into the memtables, which are applied in the
+ * background as those of later writes are.
  *
  * @returns The records that were replayed.
  * @throws {StoreError} `CORRUPT` where a record is damaged; `IO`; what an engine throws.
@@ -60,8 +65,10 @@ export async function replay(
       offset = found.next;
       if (memtables.active.bytes >= memtableBytes) {
         memtables.seal(offset);
-        await applier.drain();
+        applier.wake();
+        if (memtables.bytes >= BYTES_BEFORE_WAITING * memtableBytes) await applier.drain();
       }
+      if (isTurnOver()) await nextTurn();
     }
   } catch (error) {
     throw fileError("Cannot replay journal", error);
@@ -77,10 +84,10 @@ function load(
   memtables: MemtableStack,
   router: Router,
 ): void {
+  const isAllWanted = wanted.append && wanted.btree;
   for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes)) {
-    const keyEnd = keyStart + keyLength;
-    const key = bytes.subarray(keyStart, keyEnd);
-    if (!wanted[router.routeOf(key)]) continue;
+    const key = bytes.subarray(keyStart, keyStart + keyLength);
+    if (!isAllWanted && !wanted[router.routeOf(key)]) continue;
     memtables.active.set(key, hashKey(key), bytes, keyStart, valueLength);
   }
   memtables.active.keep();
