@@ -16,6 +16,7 @@
  */
 
 export { HybridStore } from "./store/hybrid_store.ts";
+export { AsyncTransaction, type TransactionOptions } from "./store/write/async_transaction.ts";
 export { Batch } from "./store/write/batch.ts";
 export { StoreReader } from "./store/read/reader.ts";
 export { Snapshot } from "./store/read/snapshot.ts";

@@ -17,6 +17,7 @@
  * | `IO` | A file operation failed for another reason, kept in `cause`. | Look at `cause`. |
  * | `NOT_EMPTY` | A path that has to be absent or an empty directory is a file, or holds something that a store must not replace. | Name another directory. |
  * | `NOT_FOUND` | There is no store or backup where one has to be. | Look at the path that the message names. |
+ * | `CONFLICT` | Something that a transaction read was written by others before it could commit, in each of its attempts; `key` names it. Nothing of it is written. | Run it again later, with less in it, or with more attempts. |
  * | `TOO_MANY_SNAPSHOTS` | Snapshots, backups and verifications hold as many moments of the engines as there can be. | Dispose of snapshots that you no longer need, then take the next one. |
  * | `UNSUPPORTED` | The runtime, the platform or a format version is not one that this version handles. | Use a version that the message names. |
  *
@@ -33,6 +34,7 @@ export type StoreErrorCode =
   | "IO"
   | "NOT_EMPTY"
   | "NOT_FOUND"
+  | "CONFLICT"
   | "TOO_MANY_SNAPSHOTS"
   | "UNSUPPORTED";
 
@@ -53,14 +55,21 @@ export type StoreErrorCode =
 export class StoreError extends Error {
   /** The class name, for logs and for checks across module copies. */
   override readonly name = "StoreError";
+  /** With `CONFLICT`: the key that was in the way, where it is known. */
+  readonly key?: Uint8Array;
 
   /** Creates an error.
    *
    * @param code The stable reason.
    * @param message What was asked, a colon, and why not.
-   * @param options The `cause`, where another error led to this one.
+   * @param options The `cause`, where another error led to this one; the `key` of a conflict.
    */
-  constructor(readonly code: StoreErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly code: StoreErrorCode,
+    message: string,
+    options?: ErrorOptions & { readonly key?: Uint8Array },
+  ) {
     super(message, options);
+    if (options?.key !== undefined) this.key = options.key;
   }
 }

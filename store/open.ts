@@ -16,6 +16,7 @@ import type { BytesLike, StoreStats } from "./types.ts";
 import { Applier } from "./write/applier.ts";
 import { replay } from "./write/replay.ts";
 import { RunningFunction } from "./write/running_function.ts";
+import type { ReadMoment } from "./write/transaction_runner.ts";
 import { WritePath } from "./write/write_path.ts";
 import type { WriteSurface } from "./write/writer.ts";
 
@@ -122,6 +123,24 @@ export class OpenStore implements WriteSurface {
     return pinMoment(this.writes.share(), engines, router, journal.end);
   }
 
+  /** Pins the store as it is now, for a transaction that asks later what was written since. */
+  beginReading(): ReadMoment {
+    const moment = this.pin();
+    const { recent, active } = this.#memtables;
+    const start = recent.begin(active);
+    let isOver = false;
+    return {
+      source: moment.source,
+      findConflict: (reads) => recent.find(start, reads),
+      release() {
+        if (isOver) return;
+        isOver = true;
+        recent.end(start);
+        moment.release();
+      },
+    };
+  }
+
   /** Moves everything into the engines, and removes the segments that they no longer need.
    *
    * @throws {StoreError} Why an engine or the journal did not do it.
@@ -136,7 +155,7 @@ export class OpenStore implements WriteSurface {
 
   stats(): StoreStats {
     const { engines, journal, recovery } = this.parts;
-    const { layers, bytes } = this.#memtables;
+    const { layers, bytes, recent } = this.#memtables;
     const { writes, syncs } = journal.counts;
     return {
       append: engines.append.stats(),
@@ -150,6 +169,7 @@ export class OpenStore implements WriteSurface {
         bytes,
         memtables: layers.length,
       },
+      transactions: { open: recent.transactions, bytes: recent.bytes },
       groups: writes,
       syncs,
       applies: this.#applier.applies,

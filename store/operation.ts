@@ -160,6 +160,7 @@ export const OPERATIONS = {
   delete: operation("delete", "Cannot delete key"),
   batch: operation("batch", "Cannot commit batch"),
   transact: operation("transact", "Cannot run transaction"),
+  transaction: operation("transaction", "Cannot run transaction"),
   fetchAndAddU64: operation("fetchAndAddU64", "Cannot add to counter"),
   compareAndSwapF32: operation("compareAndSwapF32", "Cannot update number"),
   scan: operation("scan", "Cannot scan"),

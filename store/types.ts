@@ -108,6 +108,9 @@ export interface StoreStats {
   journal: { bytes: number; segments: number };
   /** What waits for the engines: keys, the bytes of journal that hold them, and memtables. */
   memtable: { keys: number; bytes: number; memtables: number };
+  /** Transactions around `await` that are open, and the bytes of journal whose writes are remembered for
+   * them. */
+  transactions: { open: number; bytes: number };
   /** Groups that were written to the journal, each in one write call. */
   groups: number;
   /** Syncs of journal segments. */

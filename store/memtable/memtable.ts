@@ -84,6 +84,12 @@ export class Memtable {
     return this.#find(hash, key, 0, key.length);
   }
 
+  /** Returns the id of the entry that has the key of another memtable's entry, -1 where there is none. */
+  findFrom(other: Memtable, id: number): number {
+    const hash = other.#entries[WORDS * id]!;
+    return this.#find(hash, other.chunk(id), other.keyStart(id), other.keyLength(id));
+  }
+
   /** Sets the latest write of a key.
    *
    * @param key The key, which is not kept.

@@ -5,6 +5,7 @@
 
 import type { Router } from "../../codec/route.ts";
 import { Memtable } from "./memtable.ts";
+import { RecentWrites } from "./recent_writes.ts";
 
 /** A memtable that takes no more writes, and the journal position at which it ends. */
 export interface SealedMemtable {
@@ -21,6 +22,9 @@ const MERGED_BYTES_MAX = 1024 * 1024;
  * to look into, and no entry is merged often. */
 const SIZE_RATIO = 4;
 
+/** While transactions are open, what was written is kept for them up to this many times a full memtable. */
+const RECENT_MEMTABLES = 4;
+
 /** The memtables of a store: the active one, which takes writes, over the sealed ones, which wait for
  * the applier. A higher memtable is newer and hides those below.
  *
@@ -33,6 +37,8 @@ export class MemtableStack {
   #active: Memtable;
   #sealed: readonly SealedMemtable[] = [];
   #layers: readonly Memtable[];
+  /** What was written while transactions were open. */
+  readonly recent: RecentWrites;
   /** How many of the oldest are being applied. */
   #claimed = 0;
   #droppedEnd = 0n;
@@ -44,6 +50,7 @@ export class MemtableStack {
     this.#mergedBytesMax = Math.min(memtableBytes, MERGED_BYTES_MAX);
     this.#active = new Memtable(router);
     this.#layers = [this.#active];
+    this.recent = new RecentWrites(RECENT_MEMTABLES * memtableBytes, () => this.empty());
   }
 
   /** The memtable that takes writes. */
@@ -103,6 +110,7 @@ export class MemtableStack {
       empty: () => this.empty(),
     });
     this.#active = new Memtable(this.#router);
+    this.recent.sealed(this.#active);
     this.#stack();
   }
 

@@ -70,7 +70,8 @@ export abstract class StoreReader {
   /** Returns the values of some keys, in the order of the keys, all at one moment. Throws as `get` does. */
   getMany(keys: readonly BytesLike[]): Promise<(Uint8Array | undefined)[]> {
     return OPERATIONS.getMany.promise(this.#surface, undefined, undefined, (what) => {
-      return answer(readMany(what, this.#surface.source(what), keys));
+      const source = this.#surface.source(what);
+      return answer(requireKeys(what, keys).map((key) => readValue(source, key)));
     });
   }
 
@@ -181,18 +182,12 @@ function hasKeySync(what: string, surface: ReadSurface, key: BytesLike): boolean
   return hasKey(surface.source(what), keyBytes(what, key));
 }
 
-/** Returns the values of some keys at a moment.
+/** Returns the bytes of some keys.
  *
  * @throws {TypeError | RangeError} They are not an array, or one of them is not valid.
  */
-export function readMany(
-  what: string,
-  source: ReadSource,
-  keys: readonly BytesLike[],
-): (Uint8Array | undefined)[] {
-  if (Array.isArray(keys)) {
-    return keys.map((key: BytesLike) => readValue(source, keyBytes(what, key)));
-  }
+export function requireKeys(what: string, keys: readonly BytesLike[]): Uint8Array[] {
+  if (Array.isArray(keys)) return keys.map((key: BytesLike) => keyBytes(what, key));
   const advice = Symbol.iterator in Object(keys) ? "; spread it: [...keys]" : "";
   throw new TypeError(`${what}: the keys are ${describe(keys)}, not an array of keys${advice}`);
 }

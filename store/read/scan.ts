@@ -185,12 +185,17 @@ export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan:
 // `yield*` would pass an error that is thrown into a scan to the iterator of an array, which has no `throw`.
 
 /** Yields the rows of a scan. */
-export function* rows<Row>(
+export function rows<Row>(
   source: () => ReadSource,
   kind: RowKind<Row>,
   scan: Scan,
 ): Generator<Row, undefined> {
-  for (const page of pages(source, kind, scan, "small first")) {
+  return rowsOf(pages(source, kind, scan, "small first"));
+}
+
+/** Yields the rows of pages. */
+export function* rowsOf<Row>(pages: Iterable<Row[]>): Generator<Row, undefined> {
+  for (const page of pages) {
     for (const row of page) yield row;
   }
   return undefined;

@@ -7,11 +7,26 @@ import type { Entry } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { keyBytes, valueBytes } from "../limits.ts";
-import { ENTRY_ROWS, hasKey, KEY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
-import { readMany } from "../read/reader.ts";
+import {
+  ENTRY_ROWS,
+  hasKey,
+  KEY_ROWS,
+  type ReadSource,
+  readValue,
+  type RowKind,
+} from "../read/merge.ts";
+import { requireKeys } from "../read/reader.ts";
 import { RunningFunction } from "./running_function.ts";
-import { pages, resolveDeletion, resolveRange, rows } from "../read/scan.ts";
+import {
+  pages,
+  type Paging,
+  resolveDeletion,
+  resolveRange,
+  rowsOf,
+  type Scan,
+} from "../read/scan.ts";
 import type { BytesLike, ScanRange } from "../types.ts";
+import type { ReadSet } from "./read_set.ts";
 import type { WriteSet } from "./write_set.ts";
 
 /** What a synchronous function may return: any type but a promise. For a promise it is a type that says why the
@@ -34,12 +49,17 @@ export type Synchronous<T> = T extends PromiseLike<unknown>
 export class Transaction {
   readonly #source: () => ReadSource;
   readonly #writes: WriteSet;
+  readonly #reads: ReadSet | undefined;
   readonly #running = new RunningFunction();
   #isOver = false;
 
-  /** @internal */
-  constructor(source: () => ReadSource, writes: WriteSet) {
+  /**
+   * @param reads Notes what is read, where that may change before the transaction commits.
+   * @internal
+   */
+  constructor(source: () => ReadSource, writes: WriteSet, reads?: ReadSet) {
     this.#writes = writes;
+    this.#reads = reads;
     this.#source = () => {
       this.#requireActive("Cannot scan in transaction");
       const below = source();
@@ -53,13 +73,13 @@ export class Transaction {
    * @throws {StoreError} `CLOSED`: the transaction is over.
    */
   get(key: BytesLike): Uint8Array | undefined {
-    const bytes = this.#keyBytes("Cannot get key in transaction", key);
-    return readValue(this.#source(), bytes);
+    return this.#read(this.#keyBytes("Cannot get key in transaction", key));
   }
 
   /** Returns whether there is a key. Throws as {@linkcode Transaction.get} does. */
   has(key: BytesLike): boolean {
     const bytes = this.#keyBytes("Cannot look for key in transaction", key);
+    this.#note(bytes);
     return hasKey(this.#source(), bytes);
   }
 
@@ -88,25 +108,29 @@ export class Transaction {
    * @throws {StoreError} `CLOSED`: the transaction is over.
    */
   scan(range?: ScanRange): IterableIterator<Entry> {
-    return rows(this.#source, ENTRY_ROWS, resolveRange("Cannot scan in transaction", range));
+    const scan = resolveRange("Cannot scan in transaction", range);
+    return rowsOf(this.#pages(ENTRY_ROWS, scan, "small first"));
   }
 
   /** Yields the keys of a range, without reading their values. Otherwise as `scan`. */
   keys(range?: ScanRange): IterableIterator<Uint8Array> {
-    return rows(this.#source, KEY_ROWS, resolveRange("Cannot scan keys in transaction", range));
+    const scan = resolveRange("Cannot scan keys in transaction", range);
+    return rowsOf(this.#pages(KEY_ROWS, scan, "small first"));
   }
 
   /** Counts the keys of a range. Reads all of them. */
   count(range?: ScanRange): number {
     const scan = resolveRange("Cannot count keys in transaction", range);
     let count = 0;
-    for (const keys of pages(this.#source, KEY_ROWS, scan, "large")) count += keys.length;
+    for (const keys of this.#pages(KEY_ROWS, scan, "large")) count += keys.length;
     return count;
   }
 
   /** Returns the values of some keys, in their order. Throws as {@linkcode Transaction.get} does. */
   getMany(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
-    return readMany("Cannot get keys in transaction", this.#source(), keys);
+    const what = "Cannot get keys in transaction";
+    this.#requireActive(what);
+    return requireKeys(what, keys).map((key) => this.#read(key));
   }
 
   /** Deletes the keys of a range, including the transaction's own.
@@ -121,7 +145,9 @@ export class Transaction {
     const what = "Cannot delete range in transaction";
     this.#running.requireNone(what);
     this.#requireActive(what);
-    return this.#writes.deleteFound(what, this.#source, [resolveDeletion(what, range)]);
+    const scan = resolveDeletion(what, range);
+    this.#reads?.addRange(scan.range);
+    return this.#writes.deleteFound(what, this.#source, [scan]);
   }
 
   /** Adds to a u64 counter and returns the new value; see `HybridStore.fetchAndAddU64`. */
@@ -129,7 +155,7 @@ export class Transaction {
     const what = "Cannot add to counter in transaction";
     this.#running.requireNone(what);
     const counter = this.#keyBytes(what, key);
-    const { sum, bytes } = addU64(what, counter, readValue(this.#source(), counter), delta);
+    const { sum, bytes } = addU64(what, counter, this.#read(counter), delta);
     this.#writes.add(what, counter, bytes);
     return sum;
   }
@@ -140,7 +166,7 @@ export class Transaction {
     const what = "Cannot update number in transaction";
     this.#running.requireNone(what);
     const number = this.#keyBytes(what, key);
-    const stored = readValue(this.#source(), number);
+    const stored = this.#read(number);
     const { next, bytes } = this.#running.run("update", () => {
       return updateF32(what, number, stored, update);
     });
@@ -154,6 +180,22 @@ export class Transaction {
    */
   end(): void {
     this.#isOver = true;
+  }
+
+  #read(key: Uint8Array): Uint8Array | undefined {
+    this.#note(key);
+    return readValue(this.#source(), key);
+  }
+
+  /** Notes that a key is read, unless it is one that the transaction has written. */
+  #note(key: Uint8Array): void {
+    if (this.#reads === undefined || this.#writes.memtable.find(key) >= 0) return;
+    this.#reads.addKey(key);
+  }
+
+  #pages<Row>(kind: RowKind<Row>, scan: Scan, paging: Paging): Iterable<Row[]> {
+    const found = pages(this.#source, kind, scan, paging);
+    return this.#reads === undefined ? found : this.#reads.noting(found, kind, scan);
   }
 
   #keyBytes(what: string, key: BytesLike): Uint8Array {

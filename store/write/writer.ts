@@ -11,10 +11,12 @@ import { viewValue } from "../read/merge.ts";
 import { type ReadSurface, StoreReader } from "../read/reader.ts";
 import { resolveDeletion } from "../read/scan.ts";
 import type { BytesLike, ScanRange } from "../types.ts";
+import type { AsyncTransaction, TransactionOptions } from "./async_transaction.ts";
 import { Batch } from "./batch.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import type { RunningFunction } from "./running_function.ts";
 import { type Synchronous, Transaction } from "./transaction.ts";
+import { type ReadMoment, TransactionRunner } from "./transaction_runner.ts";
 import type { WritePath } from "./write_path.ts";
 import { WriteSet } from "./write_set.ts";
 
@@ -24,6 +26,11 @@ export interface WriteSurface extends ReadSurface {
   readonly writes: WritePath;
   /** Which of the caller's functions runs in the midst of a write. */
   readonly running: RunningFunction;
+  /** Begins to read the store as it is now, for a transaction.
+   *
+   * @throws {StoreError} `TOO_MANY_SNAPSHOTS`, `IO`.
+   */
+  beginReading(): ReadMoment;
   /** @throws {StoreError} `CLOSED`. */
   requireOpen(what: string): void;
 }
@@ -35,11 +42,18 @@ export interface WriteSurface extends ReadSurface {
  */
 export abstract class StoreWriter extends StoreReader {
   readonly #surface: WriteSurface;
+  readonly #transactions: TransactionRunner;
 
   /** @internal */
   constructor(surface: WriteSurface) {
     super(surface);
     this.#surface = surface;
+    this.#transactions = new TransactionRunner({
+      router: surface.router,
+      requireOpen: (what) => surface.requireOpen(what),
+      beginReading: (what) => idle(what, surface).beginReading(),
+      commit: (what, set) => this.#commit(what, set),
+    });
   }
 
   /** Sets the value of a key. Resolves when it is acknowledged: see {@linkcode Durability}.
@@ -124,6 +138,49 @@ export abstract class StoreWriter extends StoreReader {
       }
       await this.#commit(what, set);
       return result;
+    });
+  }
+
+  /** Runs a function that reads, waits for whatever it likes, and writes, and commits its writes together,
+   * over both engines.
+   *
+   * The function may run more than once: everything it does besides has to bear that. Each attempt reads the
+   * store as it was when the attempt began. Its writes are taken if nothing that it has read was written
+   * since, by whomever; keys count that were not there, and so do the parts of ranges that were scanned.
+   * Otherwise it is run again after a short pause. So what has committed is as if one transaction had run
+   * after the other, and one that only reads never conflicts. After eight attempts it is run while other
+   * transactions wait, for a second at most; writes do not.
+   *
+   * What was written since an attempt began is remembered up to four times `memtableBytes`. With more, the
+   * attempt fails.
+   *
+   * @param body Gets an {@linkcode AsyncTransaction}. Where it throws, nothing is written, it is not run again,
+   * and the promise rejects with its error.
+   * @returns What the function returned, once its writes are acknowledged.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `CONFLICT`: every attempt failed; `TOO_MANY_SNAPSHOTS`; as `put` does.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore, toText } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openTemp();
+   * await store.put("price/EUR", "100");
+   * const rate = () => Promise.resolve(1.1);
+   * await store.transaction(async (tx) => {
+   *   const euros = Number(toText(await tx.get("price/EUR")));
+   *   tx.put("price/USD", `${(euros * await rate()).toFixed()}`);
+   * });
+   * assertEquals(toText(store.getSync("price/USD")), "110");
+   * ```
+   */
+  transaction<T>(
+    body: (transaction: AsyncTransaction) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    return OPERATIONS.transaction.promise(this.#surface, undefined, undefined, (what) => {
+      return this.#transactions.run(what, body, options);
     });
   }
 

@@ -1,6 +1,7 @@
 import { test } from "node:test";
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "@std/path";
+import { Bank } from "../../examples/bank.ts";
 import { balanceOf, deposit, updateBalances } from "../../examples/event_log.ts";
 import { JobQueue } from "../../examples/job_queue.ts";
 import { createHandler, openCounter } from "../../examples/page_counter.ts";
@@ -27,6 +28,33 @@ test("the page counter counts over HTTP, also when it is started again", async (
     { path: "/news", views: 20 },
     { path: "/", views: 2 },
   ]);
+});
+
+test("transfers that wait for an approval lose no cent, however many there are at once", async () => {
+  await using store = await HybridStore.openTemp();
+  let asked = 0;
+  const bank = new Bank(store, async (from) => {
+    asked++;
+    await new Promise((resolve) => setTimeout(resolve, asked % 3));
+    return from !== "eve";
+  });
+  const names = ["ada", "bob", "eve"];
+  for (const name of names) await bank.open(name, 1000);
+  const transfers = Array.from(
+    { length: 30 },
+    (_, i) => bank.transfer(names[i % 3]!, names[(i + 1) % 3]!, 10 + i),
+  );
+  const approved = await Promise.all(transfers);
+  assertEquals(approved.map((isDone) => isDone), transfers.map((_, i) => i % 3 !== 2));
+  assertEquals(await bank.total(), 3000);
+  // Eve gave nothing, and got what Bob gave.
+  const given = (from: number) =>
+    Array.from({ length: 10 }, (_, n) => 10 + 3 * n + from).reduce((sum, cents) => sum + cents);
+  assertEquals(await bank.balance("ada"), 1000 - given(0));
+  assertEquals(await bank.balance("bob"), 1000 + given(0) - given(1));
+  assertEquals(await bank.balance("eve"), 1000 + given(1));
+  await assertRejects(() => bank.transfer("ada", "bob", 5000), RangeError, "ada lacks");
+  assertEquals(await bank.total(), 3000);
 });
 
 test("sessions end, are prolonged, and are swept away", async () => {

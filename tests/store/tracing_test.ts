@@ -53,6 +53,7 @@ const OPERATIONS: Record<string, [call: Call, events: string[], context: object]
   }],
   batch: [(store) => store.batch().put(KEY, VALUE).commit(), ASYNC, {}],
   transact: [(store) => store.transact((tx) => tx.get(KEY)), ASYNC, {}],
+  transaction: [(store) => store.transaction((tx) => tx.get(KEY)), ASYNC, {}],
   fetchAndAddU64: [(store) => store.fetchAndAddU64(appendKey(2), 1n), ASYNC, KEY_CONTEXT],
   compareAndSwapF32: [
     (store) => store.compareAndSwapF32(appendKey(3), () => 1),

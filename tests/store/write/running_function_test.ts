@@ -22,6 +22,10 @@ const REFUSED: [what: string, call: Call][] = [
   ["Cannot delete key", (store) => store.delete(KEY)],
   ["Cannot commit batch", (_store, batch) => batch.commit()],
   ["Cannot run transaction", (store) => store.transact((tx) => tx.put(KEY, VALUE))],
+  [
+    "Cannot run transaction",
+    (store) => store.transaction((tx) => Promise.resolve(tx.put(KEY, VALUE))),
+  ],
   ["Cannot add to counter", (store) => store.fetchAndAddU64(KEY, 10n)],
   ["Cannot update number", (store) => store.compareAndSwapF32(btreeKey(1), () => 7)],
   ["Cannot delete range", (store) => store.deleteRange({})],

@@ -1,0 +1,208 @@
+/** Running transactions around `await`: attempts, conflicts, pauses, and turns alone.
+ *
+ * @module
+ */
+
+import { StoreError } from "../../codec/error.ts";
+import type { Router } from "../../codec/route.ts";
+import { clearTimeout, setTimeout } from "../../runtime/timers.ts";
+import { describe, requireOptions, showKey } from "../limits.ts";
+import type { Conflict } from "../memtable/recent_writes.ts";
+import type { ReadSource } from "../read/merge.ts";
+import { AsyncTransaction, type TransactionOptions } from "./async_transaction.ts";
+import { ReadSet } from "./read_set.ts";
+import { Transaction } from "./transaction.ts";
+import { WriteSet } from "./write_set.ts";
+
+/** The moment that an attempt reads. */
+export interface ReadMoment {
+  readonly source: ReadSource;
+  /** Returns what was written since that is among what was read. */
+  findConflict(reads: ReadSet): Conflict | undefined;
+  /** Ends it. A second call does nothing. */
+  release(): void;
+}
+
+/** What transactions are run on. */
+export interface TransactionSurface {
+  readonly router: Router;
+  /** @throws {StoreError} `CLOSED`. */
+  requireOpen(what: string): void;
+  /** Begins to read the store as it is now.
+   *
+   * @throws {StoreError} `CLOSED`, `TOO_MANY_SNAPSHOTS`, `IO`.
+   */
+  beginReading(what: string): ReadMoment;
+  /** Writes what was not in the way of anything. */
+  commit(what: string, writes: WriteSet): Promise<void>;
+}
+
+const ATTEMPTS = 16;
+/** A transaction that has failed so often gets a turn alone. */
+const ATTEMPTS_TOGETHER = 8;
+/** How long others wait for one that runs alone: its function may wait for them, or for ever. */
+const ALONE_MS_MAX = 1000;
+/** The longest pause before an attempt. */
+const PAUSE_MS_MAX = 32;
+
+type Body<T> = (transaction: AsyncTransaction) => Promise<T>;
+
+/** Runs the transactions of a store.
+ *
+ * They are optimistic: an attempt reads a moment of the store, and its writes are taken if nothing that it has
+ * read was written since. Else it is run again. The commit is one step with the look for conflicts, so that
+ * what has committed is as if one had run after the other.
+ */
+export class TransactionRunner {
+  readonly #surface: TransactionSurface;
+  /** Pending while a transaction runs alone. */
+  #alone: Promise<void> | undefined;
+
+  constructor(surface: TransactionSurface) {
+    this.#surface = surface;
+  }
+
+  /** Runs a function until its writes are taken, and returns what it returned then.
+   *
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `CONFLICT`.
+   * @throws What the function throws; the signal's reason.
+   */
+  async run<T>(what: string, body: Body<T>, options: TransactionOptions = {}): Promise<T> {
+    const { attempts, signal } = resolveTransactionOptions(what, options);
+    if (typeof body !== "function") {
+      throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
+    }
+    for (let attempt = 1;; attempt++) {
+      signal?.throwIfAborted();
+      const isAlone = attempt > ATTEMPTS_TOGETHER;
+      // Else it begins at the call, as every operation does.
+      const mustWait = isAlone || this.#alone !== undefined;
+      const endTurn = mustWait ? await this.#takeTurn(isAlone, signal) : undefined;
+      let outcome: { result: T } | { conflict: Conflict };
+      try {
+        outcome = await this.#attempt(what, body, attempt, signal);
+      } finally {
+        endTurn?.();
+      }
+      if ("result" in outcome) return outcome.result;
+      if (attempt >= attempts) throw conflictError(what, attempts, outcome.conflict);
+      await pause(attempt, signal);
+    }
+  }
+
+  async #attempt<T>(
+    what: string,
+    body: Body<T>,
+    attempt: number,
+    signal: AbortSignal | undefined,
+  ): Promise<{ result: T } | { conflict: Conflict }> {
+    const surface = this.#surface;
+    const writes = new WriteSet(surface.router);
+    const reads = new ReadSet(surface.router);
+    const moment = surface.beginReading(what);
+    const transaction = new Transaction(
+      () => {
+        surface.requireOpen(what);
+        return moment.source;
+      },
+      writes,
+      reads,
+    );
+    try {
+      const result = await abortable(body(new AsyncTransaction(transaction, attempt)), signal);
+      transaction.end();
+      signal?.throwIfAborted();
+      surface.requireOpen(what);
+      // What has only read is as if it had run when it began.
+      if (writes.bytes === 0) return { result };
+      const conflict = moment.findConflict(reads);
+      if (conflict !== undefined) return { conflict };
+      // While the moment is held, a write would have to seal what it shares.
+      moment.release();
+      await surface.commit(what, writes);
+      return { result };
+    } finally {
+      transaction.end();
+      moment.release();
+    }
+  }
+
+  /** Waits until nobody runs alone, and keeps the others waiting if that is asked for.
+   *
+   * @returns What ends the turn alone.
+   */
+  async #takeTurn(
+    isAlone: boolean,
+    signal: AbortSignal | undefined,
+  ): Promise<(() => void) | undefined> {
+    while (this.#alone !== undefined) await abortable(this.#alone, signal);
+    if (!isAlone) return undefined;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#alone = promise;
+    const end = () => {
+      clearTimeout(timer);
+      if (this.#alone === promise) this.#alone = undefined;
+      resolve();
+    };
+    const timer = setTimeout(end, ALONE_MS_MAX);
+    timer.unref();
+    return end;
+  }
+}
+
+function resolveTransactionOptions(
+  what: string,
+  options: TransactionOptions,
+): { attempts: number; signal: AbortSignal | undefined } {
+  requireOptions(what, options);
+  for (const name of Object.keys(options)) {
+    if (name !== "attempts" && name !== "signal") {
+      throw new TypeError(`${what}: there is no option ${name}, only attempts, signal`);
+    }
+  }
+  const { attempts = ATTEMPTS, signal } = options;
+  if (typeof attempts !== "number") {
+    throw new TypeError(`${what}: attempts is ${describe(attempts)}, not a number`);
+  }
+  if (!Number.isSafeInteger(attempts) || attempts < 1) {
+    throw new RangeError(`${what}: attempts is ${attempts}, not an integer from 1 on`);
+  }
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`${what}: signal is ${describe(signal)}, not an AbortSignal`);
+  }
+  return { attempts, signal };
+}
+
+function conflictError(what: string, attempts: number, { key }: Conflict): StoreError {
+  const reason = key === undefined
+    ? "more was written meanwhile than is remembered"
+    : `the key ${showKey(key)}, which it had read, was written by others before it could commit`;
+  const times = attempts === 1 ? "in its only attempt" : `in the last of ${attempts} attempts`;
+  return new StoreError(
+    "CONFLICT",
+    `${what}: ${times}, ${reason}; nothing of it is written: run it again later`,
+    key === undefined ? {} : { key },
+  );
+}
+
+/** Waits for a short time, another one each time, so that those that were in each other's way part. */
+async function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
+  const ms = Math.random() * Math.min(2 ** attempt, PAUSE_MS_MAX);
+  await abortable(new Promise<void>((resolve) => void setTimeout(resolve, ms)), signal);
+}
+
+/** Returns what a promise returns, unless the signal is aborted before. */
+async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return await promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    // Nobody may be left to hear of it.
+    Promise.resolve(promise).catch(() => {});
+  }
+}
