@@ -1,6 +1,6 @@
 import * as fs from "node:fs";
 import { test } from "node:test";
-import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { basename, join } from "@std/path";
 import { HybridStore } from "../../mod.ts";
 import { JournalReader } from "../../journal/mod.ts";
@@ -11,6 +11,8 @@ import { decodeJournal } from "../journal/_format.ts";
 import { digest, keysOf, rejects, segmentsOf } from "./_stores.ts";
 import { crashImage } from "../support/crash_image.ts";
 
+/** More than any record of the child has. */
+const RECORD_BYTES_MAX = 500;
 const TIMEOUT = { timeout: 600_000 };
 
 /** Resolves once a child has said so many lines, or has ended. */
@@ -49,12 +51,11 @@ for (const segmentBytes of [3000, 300_000]) {
 
         const store = await HybridStore.open(temp.path, { segmentBytes });
         const { recovery } = store.stats();
-        assertEquals(recovery.truncatedBytes, 0);
-        // Short segments follow each other so fast that some kill hits the creation of one.
-        assert(
-          /^(unfinished segment at offset \d+)?$/.test(recovery.reason ?? ""),
-          recovery.reason,
-        );
+        // Short segments follow each other so fast that some kill hits the creation of one. A kill may also hit
+        // the write of a record, which the system then ends at the border of a page: rare, and no zeros.
+        const { reason = "", truncatedBytes } = recovery;
+        assert(/^((unfinished segment|torn tail) at offset \d+(: \w+)?)?$/.test(reason), reason);
+        assertLess(truncatedBytes, reason.startsWith("torn") ? RECORD_BYTES_MAX : 1, reason);
         assertEquals(reservedBytes(temp.path), 0);
         const told = Number(lines.at(-1)) + 1;
         assertGreaterOrEqual(told, count + 40);
