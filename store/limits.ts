@@ -74,15 +74,31 @@ export function toBytes(what: string, name: string, bytes: BytesLike): Uint8Arra
   return bytes;
 }
 
-/** Checks that options are an object. Which ones there are is for others to check.
+/** Checks that options are an object, and that it has none but those that are known.
  *
- * @throws {TypeError} They are not.
+ * @param known The names of all there are; others are for the caller to check where it is left out.
+ * @throws {TypeError} They are not, or there is another one.
  */
-export function requireOptions(what: string, options: object): void {
-  if (typeof options === "object" && options !== null && !Array.isArray(options)) return;
-  throw new TypeError(
-    `${what}: the options are ${describe(options)}, not an object; leave them out for the defaults`,
-  );
+export function requireOptions(what: string, options: object, known?: readonly string[]): void {
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw new TypeError(
+      `${what}: the options are ${
+        describe(options)
+      }, not an object; leave them out for the defaults`,
+    );
+  }
+  const other = known && Object.keys(options).find((name) => !known.includes(name));
+  if (other === undefined) return;
+  throw new TypeError(`${what}: there is no option ${other}, only ${known!.join(", ")}`);
+}
+
+/** Checks a signal that may be left out.
+ *
+ * @throws {TypeError} It is none.
+ */
+export function requireSignal(what: string, signal: AbortSignal | undefined): void {
+  if (signal === undefined || signal instanceof AbortSignal) return;
+  throw new TypeError(`${what}: signal is ${describe(signal)}, not an AbortSignal`);
 }
 
 /** Shows a key in a message: as text, the first 80 bytes of it. */

@@ -20,14 +20,14 @@ export interface Settings {
 }
 
 const DURABILITIES: ReadonlySet<unknown> = new Set(["hybrid", "always", "flush"]);
-const KNOWN: ReadonlySet<string> = new Set([
+const KNOWN = [
   "routes",
   "durability",
   "syncIntervalMs",
   "memtableBytes",
   "segmentBytes",
   "readCacheBytes",
-]);
+];
 
 function requireInteger(name: string, value: unknown, min: number, max: number): void {
   if (typeof value !== "number") {
@@ -46,14 +46,7 @@ function requireInteger(name: string, value: unknown, min: number, max: number):
  * @throws {RangeError} A number is out of its range.
  */
 export function resolveOptions(options: OpenOptions): Settings {
-  requireOptions("Cannot open store", options);
-  for (const name of Object.keys(options)) {
-    if (!KNOWN.has(name)) {
-      throw new TypeError(
-        `Cannot open store: there is no option ${name}, only ${[...KNOWN].join(", ")}`,
-      );
-    }
-  }
+  requireOptions("Cannot open store", options, KNOWN);
   const {
     durability = "hybrid",
     syncIntervalMs = 1000,

@@ -122,14 +122,18 @@ export class Memtable {
     this.#setFrom(other, id, this.#chunkOf(bytes), bytes, keyStart);
   }
 
-  /** Sets all that another memtable has, in steps of a few milliseconds. The bytes are shared. */
-  *setAll(other: Memtable): Generator<void> {
-    // Small memtables that follow each other mostly share a chunk.
-    const chunks = other.#chunks.map((chunk) => this.#chunkOf(chunk));
-    for (let id = 0; id < other.#size; id++) {
-      const chunk = chunks[other.#entries[WORDS * id + CHUNK]!]!;
-      this.#setFrom(other, id, chunk, this.#chunks[chunk]!, other.keyStart(id));
-      if (id % STEP_ENTRIES === STEP_ENTRIES - 1) yield;
+  /** Sets all that other memtables have, oldest first, in steps of a few milliseconds. The bytes are shared. */
+  *setAll(others: readonly Memtable[]): Generator<void> {
+    this.reserve(others.reduce((keys, { size }) => keys + size, this.#size));
+    for (const other of others) {
+      // Small memtables that follow each other mostly share a chunk.
+      const chunks = other.#chunks.map((chunk) => this.#chunkOf(chunk));
+      for (let id = 0; id < other.#size; id++) {
+        const chunk = chunks[other.#entries[WORDS * id + CHUNK]!]!;
+        this.#setFrom(other, id, chunk, this.#chunks[chunk]!, other.keyStart(id));
+        if (id % STEP_ENTRIES === STEP_ENTRIES - 1) yield;
+      }
+      this.bytes += other.bytes;
     }
   }
 

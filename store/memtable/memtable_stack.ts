@@ -13,6 +13,14 @@ export interface SealedMemtable {
   readonly end: bigint;
 }
 
+/** What a moment reads of memory. */
+export interface SharedLayers {
+  /** Newest first. They take no more writes. */
+  readonly layers: readonly Memtable[];
+  /** Called once, when the moment is over. */
+  release(): void;
+}
+
 /** Sealed memtables wait for others until they hold this much together: an apply of less would mostly wait for
  * the disk. */
 const APPLY_BYTES_MIN = 256 * 1024;
@@ -87,8 +95,8 @@ export class MemtableStack {
     return this.#droppedEnd;
   }
 
-  /** Returns what a moment reads, newest first, and what it calls once when it is over. No group is open. */
-  share(): { layers: readonly Memtable[]; release(): void } {
+  /** Returns what a moment reads. No group is open. */
+  share(): SharedLayers {
     const shared = this.#active;
     if (shared.bytes === 0) return { layers: this.#layers.slice(1), release() {} };
     shared.moments++;
@@ -163,12 +171,9 @@ function mergeSmall(
 ): SealedMemtable[] {
   while (sealed.length - from >= 2) {
     const [older, newer] = sealed.slice(-2).map(({ memtable }) => memtable) as [Memtable, Memtable];
-    const bytes = older.bytes + newer.bytes;
-    if (bytes > bytesMax || older.bytes >= SIZE_RATIO * newer.bytes) break;
+    if (older.bytes + newer.bytes > bytesMax || older.bytes >= SIZE_RATIO * newer.bytes) break;
     const merged = empty();
-    merged.reserve(older.size + newer.size);
-    for (const memtable of [older, newer]) for (const _ of merged.setAll(memtable));
-    merged.bytes = bytes;
+    for (const _ of merged.setAll([older, newer]));
     sealed.splice(-2, 2, { memtable: merged, end: sealed.at(-1)!.end });
   }
   return sealed;

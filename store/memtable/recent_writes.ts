@@ -141,10 +141,7 @@ export class RecentWrites {
         continue;
       }
       const memtable = this.#empty();
-      for (const part of [before.memtable, next.memtable]) {
-        for (const _ of memtable.setAll(part));
-      }
-      memtable.bytes = bytes;
+      for (const _ of memtable.setAll([before.memtable, next.memtable]));
       merged.splice(-1, 1, { first: before.first, last: next.last, memtable });
     }
     this.#kept = merged;

@@ -5,7 +5,7 @@
 
 import type { Engine } from "../../backends/engine.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
-import type { Memtable } from "../memtable/memtable.ts";
+import type { SharedLayers } from "../memtable/memtable_stack.ts";
 import type { ReadSource } from "./merge.ts";
 
 /** A store at one moment. It keeps the engines' space of what was overwritten since, until it is released. */
@@ -19,12 +19,11 @@ export interface Moment {
 
 /** Pins both engines under memtables.
  *
- * @param memory The memtables, newest first, which take no more writes until they are released.
  * @param position Where the journal ends.
  * @throws {StoreError} `TOO_MANY_SNAPSHOTS`, `IO`; nothing stays pinned then.
  */
 export function pinMoment(
-  memory: { readonly layers: readonly Memtable[]; release(): void },
+  memory: SharedLayers,
   engines: Readonly<Record<EngineName, Engine>>,
   router: Router,
   position: bigint,

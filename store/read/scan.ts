@@ -7,7 +7,7 @@ import type { KeyRange } from "../../backends/engine.ts";
 import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
 import { prefixUpperBound } from "../../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
-import { describe, requireOptions, toBytes } from "../limits.ts";
+import { describe, requireOptions, requireSignal, toBytes } from "../limits.ts";
 import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { PageSize, ScanRange } from "../types.ts";
 
@@ -81,9 +81,7 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   if (limit < 0 || (limit !== Infinity && !Number.isInteger(limit))) {
     throw new RangeError(`${what}: limit is ${limit}, not an integer from 0 on`);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`${what}: signal is ${describe(signal)}, not an AbortSignal`);
-  }
+  requireSignal(what, signal);
   const prefix = boundOf("prefix") ?? EMPTY;
   let start: Uint8Array = prefix;
   for (const bound of [gte, gt && bytesBehind(gt)]) {
@@ -201,26 +199,35 @@ export function* rowsOf<Row>(pages: Iterable<Row[]>): Generator<Row, undefined> 
   return undefined;
 }
 
-/** Yields the rows of a scan, and lets the event loop turn while it reads. */
-export async function* rowsAsync<Row>(
-  source: () => ReadSource,
-  kind: RowKind<Row>,
-  scan: Scan,
-): AsyncGenerator<Row, undefined> {
-  for await (const page of pagesAsync(source, kind, scan, "small first")) {
+/** Yields the rows of pages, and lets the event loop turn while they are read. */
+export async function* rowsOfAsync<Row>(found: Generator<Row[]>): AsyncGenerator<Row, undefined> {
+  for await (const page of turning(found)) {
     for (const row of page) yield row;
   }
   return undefined;
 }
 
+/** Yields the rows of a scan, and lets the event loop turn while it reads. */
+export function rowsAsync<Row>(
+  source: () => ReadSource,
+  kind: RowKind<Row>,
+  scan: Scan,
+): AsyncGenerator<Row, undefined> {
+  return rowsOfAsync(pages(source, kind, scan, "small first"));
+}
+
 /** Yields the pages of a scan as {@linkcode pages} does, and lets the event loop turn while it reads. */
-export async function* pagesAsync<Row>(
+export function pagesAsync<Row>(
   source: () => ReadSource,
   kind: RowKind<Row>,
   scan: Scan,
   paging: Paging,
 ): AsyncGenerator<Row[], undefined> {
-  const found = pages(source, kind, scan, paging);
+  return turning(pages(source, kind, scan, paging));
+}
+
+/** Yields pages, and lets the event loop turn while they are read. */
+async function* turning<Row>(found: Generator<Row[]>): AsyncGenerator<Row[], undefined> {
   for (;;) {
     // Read at once: a count shows the moment of its call, however long the turn has lasted.
     const { done, value } = found.next();

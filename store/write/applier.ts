@@ -236,10 +236,7 @@ export class Applier {
   async #together(oldestFirst: readonly SealedMemtable[]): Promise<Memtable> {
     if (oldestFirst.length === 1) return oldestFirst[0]!.memtable;
     const together = this.#memtables.empty();
-    together.reserve(oldestFirst.reduce((keys, { memtable }) => keys + memtable.size, 0));
-    for (const { memtable } of oldestFirst) {
-      for (const _ of together.setAll(memtable)) await nextTurn();
-    }
+    for (const _ of together.setAll(oldestFirst.map(({ memtable }) => memtable))) await nextTurn();
     return together;
   }
 

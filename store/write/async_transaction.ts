@@ -4,7 +4,8 @@
  */
 
 import type { Entry } from "../../backends/engine.ts";
-import { answer, answerBytes, isTurnOver, nextTurn } from "../../runtime/turn.ts";
+import { answer, answerBytes } from "../../runtime/turn.ts";
+import { rowsOfAsync } from "../read/scan.ts";
 import type { BytesLike, ScanRange } from "../types.ts";
 import type { Transaction } from "./transaction.ts";
 
@@ -64,12 +65,12 @@ export class AsyncTransaction {
    * @throws {StoreError} `CLOSED`: the transaction is over, or the store is closed.
    */
   scan(range?: ScanRange): AsyncIterableIterator<Entry> {
-    return turning(this.#transaction.scan(range));
+    return rowsOfAsync(this.#transaction.entryPages(range));
   }
 
   /** Yields the keys of a range, without reading their values. Otherwise as `scan`. */
   keys(range?: ScanRange): AsyncIterableIterator<Uint8Array> {
-    return turning(this.#transaction.keys(range));
+    return rowsOfAsync(this.#transaction.keyPages(range));
   }
 
   /** Counts the keys of a range. Reads all of them. */
@@ -120,13 +121,4 @@ function promised<T>(read: () => Promise<T>): Promise<T> {
   } catch (error) {
     return Promise.reject(error);
   }
-}
-
-/** Yields rows that are read at once, and lets the event loop turn meanwhile. */
-async function* turning<Row>(rows: Iterable<Row>): AsyncGenerator<Row, undefined> {
-  for (const row of rows) {
-    if (isTurnOver()) await nextTurn();
-    yield row;
-  }
-  return undefined;
 }

@@ -4,7 +4,6 @@
  */
 
 import type { Router } from "../../codec/route.ts";
-import { hashKey } from "../memtable/key_hash.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import type { ReadKeys } from "../memtable/recent_writes.ts";
 import { rangeBehind, type RowKind } from "../read/merge.ts";
@@ -25,9 +24,11 @@ export class ReadSet implements ReadKeys {
     this.#keys = new Memtable(router);
   }
 
-  /** Notes that a key was read. */
-  addKey(key: Uint8Array): void {
-    const hash = hashKey(key);
+  /** Notes that a key was read.
+   *
+   * @param hash The key's hash.
+   */
+  addKey(key: Uint8Array, hash: number): void {
     if (this.#keys.find(key, hash) < 0) this.#keys.set(key, hash, key.slice(), 0, -1);
   }
 

@@ -7,6 +7,7 @@ import type { Entry } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { keyBytes, valueBytes } from "../limits.ts";
+import { hashKey } from "../memtable/key_hash.ts";
 import {
   ENTRY_ROWS,
   hasKey,
@@ -108,14 +109,12 @@ export class Transaction {
    * @throws {StoreError} `CLOSED`: the transaction is over.
    */
   scan(range?: ScanRange): IterableIterator<Entry> {
-    const scan = resolveRange("Cannot scan in transaction", range);
-    return rowsOf(this.#pages(ENTRY_ROWS, scan, "small first"));
+    return rowsOf(this.entryPages(range));
   }
 
   /** Yields the keys of a range, without reading their values. Otherwise as `scan`. */
   keys(range?: ScanRange): IterableIterator<Uint8Array> {
-    const scan = resolveRange("Cannot scan keys in transaction", range);
-    return rowsOf(this.#pages(KEY_ROWS, scan, "small first"));
+    return rowsOf(this.keyPages(range));
   }
 
   /** Counts the keys of a range. Reads all of them. */
@@ -174,6 +173,24 @@ export class Transaction {
     return next;
   }
 
+  /** Returns the pages of `scan`.
+   *
+   * @internal
+   */
+  entryPages(range?: ScanRange): Generator<Entry[]> {
+    const scan = resolveRange("Cannot scan in transaction", range);
+    return this.#pages(ENTRY_ROWS, scan, "small first");
+  }
+
+  /** Returns the pages of `keys`.
+   *
+   * @internal
+   */
+  keyPages(range?: ScanRange): Generator<Uint8Array[]> {
+    const scan = resolveRange("Cannot scan keys in transaction", range);
+    return this.#pages(KEY_ROWS, scan, "small first");
+  }
+
   /** Ends the transaction.
    *
    * @internal
@@ -189,11 +206,12 @@ export class Transaction {
 
   /** Notes that a key is read, unless it is one that the transaction has written. */
   #note(key: Uint8Array): void {
-    if (this.#reads === undefined || this.#writes.memtable.find(key) >= 0) return;
-    this.#reads.addKey(key);
+    if (this.#reads === undefined) return;
+    const hash = hashKey(key);
+    if (this.#writes.memtable.find(key, hash) < 0) this.#reads.addKey(key, hash);
   }
 
-  #pages<Row>(kind: RowKind<Row>, scan: Scan, paging: Paging): Iterable<Row[]> {
+  #pages<Row>(kind: RowKind<Row>, scan: Scan, paging: Paging): Generator<Row[]> {
     const found = pages(this.#source, kind, scan, paging);
     return this.#reads === undefined ? found : this.#reads.noting(found, kind, scan);
   }

@@ -6,7 +6,7 @@
 import { StoreError } from "../../codec/error.ts";
 import type { Router } from "../../codec/route.ts";
 import { clearTimeout, setTimeout } from "../../runtime/timers.ts";
-import { describe, requireOptions, showKey } from "../limits.ts";
+import { describe, requireOptions, requireSignal, showKey } from "../limits.ts";
 import type { Conflict } from "../memtable/recent_writes.ts";
 import type { ReadSource } from "../read/merge.ts";
 import { AsyncTransaction, type TransactionOptions } from "./async_transaction.ts";
@@ -155,12 +155,7 @@ function resolveTransactionOptions(
   what: string,
   options: TransactionOptions,
 ): { attempts: number; signal: AbortSignal | undefined } {
-  requireOptions(what, options);
-  for (const name of Object.keys(options)) {
-    if (name !== "attempts" && name !== "signal") {
-      throw new TypeError(`${what}: there is no option ${name}, only attempts, signal`);
-    }
-  }
+  requireOptions(what, options, ["attempts", "signal"]);
   const { attempts = ATTEMPTS, signal } = options;
   if (typeof attempts !== "number") {
     throw new TypeError(`${what}: attempts is ${describe(attempts)}, not a number`);
@@ -168,9 +163,7 @@ function resolveTransactionOptions(
   if (!Number.isSafeInteger(attempts) || attempts < 1) {
     throw new RangeError(`${what}: attempts is ${attempts}, not an integer from 1 on`);
   }
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new TypeError(`${what}: signal is ${describe(signal)}, not an AbortSignal`);
-  }
+  requireSignal(what, signal);
   return { attempts, signal };
 }
 

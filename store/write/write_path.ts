@@ -20,8 +20,7 @@ import {
 } from "../../runtime/timers.ts";
 import { answer, isTurnOver } from "../../runtime/turn.ts";
 import type { Applier } from "./applier.ts";
-import type { Memtable } from "../memtable/memtable.ts";
-import type { MemtableStack } from "../memtable/memtable_stack.ts";
+import type { MemtableStack, SharedLayers } from "../memtable/memtable_stack.ts";
 import type { Ownership } from "../directory/ownership.ts";
 import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
 import type { Durability } from "../types.ts";
@@ -171,7 +170,7 @@ export class WritePath {
   }
 
   /** Writes the open group, and returns what a moment reads of memory. */
-  share(): { layers: readonly Memtable[]; release(): void } {
+  share(): SharedLayers {
     this.commit();
     return this.#memtables.share();
   }

@@ -232,7 +232,7 @@ test("a memtable takes what another one has, the newer over the older", () => {
     const memtable = new Memtable(router);
     for (const text of ["b", `${value}`, "a"]) set(memtable, bytes(text), value);
     if (value === 2) set(memtable, bytes("a"), undefined);
-    for (const _ of together.setAll(memtable));
+    for (const _ of together.setAll([memtable]));
   }
   assertEquals(entriesOf(together).map(show), [
     "49 = 1",

@@ -35,7 +35,7 @@ test("what was written since a transaction began is found, in any order of steps
         const reads = new ReadSet(router);
         // A key as such, or as a range of its own.
         for (const i of read) {
-          if (random.once(2)) reads.addKey(KEYS[i]!);
+          if (random.once(2)) reads.addKey(KEYS[i]!, hashKey(KEYS[i]!));
           else reads.addRange({ start: KEYS[i]!, end: Uint8Array.of(KEYS[i]![0]!, 0) });
         }
         open.push({ start: recent.begin(active), written: new Set(), reads, read });

@@ -155,7 +155,7 @@ test("the latest writes of some memtables are in order, each key once, deletions
     fc.property(someLayers, (layers) => {
       const model = new Map(layers.flat().map((write) => [textOf(write.key), write]));
       const together = new Memtable(router);
-      for (const writes of layers) for (const _ of together.setAll(memtableOf(writes)));
+      for (const _ of together.setAll(layers.map(memtableOf)));
       const ids = [...together.order()];
       const found = ids.map((id) => ({ key: together.key(id), value: together.value(id) }));
       const expected = [...model].sort(([a], [b]) => a < b ? -1 : 1).map(([, write]) => write);
