@@ -5,10 +5,7 @@
 
 import { ClassicLevel } from "classic-level";
 import type { KeySet, Prefix } from "../_data.ts";
-import { increased, type Open, type Session, updated } from "./peer.ts";
-
-/** Writes of one batch of a bulk load; more of them together gain nothing. */
-const BATCH_WRITES = 1_000;
+import { increased, type Open, putInBatches, type Session, updated } from "./peer.ts";
 
 class LevelSession implements Session {
   readonly #db: ClassicLevel<Uint8Array, Uint8Array>;
@@ -34,15 +31,8 @@ class LevelSession implements Session {
   /** LevelDB syncs its log with the next write that asks for it, an empty one too. */
   settle = () => this.#db.del(new Uint8Array([0]), { sync: true });
 
-  async putAll(keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
-    const batches: Promise<void>[] = [];
-    for (let i = 0; i < keys.length; i += BATCH_WRITES) {
-      batches.push(
-        this.putBatch(keys.slice(i, i + BATCH_WRITES), values.slice(i, i + BATCH_WRITES)),
-      );
-    }
-    await Promise.all(batches);
-  }
+  putAll = (keys: readonly Uint8Array[], values: readonly Uint8Array[]) =>
+    putInBatches(keys, values, this.putBatch);
 
   putBatch = (keys: readonly Uint8Array[], values: readonly Uint8Array[]) =>
     this.#db.batch(

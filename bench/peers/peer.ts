@@ -47,6 +47,23 @@ export interface Session {
 /** Opens a store in a directory that exists; a new one where it is empty. */
 export type Open = (directory: string) => Promise<Session>;
 
+/** Writes of one batch of a bulk load; more of them together gain nothing. */
+const BATCH_WRITES = 1_000;
+
+/** Puts all keys in batches, which are begun one after the other without waiting. */
+export async function putInBatches(
+  keys: readonly Uint8Array[],
+  values: readonly Uint8Array[],
+  putBatch: (keys: readonly Uint8Array[], values: readonly Uint8Array[]) => Promise<void>,
+): Promise<void> {
+  const batches: Promise<void>[] = [];
+  for (let i = 0; i < keys.length; i += BATCH_WRITES) {
+    const end = i + BATCH_WRITES;
+    batches.push(putBatch(keys.slice(i, end), values.slice(i, end)));
+  }
+  await Promise.all(batches);
+}
+
 /** Adds 1 to a counter's value, 8 bytes little-endian; an absent one counts as 0. */
 export function increased(value: Uint8Array | undefined): Uint8Array {
   const next = new Uint8Array(8);

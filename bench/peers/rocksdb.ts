@@ -8,10 +8,8 @@
 
 import { createRequire } from "node:module";
 import type { KeySet, Prefix } from "../_data.ts";
-import { increased, type Open, type Session, updated } from "./peer.ts";
+import { increased, type Open, putInBatches, type Session, updated } from "./peer.ts";
 
-/** Writes of one batch of a bulk load, as many as classic-level's. */
-const BATCH_WRITES = 1_000;
 /** Rows that an iterator brings at a time. */
 const PAGE_ROWS = 1_000;
 
@@ -78,15 +76,8 @@ class RocksSession implements Session {
   /** A write that is synced takes the log before it along. */
   settle = () => this.#db.batch([{ type: "del", key: new Uint8Array([0]) }], { sync: true });
 
-  async putAll(keys: readonly Uint8Array[], values: readonly Uint8Array[]): Promise<void> {
-    const batches: Promise<void>[] = [];
-    for (let i = 0; i < keys.length; i += BATCH_WRITES) {
-      batches.push(
-        this.putBatch(keys.slice(i, i + BATCH_WRITES), values.slice(i, i + BATCH_WRITES)),
-      );
-    }
-    await Promise.all(batches);
-  }
+  putAll = (keys: readonly Uint8Array[], values: readonly Uint8Array[]) =>
+    putInBatches(keys, values, this.putBatch);
 
   putBatch = (keys: readonly Uint8Array[], values: readonly Uint8Array[]) =>
     this.#db.batch(

@@ -5,7 +5,14 @@
 
 import { type Dataset, KeySet } from "../_data.ts";
 import { operationsPerSecond, runInTurn } from "../_measure.ts";
-import { type Figures, mixedKeys, type Trial, type Work, writersOf } from "./work.ts";
+import {
+  acknowledgedAndSettled,
+  type Figures,
+  mixedKeys,
+  type Trial,
+  type Work,
+  writersOf,
+} from "./work.ts";
 
 /** Writes of a batch on both sides, half of them on each. */
 const BATCH_BOTH = 100;
@@ -66,21 +73,7 @@ function oneSideWork(side: "append" | "btree", suffix: string, peers: string[]):
   const title = `batches of ${BATCH_ONE.toLocaleString("en")} puts on the ${name}`;
   return {
     ...base,
-    rows: [
-      {
-        id: `batch_1000_acknowledged${suffix}`,
-        title: `${title}, until acknowledged`,
-        unit: "op/s",
-        better: "higher",
-      },
-      {
-        id: `batch_1000_in_engines${suffix}`,
-        title: `${title}, until in the engines`,
-        unit: "op/s",
-        better: "higher",
-        isSettled: true,
-      },
-    ],
+    rows: acknowledgedAndSettled("batch_1000", suffix, title),
     entries: writersOf(side, "hybrid", ...peers),
     run: putOnOneSide,
   };

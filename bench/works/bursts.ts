@@ -5,7 +5,14 @@
 
 import type { DatasetId } from "../_data.ts";
 import { LoopDelay } from "../_loop_delay.ts";
-import { type Entry, type Figures, type Trial, type Work, writersOf } from "./work.ts";
+import {
+  acknowledgedAndSettled,
+  type Entry,
+  type Figures,
+  type Trial,
+  type Work,
+  writersOf,
+} from "./work.ts";
 
 /** Puts that the issuer of a fair burst makes before it lets the event loop turn. */
 const CHUNK = 500;
@@ -38,21 +45,7 @@ async function burst({ session, side, count }: Trial): Promise<Figures> {
 function burstWork(dataset: DatasetId, side: "append" | "btree", suffix: string, of: string): Work {
   const title = `burst of puts, ${side === "append" ? "append" : "B-tree"} side${of}`;
   return {
-    rows: [
-      {
-        id: `burst_acknowledged${suffix}`,
-        title: `${title}, until acknowledged`,
-        unit: "op/s",
-        better: "higher",
-      },
-      {
-        id: `burst_in_engines${suffix}`,
-        title: `${title}, until in the engines`,
-        unit: "op/s",
-        better: "higher",
-        isSettled: true,
-      },
-    ],
+    rows: acknowledgedAndSettled("burst", suffix, title),
     group: "burst",
     note: NOTE,
     dataset,

@@ -102,6 +102,21 @@ export function readersOf(side: Entry["side"], ...ids: string[]): Entry[] {
   }));
 }
 
+/** Returns the rows of a work that stops the clock twice: when all is acknowledged, and when the engines have
+ * it. */
+export function acknowledgedAndSettled(id: string, suffix: string, title: string): Row[] {
+  const unit = { unit: "op/s", better: "higher" } as const;
+  return [
+    { id: `${id}_acknowledged${suffix}`, title: `${title}, until acknowledged`, ...unit },
+    {
+      id: `${id}_in_engines${suffix}`,
+      title: `${title}, until in the engines`,
+      ...unit,
+      isSettled: true,
+    },
+  ];
+}
+
 /** What a contestant has promised when the clock of a row stops. */
 export function guaranteeOf({ isSettled = false }: Row, entry: Entry): Guarantee {
   return isSettled && !entry.contestant.isNeverSettled ? SETTLED : entry.guarantee;
