@@ -45,6 +45,13 @@ const ALONE_MS_MAX = 1000;
 /** The longest pause before an attempt. */
 const PAUSE_MS_MAX = 32;
 
+/** The time in which one transaction runs alone. */
+interface Turn {
+  readonly over: Promise<void>;
+  /** A second call does nothing. */
+  end(): void;
+}
+
 type Body<T> = (transaction: AsyncTransaction) => Promise<T>;
 
 /** Runs the transactions of a store.
@@ -55,8 +62,8 @@ type Body<T> = (transaction: AsyncTransaction) => Promise<T>;
  */
 export class TransactionRunner {
   readonly #surface: TransactionSurface;
-  /** Pending while a transaction runs alone. */
-  #alone: Promise<void> | undefined;
+  /** The turn of the transaction that runs alone. */
+  #alone: Turn | undefined;
 
   constructor(surface: TransactionSurface) {
     this.#surface = surface;
@@ -73,21 +80,22 @@ export class TransactionRunner {
     if (typeof body !== "function") {
       throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
     }
-    for (let attempt = 1;; attempt++) {
-      signal?.throwIfAborted();
-      const isAlone = attempt > ATTEMPTS_TOGETHER;
-      // Else it begins at the call, as every operation does.
-      const mustWait = isAlone || this.#alone !== undefined;
-      const endTurn = mustWait ? await this.#takeTurn(isAlone, signal) : undefined;
-      let outcome: { result: T } | { conflict: Conflict };
-      try {
-        outcome = await this.#attempt(what, body, attempt, signal);
-      } finally {
-        endTurn?.();
+    let turn: Turn | undefined;
+    try {
+      for (let attempt = 1;; attempt++) {
+        signal?.throwIfAborted();
+        // Else it begins at the call, as every operation does.
+        while (this.#alone !== undefined && this.#alone !== turn) {
+          await abortable(this.#alone.over, signal);
+        }
+        if (attempt > ATTEMPTS_TOGETHER && this.#alone === undefined) turn = this.#beginTurn();
+        const outcome = await this.#attempt(what, body, attempt, signal);
+        if ("result" in outcome) return outcome.result;
+        if (attempt >= attempts) throw conflictError(what, attempts, outcome.conflict);
+        await pause(attempt, signal);
       }
-      if ("result" in outcome) return outcome.result;
-      if (attempt >= attempts) throw conflictError(what, attempts, outcome.conflict);
-      await pause(attempt, signal);
+    } finally {
+      turn?.end();
     }
   }
 
@@ -128,26 +136,19 @@ export class TransactionRunner {
     }
   }
 
-  /** Waits until nobody runs alone, and keeps the others waiting if that is asked for.
-   *
-   * @returns What ends the turn alone.
-   */
-  async #takeTurn(
-    isAlone: boolean,
-    signal: AbortSignal | undefined,
-  ): Promise<(() => void) | undefined> {
-    while (this.#alone !== undefined) await abortable(this.#alone, signal);
-    if (!isAlone) return undefined;
+  /** Keeps others from beginning an attempt, until the turn is ended or a second has passed. It lasts over the
+   * attempts of one transaction: what was under way before can then be in its way once, and no more. */
+  #beginTurn(): Turn {
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#alone = promise;
     const end = () => {
       clearTimeout(timer);
-      if (this.#alone === promise) this.#alone = undefined;
+      if (this.#alone === turn) this.#alone = undefined;
       resolve();
     };
+    const turn = { over: promise, end };
     const timer = setTimeout(end, ALONE_MS_MAX);
     timer.unref();
-    return end;
+    return this.#alone = turn;
   }
 }
 
