@@ -16,6 +16,7 @@
  */
 
 export { HybridStore } from "./store/hybrid_store.ts";
+export { LiveStore, SubStore } from "./store/live_store.ts";
 export { AsyncTransaction, type TransactionOptions } from "./store/write/async_transaction.ts";
 export { Batch } from "./store/write/batch.ts";
 export { StoreReader } from "./store/read/reader.ts";
@@ -39,6 +40,7 @@ export type {
   VerifyFault,
   VerifyOptions,
   VerifyReport,
+  WriteOptions,
 } from "./store/types.ts";
 export type { Entry } from "./backends/mod.ts";
 export {

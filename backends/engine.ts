@@ -10,7 +10,7 @@ import type { StoreError } from "../codec/error.ts";
  * @category HybridStore
  */
 export interface Entry {
-  /** The key, 1 to 1978 bytes. */
+  /** The key, 1 to 2600 bytes. */
   key: Uint8Array;
   /** The value, 0 bytes to 128 MiB. */
   value: Uint8Array;
@@ -28,7 +28,7 @@ export interface KeyRange {
 
 /** One change to an engine: a new value, or `undefined` for a deletion. */
 export interface Write {
-  /** The key, 1 to 1978 bytes. */
+  /** The key, 1 to `keyBytesMax` bytes. */
   readonly key: Uint8Array;
   /** Its new value, `undefined` where it is deleted. */
   readonly value: Uint8Array | undefined;
@@ -42,7 +42,7 @@ export interface Writes {
   chunk(index: number): Uint8Array;
   /** Returns where in them the key begins. */
   keyStart(index: number): number;
-  /** Returns the bytes of the key, 1 to 1978. */
+  /** Returns the bytes of the key, 1 to the engine's `keyBytesMax`. */
   keyLength(index: number): number;
   /** Returns the bytes of the value, -1 where the key is deleted. */
   valueLength(index: number): number;
@@ -103,6 +103,8 @@ export interface EngineOptions {
  * `CLOSED` after `close`. Errors of the native library arrive as `StoreError`.
  */
 export interface Engine extends EngineReader {
+  /** Bytes of the longest key that it takes. */
+  readonly keyBytesMax: number;
   /** The journal position up to which this engine has everything, durably. */
   readonly position: bigint;
   /** Why nothing can be applied until the engine is reopened: a write or a sync of its files failed, and it

@@ -4,6 +4,7 @@
  */
 
 import { StoreError } from "../codec/error.ts";
+import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type {
   Engine,
   EngineReader,
@@ -62,6 +63,10 @@ export abstract class FileEngine implements Engine {
 
   get isStuck(): boolean {
     return false;
+  }
+
+  get keyBytesMax(): number {
+    return MAX_KEY_BYTES;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {

@@ -10,7 +10,6 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { StoreError } from "../codec/error.ts";
-import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type { Engine, EngineOptions, EngineStats, Writes } from "./engine.ts";
 import { FileEngine } from "./file_engine.ts";
 import { settleWithin } from "./limit.ts";
@@ -45,7 +44,7 @@ class LmdbEngine extends FileEngine {
 
   constructor(directory: string, environment: LmdbEnvironment, options: EngineOptions) {
     const path = join(directory, LMDB_FILE);
-    const now = new LmdbReader(environment.entries, {});
+    const now = new LmdbReader(environment, {});
     super("append side", now, environment.readPosition(path), options.guard);
     this.#directory = directory;
     this.#path = path;
@@ -55,6 +54,10 @@ class LmdbEngine extends FileEngine {
 
   override get isStuck(): boolean {
     return this.#isStuck;
+  }
+
+  override get keyBytesMax(): number {
+    return this.#environment.keyBytesMax;
   }
 
   protected override size(): EngineStats {
@@ -93,8 +96,8 @@ class LmdbEngine extends FileEngine {
 
   protected override beginMoment(): Moment {
     try {
-      const { entries } = this.#environment;
-      return new LmdbReader(entries, { transaction: entries.useReadTransaction() });
+      const transaction = this.#environment.entries.useReadTransaction();
+      return new LmdbReader(this.#environment, { transaction });
     } catch (error) {
       throw lmdbError("Cannot take view of the append side", error);
     }
@@ -140,7 +143,7 @@ class LmdbEngine extends FileEngine {
     try {
       this.#options.guard?.("Cannot reopen the append side");
       this.#environment = await LmdbEnvironment.open(this.#directory, this.#options);
-      this.now = new LmdbReader(this.#environment.entries, {});
+      this.now = new LmdbReader(this.#environment, {});
     } catch {
       // Then reads go on failing, and closing has nothing to do. The reason is the first failure.
     }
@@ -184,9 +187,9 @@ class LmdbEngine extends FileEngine {
   /** Queues one write and returns the bytes of its value. */
   #put(writes: Writes, index: number, values: QueuedValues): number {
     const keyLength = writes.keyLength(index);
-    if (keyLength === 0 || keyLength > MAX_KEY_BYTES) {
+    if (keyLength === 0 || keyLength > this.keyBytesMax) {
       throw new RangeError(
-        `Cannot apply writes: a key has ${keyLength} bytes, not 1 to ${MAX_KEY_BYTES}`,
+        `Cannot apply writes: a key has ${keyLength} bytes, not 1 to ${this.keyBytesMax}`,
       );
     }
     const chunk = writes.chunk(index);

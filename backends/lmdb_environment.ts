@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import * as fs from "node:fs";
 import { fileError } from "../codec/_file_error.ts";
+import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import { decodeU64, encodeU64 } from "../codec/value.ts";
 import type { EngineOptions } from "./engine.ts";
 import { foreign, requireIdentity, requireReadable } from "./_refusal.ts";
@@ -42,11 +43,16 @@ const POSITION = new TextEncoder().encode("position");
 export class LmdbEnvironment {
   readonly root: Root;
   readonly entries: Db;
+  /** Bytes of the longest key, which the size of the pages decides. */
+  readonly keyBytesMax: number;
   readonly #meta: Db;
 
   private constructor(root: Root, entries: Db, meta: Db) {
     this.root = root;
     this.entries = entries;
+    // The types do not know it.
+    const { maxKeySize } = root as unknown as { maxKeySize: number };
+    this.keyBytesMax = Math.min(maxKeySize, MAX_KEY_BYTES);
     this.#meta = meta;
   }
 

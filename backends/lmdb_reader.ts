@@ -4,7 +4,6 @@
  */
 
 import type { Database, Transaction } from "lmdb";
-import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type { Entry, KeyRange } from "./engine.ts";
 import { lmdbError } from "./lmdb_error.ts";
 import { writeLmdbKey } from "./_lmdb_queue.ts";
@@ -52,11 +51,15 @@ const FIRST_KEY = new Uint8Array(1);
 
 /** Expresses a half-open range as the library does, which starts where the reading starts and refuses
  * bounds that are longer than a key: a key is at or above a longer bound where it is above that
- * bound's first 1978 bytes, and below it where it is at or below them.
+ * bound's first bytes, as many as a key can have, and below it where it is at or below them.
  */
-function rangeOptions({ start, end, reverse }: KeyRange, limit: number): RangeOptions {
-  const low = start.subarray(0, MAX_KEY_BYTES);
-  const high = end?.subarray(0, MAX_KEY_BYTES);
+function rangeOptions(
+  { start, end, reverse }: KeyRange,
+  limit: number,
+  keyBytesMax: number,
+): RangeOptions {
+  const low = start.subarray(0, keyBytesMax);
+  const high = end?.subarray(0, keyBytesMax);
   const lowIsIncluded = low.length === start.length;
   const highIsIncluded = high?.length !== end?.length;
   if (reverse) {
@@ -80,10 +83,15 @@ function rangeOptions({ start, end, reverse }: KeyRange, limit: number): RangeOp
 /** Reads one database of an environment: as it is now, or within a transaction. */
 export class LmdbReader implements Moment {
   readonly #entries: Db;
+  readonly #keyBytesMax: number;
   readonly #options: ReadOptions;
 
-  constructor(entries: Db, options: ReadOptions) {
+  constructor(
+    { entries, keyBytesMax }: { readonly entries: Db; readonly keyBytesMax: number },
+    options: ReadOptions,
+  ) {
     this.#entries = entries;
+    this.#keyBytesMax = keyBytesMax;
     this.#options = options;
   }
 
@@ -106,7 +114,7 @@ export class LmdbReader implements Moment {
   range(range: KeyRange, rows: number, bytes = Infinity): Entry[] {
     if (range.end?.length === 0) return [];
     try {
-      const options = { ...rangeOptions(range, rows), ...this.#options };
+      const options = { ...rangeOptions(range, rows, this.#keyBytesMax), ...this.#options };
       const entries: Entry[] = [];
       let left = bytes;
       // An abandoned iterator would keep its reader slot; leaving the loop ends this one.
@@ -124,7 +132,7 @@ export class LmdbReader implements Moment {
   keys(range: KeyRange, rows: number, bytes = Infinity): Bytes[] {
     if (range.end?.length === 0) return [];
     try {
-      const options = { ...rangeOptions(range, rows), ...this.#options };
+      const options = { ...rangeOptions(range, rows, this.#keyBytesMax), ...this.#options };
       const found: Bytes[] = [];
       let left = bytes;
       for (const key of this.#entries.getKeys(options)) {

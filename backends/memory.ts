@@ -6,6 +6,7 @@
 
 import { compareBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
+import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type { Engine, EngineStats, EngineView, Entry, KeyRange, Write, Writes } from "./engine.ts";
 import { listWrites } from "./writes.ts";
 import { type Moment, SharedViews } from "./shared_view.ts";
@@ -83,6 +84,10 @@ export class MemoryEngine implements Engine {
   #position = 0n;
   #closed = false;
   readonly #views = new SharedViews(() => new MemoryMoment(this.#entries));
+
+  get keyBytesMax(): number {
+    return MAX_KEY_BYTES;
+  }
 
   get position(): bigint {
     return this.#position;

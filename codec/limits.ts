@@ -3,8 +3,9 @@
  * @module
  */
 
-/** Holds the most bytes that a key may have. It is LMDB's limit with pages of 4 KiB, and it applies to
- * both engines, so that each of them can take every key.
+/** Holds the most bytes that a key may have, on either side of a store. LMDB's pages of 8 KiB, which new stores
+ * have, would take 4026; a row of a PostgreSQL index takes somewhat more than this. A store that was created
+ * with a lower limit keeps that.
  *
  * @category Keys and values
  * @example Checking a key before it is put
@@ -15,4 +16,4 @@
  * assert(assertionKey("Tesla_Inc", "h1").length <= MAX_KEY_BYTES);
  * ```
  */
-export const MAX_KEY_BYTES = 1978;
+export const MAX_KEY_BYTES = 2600;

@@ -1,13 +1,14 @@
-/** From a key or a prefix to the engines that can have it.
+/** From a key, a prefix or a range to the engines that can have it.
  *
  * @module
  */
 
-import type { EngineName, Route } from "./_route.ts";
+import { compareBytes } from "./bytes.ts";
+import type { EngineName, PrefixRoute, Route, TagRoute } from "./_route.ts";
+import { enginesOf, RouteStates } from "./_route_states.ts";
 import { findTextFault } from "./_text.ts";
-import { TagTrie } from "./_tag_trie.ts";
 
-export type { EngineName, Route } from "./_route.ts";
+export type { EngineName, PrefixRoute, Route, TagRoute } from "./_route.ts";
 
 /** Holds the routes of the keys that this module builds: keys that arrive in streams (assertions,
  * votes, epochs, counters) go to the append side, keys that are looked up again and again (indexes,
@@ -23,7 +24,7 @@ export type { EngineName, Route } from "./_route.ts";
  * assertEquals(router.routeOf(new TextEncoder().encode("\0LOG:1")), "append");
  * ```
  */
-export const DEFAULT_ROUTES: readonly Route[] = Object.freeze([
+export const DEFAULT_ROUTES: readonly TagRoute[] = Object.freeze([
   route("H:", "append"),
   route("V:", "append"),
   route("VC:", "append"),
@@ -42,10 +43,11 @@ export const DEFAULT_ROUTES: readonly Route[] = Object.freeze([
   route("TP:", "btree"),
 ]);
 
-/** Decides which engine holds a key, and which engines a scan has to look in, by the tags of its
- * routes. Both answers cost O(bytes looked at), 20 to 30 ns for a short key, and allocate nothing.
+/** Decides which engine holds a key, and which engines a scan has to look in. The answers cost O(bytes
+ * looked at), 20 to 30 ns for a short key, and allocate nothing.
  *
- * A key whose tag has no route, or that has no tag at all, belongs to the B-tree side.
+ * The longest prefix among the routes that the key begins with decides. Where there is none, the key's tag
+ * does; where no route has that tag, or the key has none, it belongs to the default engine.
  *
  * @category Routes
  * @example
@@ -58,36 +60,60 @@ export const DEFAULT_ROUTES: readonly Route[] = Object.freeze([
  * assertEquals(router.enginesForPrefix(subjectScanPrefix("Tesla_Inc")), ["append", "btree"]);
  * assertEquals(router.enginesForPrefix(tagScanPrefix("MV", "Tesla_Inc")), ["btree"]);
  * ```
+ * @example Keys without tags
+ * ```ts
+ * import { Router } from "@hybrid/store/codec";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const bytes = (text: string) => new TextEncoder().encode(text);
+ * const router = new Router([{ prefix: bytes("log/"), engine: "append" }]);
+ * assertEquals(router.routeOf(bytes("log/2026-12-01")), "append");
+ * assertEquals(router.routeOf(bytes("user/1")), "btree");
+ * assertEquals(router.enginesForRange(bytes("log/2026"), bytes("log/2027")), ["append"]);
+ * ```
  */
 export class Router {
   /** The routes in the order given, copied and frozen. */
   readonly routes: readonly Route[];
-  readonly #tags = new TagTrie();
+  /** The engine of keys that no route is for. */
+  readonly defaultEngine: EngineName;
+  readonly #states: RouteStates;
 
-  /** Creates a router. Costs O(all bytes of the tags).
+  /** Creates a router. Costs O(all bytes of the tags and prefixes).
    *
-   * @param routes The routes; no two with the same tag. An empty list sends every key to the B-tree
-   * side. Later changes to the list or to a route in it have no effect.
-   * @throws {TypeError} When `routes` is not an array, a tag is not a string, does not end with
-   * `:`, contains another `:`, NUL or a lone surrogate, or comes twice, or an engine is unknown.
-   * The message names the route.
+   * @param routes The routes; no two with the same tag or the same prefix. Later changes to the list or to
+   * a route in it have no effect.
+   * @param defaultEngine The engine of keys that no route is for.
+   * @throws {TypeError} When `routes` is not an array; a route has neither a tag nor a prefix, or both; a
+   * tag is not a string, does not end with `:`, or contains another `:`, NUL or a lone surrogate; a prefix is
+   * not a `Uint8Array` or is empty; a tag or a prefix comes twice; or an engine is unknown. The message names
+   * the route.
    */
-  constructor(routes: readonly Route[] = DEFAULT_ROUTES) {
+  constructor(
+    routes: readonly Route[] = DEFAULT_ROUTES,
+    defaultEngine: EngineName = "btree",
+  ) {
     if (!Array.isArray(routes)) throw new TypeError("Cannot use routes: they are not an array");
-    const seen = new Set<string>();
-    this.routes = Object.freeze(Array.from(routes, (given, index) => {
-      const checked = copyRoute(given, index);
-      if (seen.has(checked.tag)) refuseRoute(checked.tag, index, "an earlier route has this tag");
-      seen.add(checked.tag);
-      this.#tags.add(checked);
-      return checked;
-    }));
+    if (!isEngine(defaultEngine)) {
+      throw new TypeError('Cannot use routes: the default engine is neither "append" nor "btree"');
+    }
+    const copies = Array.from(routes, copyRoute);
+    const tags = copies.filter((route): route is TagRoute => "tag" in route);
+    const prefixes = copies.filter((route): route is PrefixRoute => "prefix" in route);
+    copies.forEach((route, index) => {
+      const earlier = copies.slice(0, index).some((other) => isForTheSame(route, other));
+      if (earlier) refuseRoute(route, index, `an earlier route has this ${kindOf(route)}`);
+    });
+    this.routes = Object.freeze(copies);
+    this.defaultEngine = defaultEngine;
+    this.#states = new RouteStates(tags, prefixes, defaultEngine);
   }
 
   /** Returns the engine that holds a key.
    *
    * @param key Any bytes, of this module's layout or not.
-   * @returns The engine of the key's tag; `"btree"` where no route has that tag, or there is none.
+   * @returns The engine of the longest prefix that the key begins with; else that of the key's tag; else the
+   * default engine.
    *
    * @example
    * ```ts
@@ -100,7 +126,7 @@ export class Router {
    * ```
    */
   routeOf(key: Uint8Array): EngineName {
-    return this.#tags.find(key).engine;
+    return this.#states.find(key).engine;
   }
 
   /** Returns the engines that a scan of a prefix has to look in: exactly those in which some key
@@ -125,36 +151,103 @@ export class Router {
    * ```
    */
   enginesForPrefix(prefix: Uint8Array): readonly EngineName[] {
-    return this.#tags.find(prefix).engines;
+    return enginesOf(this.#states.find(prefix));
+  }
+
+  /** Returns the engines that a scan of a range has to look in: exactly those in which some key of the
+   * range could live, the limit on the length of keys left aside.
+   *
+   * @param start The first key that may be in the range; empty for no bound.
+   * @param end The first key behind it; left out for no bound.
+   * @returns The engines, as `enginesForPrefix` does; none where no key is in the range.
+   *
+   * @example
+   * ```ts
+   * import { Router } from "@hybrid/store/codec";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const router = new Router();
+   * const bytes = (text: string) => new TextEncoder().encode(text);
+   * assertEquals(router.enginesForRange(bytes("\0ESC:"), bytes("\0META:")), ["append", "btree"]);
+   * assertEquals(router.enginesForRange(bytes("\0H:"), bytes("\0H:9")), ["append"]);
+   * ```
+   */
+  enginesForRange(start: Uint8Array, end?: Uint8Array): readonly EngineName[] {
+    return this.#states.enginesBetween(start, end);
+  }
+
+  /** Returns whether another router has the same routes, in any order, and the same default engine. */
+  equals(other: Router): boolean {
+    return this.defaultEngine === other.defaultEngine &&
+      this.routes.length === other.routes.length &&
+      this.routes.every((route) =>
+        other.routes.some((same) => route.engine === same.engine && isForTheSame(route, same))
+      );
   }
 }
 
-function route(tag: string, engine: EngineName): Route {
+function route(tag: string, engine: EngineName): TagRoute {
   return Object.freeze({ tag, engine });
+}
+
+function isEngine(engine: unknown): engine is EngineName {
+  return engine === "append" || engine === "btree";
+}
+
+function kindOf(route: Route): "tag" | "prefix" {
+  return "tag" in route ? "tag" : "prefix";
+}
+
+function isForTheSame(a: Route, b: Route): boolean {
+  if ("tag" in a || "tag" in b) return "tag" in a && "tag" in b && a.tag === b.tag;
+  return compareBytes(a.prefix, b.prefix) === 0;
 }
 
 function copyRoute(given: Route, index: number): Route {
   // Read once: a getter could answer differently after the check.
-  const tag: unknown = given?.tag;
-  const engine: unknown = given?.engine;
-  const fault = findTextFault(tag);
-  if (fault !== undefined) refuseRoute(tag, index, `the tag ${fault}`);
-  const text = tag as string;
-  const colon = text.indexOf(":");
-  if (!text.endsWith(":")) refuseRoute(tag, index, 'the tag does not end with ":"');
-  if (colon !== text.length - 1) {
-    refuseRoute(tag, index, `the tag contains another ":" at index ${colon}`);
+  const { tag, prefix, engine } = (given ?? {}) as {
+    tag?: unknown;
+    prefix?: unknown;
+    engine?: unknown;
+  };
+  const named = { tag, prefix };
+  if (prefix !== undefined && tag !== undefined) {
+    refuseRoute(named, index, "it has both a tag and a prefix; make two routes of it");
   }
-  if (engine !== "append" && engine !== "btree") {
-    refuseRoute(tag, index, 'the engine is neither "append" nor "btree"');
+  const fault = prefix === undefined ? findTagFault(tag) : findPrefixFault(prefix);
+  if (fault !== undefined) refuseRoute(named, index, fault);
+  if (!isEngine(engine)) {
+    refuseRoute(named, index, 'the engine is neither "append" nor "btree"');
   }
-  return route(text, engine);
+  if (prefix === undefined) return route(tag as string, engine);
+  return Object.freeze({ prefix: new Uint8Array(prefix as Uint8Array), engine });
 }
 
-function refuseRoute(tag: unknown, index: number, reason: string): never {
+function findTagFault(tag: unknown): string | undefined {
+  const fault = findTextFault(tag);
+  if (fault !== undefined) return `the tag ${fault}`;
+  const text = tag as string;
+  const colon = text.indexOf(":");
+  if (!text.endsWith(":")) return 'the tag does not end with ":"';
+  if (colon !== text.length - 1) return `the tag contains another ":" at index ${colon}`;
+  return undefined;
+}
+
+function findPrefixFault(prefix: unknown): string | undefined {
+  if (!(prefix instanceof Uint8Array)) return "the prefix is not a Uint8Array";
+  if (prefix.length === 0) return "the prefix is empty; give all keys an engine as the default one";
+  return undefined;
+}
+
+function refuseRoute(
+  { tag, prefix }: { tag?: unknown; prefix?: unknown },
+  index: number,
+  reason: string,
+): never {
+  const named = prefix instanceof Uint8Array ? new TextDecoder().decode(prefix) : tag;
   // JSON shows a NUL and a lone surrogate as escapes, which a terminal would swallow.
-  const name = typeof tag === "string"
-    ? `${JSON.stringify(tag)} at index ${index}`
+  const name = typeof named === "string"
+    ? `${JSON.stringify(named)} at index ${index}`
     : `at index ${index}`;
   throw new TypeError(`Cannot use route ${name}: ${reason}`);
 }

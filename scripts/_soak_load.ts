@@ -126,7 +126,7 @@ export class SoakLoad {
     return this.#store.delete(keyOf(subject, name));
   }
 
-  #batch(): Promise<void> {
+  #batch(): Promise<unknown> {
     const batch = this.#store.batch();
     for (let i = this.#random.below(20); i >= 0; i--) {
       const subject = this.#random.below(SUBJECTS);

@@ -6,24 +6,21 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
-import type { EngineName } from "../codec/route.ts";
-import { answer } from "../runtime/turn.ts";
 import { resolveDirectory } from "./directory/layout.ts";
 import { requireOutside } from "./directory/paths.ts";
-import { requireOptions, toBytes } from "./limits.ts";
+import { requireOptions } from "./limits.ts";
 import { writeBackup } from "./maintenance/backup.ts";
 import { repairStore } from "./maintenance/repair.ts";
 import { restoreStore } from "./maintenance/restore.ts";
 import { Verification } from "./maintenance/verify.ts";
 import { verifyClosed } from "./maintenance/verify_closed.ts";
+import { LiveStore } from "./live_store.ts";
 import { OpenStore } from "./open.ts";
 import { ON_DIRECTORY, OPERATIONS } from "./operation.ts";
 import { resolveOptions } from "./options.ts";
-import { Snapshot } from "./read/snapshot.ts";
 import type {
   BackupOptions,
   BackupReport,
-  BytesLike,
   KVStore,
   OpenOptions,
   RepairOptions,
@@ -32,13 +29,12 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "./types.ts";
-import { StoreWriter } from "./write/writer.ts";
 
 /** One ordered key-value store over two engines: LMDB for what is mostly written, the runtime's own
  * SQLite for what is mostly read, and a journal in front that makes a write to both one append.
  *
  * Calls take effect in the order in which they are made, and a read sees every write called before it,
- * awaited or not. Keys (1 to 1978 bytes) and values (0 bytes to 128 MiB) are bytes; a string stands for its
+ * awaited or not. Keys (1 to 2600 bytes) and values (0 bytes to 128 MiB) are bytes; a string stands for its
  * UTF-8. They are copied before a call returns. What comes out is a `Uint8Array` and belongs to the
  * caller. One process at a time owns a directory.
  *
@@ -46,8 +42,8 @@ import { StoreWriter } from "./write/writer.ts";
  * nothing behind, `POISONED` where a sync failed or the directory is no longer the store's own, `CLOSED`
  * after `close`.
  *
- * Reads are methods of {@linkcode StoreReader}, writes of {@linkcode StoreWriter}. Opening, snapshots,
- * backups and maintenance are here.
+ * Reads are methods of {@linkcode StoreReader}, writes of {@linkcode StoreWriter}; snapshots, positions and
+ * parts of {@linkcode LiveStore}. Opening, backups and maintenance are here.
  *
  * @category HybridStore
  * @example
@@ -61,7 +57,7 @@ import { StoreWriter } from "./write/writer.ts";
  * assertEquals((await store.scanPrefix(subjectScanPrefix("Tesla"))).length, 2);
  * ```
  */
-export class HybridStore extends StoreWriter implements KVStore {
+export class HybridStore extends LiveStore implements KVStore {
   /** The store's directory. */
   readonly path: string;
   readonly #open: OpenStore;
@@ -69,7 +65,7 @@ export class HybridStore extends StoreWriter implements KVStore {
   #closing: Promise<void> | undefined;
 
   private constructor(path: string, open: OpenStore, onClosed: () => unknown) {
-    super(open);
+    super(open, open);
     this.path = path;
     this.#open = open;
     this.#onClosed = onClosed;
@@ -223,41 +219,6 @@ export class HybridStore extends StoreWriter implements KVStore {
     });
   }
 
-  /** Returns the store as it is now, over both engines, readable while writes go on. Snapshots between
-   * which nothing was applied to the engines share a moment of them, of which 1024 can be held.
-   *
-   * @throws {StoreError} `TOO_MANY_SNAPSHOTS`: dispose of those that are done with; `CLOSED`, `IO`.
-   */
-  snapshot(): Promise<Snapshot> {
-    return OPERATIONS.snapshot.promise(this.#open, undefined, undefined, (what) => {
-      return answer(this.#takeSnapshot(what));
-    });
-  }
-
-  /** Returns the store as it is now, at once. Throws as `snapshot` does. */
-  snapshotSync(): Snapshot {
-    return OPERATIONS.snapshotSync.sync(this.#open, undefined, (what) => {
-      return this.#takeSnapshot(what);
-    });
-  }
-
-  /** Resolves once every write called before is on disk.
-   *
-   * A write that was not awaited may have failed. The first `flush` that is called after it rejects
-   * with that failure (the first one, where there are several), once everything else is on disk; later
-   * ones do not. Writes that were awaited count as well: which ones were cannot be known.
-   *
-   * @throws {StoreError} `NO_SPACE` or `IO`: a write since the last flush failed and left nothing
-   * behind; `POISONED`: the sync failed; `CLOSED`.
-   * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
-   */
-  flush(): Promise<void> {
-    return OPERATIONS.flush.promise(this.#open, undefined, undefined, (what) => {
-      this.#open.requireIdle(what);
-      return this.#open.writes.flush(what);
-    });
-  }
-
   /** Moves everything into the engines, durably, and removes the journal segments that are no
    * longer needed. Makes the next open fast; `close()` does it too.
    *
@@ -358,19 +319,6 @@ export class HybridStore extends StoreWriter implements KVStore {
     });
   }
 
-  /** Returns the engine that a key lives in, whether it is there or not. Bytes that are too few or too
-   * many for a key are routed as well, by the same rule.
-   *
-   * @throws {TypeError} The key is neither bytes nor a string.
-   * @throws {StoreError} `CLOSED`.
-   */
-  routeOf(key: BytesLike): EngineName {
-    return OPERATIONS.routeOf.sync(this.#open, key, (what) => {
-      this.#open.requireOpen(what);
-      return this.#open.router.routeOf(toBytes(what, "the key", key));
-    });
-  }
-
   /** Refuses further calls, moves everything into the engines and closes the files. What the disk
    * does not take stays in the journal for the next open. A second call returns the same promise.
    *
@@ -386,11 +334,5 @@ export class HybridStore extends StoreWriter implements KVStore {
   /** Closes the store: `await using` calls it. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  #takeSnapshot(what: string): Snapshot {
-    const open = this.#open;
-    open.requireIdle(what);
-    return new Snapshot(open.pin(), (asked) => open.requireOpen(asked));
   }
 }

@@ -3,7 +3,6 @@
  * @module
  */
 
-import { MAX_KEY_BYTES } from "../codec/limits.ts";
 import type { BytesLike } from "./types.ts";
 
 /** Longest value, in bytes (128 MiB).
@@ -20,25 +19,10 @@ export const MAX_BATCH_BYTES = 512 * 1024 * 1024;
 
 const ENCODER = new TextEncoder();
 
-/** Checks a key and returns its bytes, which are not copied where they are given as such.
+/** Checks a value and returns its bytes, which are not copied where they are given as such.
  *
  * @param what What was asked, as the message's beginning: `Cannot put key`.
  * @throws {TypeError} It is neither bytes nor a string; its buffer is detached; it is not well-formed.
- * @throws {RangeError} It is not 1 to 1978 bytes long.
- */
-export function keyBytes(what: string, key: BytesLike): Uint8Array {
-  const bytes = toBytes(what, "the key", key);
-  if (bytes.length === 0) throw new RangeError(`${what}: the key is empty; it has at least 1 byte`);
-  if (bytes.length <= MAX_KEY_BYTES) return bytes;
-  throw new RangeError(
-    `${what}: the key is ${bytes.length} bytes long, more than the limit of ${MAX_KEY_BYTES}; ` +
-      "shorten it, or put a digest in place of its end",
-  );
-}
-
-/** Checks a value and returns its bytes, as {@linkcode keyBytes} does.
- *
- * @throws {TypeError} As `keyBytes` does.
  * @throws {RangeError} It is longer than 128 MiB.
  */
 export function valueBytes(what: string, value: BytesLike): Uint8Array {

@@ -6,6 +6,7 @@
 import { StoreError } from "../codec/error.ts";
 import type { EngineName, Router } from "../codec/route.ts";
 import { closeParts, openParts, type Parts } from "./directory/lifecycle.ts";
+import { KeySpace } from "./key_space.ts";
 import { toBytes } from "./limits.ts";
 import { MemtableStack } from "./memtable/memtable_stack.ts";
 import type { Settings } from "./options.ts";
@@ -16,7 +17,8 @@ import type { BytesLike, StoreStats } from "./types.ts";
 import { Applier } from "./write/applier.ts";
 import { replay } from "./write/replay.ts";
 import { RunningFunction } from "./write/running_function.ts";
-import type { ReadMoment } from "./write/transaction_runner.ts";
+import { commitSet, idle } from "./write/commit.ts";
+import { type ReadMoment, TransactionRunner } from "./write/transaction_runner.ts";
 import { WritePath } from "./write/write_path.ts";
 import type { WriteSurface } from "./write/writer.ts";
 
@@ -27,6 +29,8 @@ export class OpenStore implements WriteSurface {
   readonly parts: Parts;
   readonly writes: WritePath;
   readonly running = new RunningFunction();
+  readonly keys: KeySpace;
+  readonly transactions: TransactionRunner;
   readonly #memtables: MemtableStack;
   readonly #applier: Applier;
   readonly #replayed: number;
@@ -43,7 +47,14 @@ export class OpenStore implements WriteSurface {
     replayed: number,
   ) {
     this.parts = parts;
+    this.keys = new KeySpace(parts.keyBytesMax);
     this.writes = writes;
+    this.transactions = new TransactionRunner({
+      router: parts.router,
+      requireOpen: (what) => this.requireOpen(what),
+      beginReading: (what) => idle(what, this).#beginReading(),
+      commit: (what, set, durable) => commitSet(what, this, set, durable),
+    });
     this.#memtables = memtables;
     this.#applier = applier;
     this.#now = now;
@@ -87,6 +98,13 @@ export class OpenStore implements WriteSurface {
     return this.parts.router;
   }
 
+  /** Where the journal ends: everything that was called before is below. */
+  get position(): bigint {
+    // What a running function has read from must not be taken back.
+    if (!this.running.isRunning) this.writes.commit();
+    return this.parts.journal.end;
+  }
+
   /** Returns the current entries. */
   source(what: string): ReadSource {
     this.requireOpen(what);
@@ -124,13 +142,14 @@ export class OpenStore implements WriteSurface {
   }
 
   /** Pins the store as it is now, for a transaction that asks later what was written since. */
-  beginReading(): ReadMoment {
+  #beginReading(): ReadMoment {
     const moment = this.pin();
     const { recent, active } = this.#memtables;
     const start = recent.begin(active);
     let isOver = false;
     return {
       source: moment.source,
+      position: moment.position,
       findConflict: (reads) => recent.find(start, reads),
       release() {
         if (isOver) return;

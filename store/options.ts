@@ -3,7 +3,7 @@
  * @module
  */
 
-import { type Route, Router } from "../codec/route.ts";
+import { type EngineName, type Route, Router } from "../codec/route.ts";
 import { DEFAULT_SEGMENT_BYTES, requireSegmentBytes } from "../journal/journal.ts";
 import { describe, requireOptions } from "./limits.ts";
 import type { Durability, OpenOptions } from "./types.ts";
@@ -12,6 +12,8 @@ import type { Durability, OpenOptions } from "./types.ts";
 export interface Settings {
   /** `undefined`: the routes that the store has, the default ones if it is new. */
   readonly routes: readonly Route[] | undefined;
+  /** `undefined`: the one that the store has, the B-tree side if it is new. */
+  readonly defaultEngine: EngineName | undefined;
   readonly durability: Durability;
   readonly syncIntervalMs: number;
   readonly memtableBytes: number;
@@ -22,6 +24,7 @@ export interface Settings {
 const DURABILITIES: ReadonlySet<unknown> = new Set(["hybrid", "always", "flush"]);
 const KNOWN = [
   "routes",
+  "defaultEngine",
   "durability",
   "syncIntervalMs",
   "memtableBytes",
@@ -63,19 +66,16 @@ export function resolveOptions(options: OpenOptions): Settings {
   requireInteger("memtableBytes", memtableBytes, 1, 2 ** 32);
   requireInteger("readCacheBytes", readCacheBytes, 0, 2 ** 32);
   requireSegmentBytes(segmentBytes);
-  const routes = options.routes === undefined ? undefined : new Router(options.routes).routes;
+  const { defaultEngine } = options;
+  // Refuses what is not valid, and copies: the caller may change the list while the store is opened.
+  const router = new Router(options.routes, defaultEngine);
   return {
-    routes,
+    routes: options.routes && router.routes,
+    defaultEngine,
     durability,
     syncIntervalMs,
     memtableBytes,
     segmentBytes,
     readCacheBytes,
   };
-}
-
-/** Returns whether two lists send every key to the same engine: order does not matter. */
-export function sameRoutes(a: readonly Route[], b: readonly Route[]): boolean {
-  const engines = new Map(a.map(({ tag, engine }) => [tag, engine]));
-  return a.length === b.length && b.every(({ tag, engine }) => engines.get(tag) === engine);
 }

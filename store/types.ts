@@ -4,7 +4,7 @@
  */
 
 import type { Entry } from "../backends/engine.ts";
-import type { Route } from "../codec/route.ts";
+import type { EngineName, Route } from "../codec/route.ts";
 
 /** Bytes as an argument: a string stands for its UTF-8, exactly as if it had been encoded. A store returns
  * bytes; {@linkcode toText} and {@linkcode toJson} read them.
@@ -33,6 +33,9 @@ export interface OpenOptions {
   /** The routes of a new store; {@linkcode DEFAULT_ROUTES} by default. For an existing store they have to be
    * those that it was created with, in any order, and are best left out. */
   routes?: readonly Route[];
+  /** The engine of keys that no route is for; `"btree"` by default. For an existing store it has to be the one
+   * that it was created with. */
+  defaultEngine?: EngineName;
   /** When a write is acknowledged; `"hybrid"` by default. */
   durability?: Durability;
   /** Milliseconds after which the sync of an acknowledged write begins, with `"hybrid"`; 1 to 2^31 - 1,
@@ -47,6 +50,16 @@ export interface OpenOptions {
   /** Bytes of the cache of values read from the B-tree side; 0 to 2^32, 32 MiB by default. The memory is
    * taken when something is read. */
   readCacheBytes?: number;
+}
+
+/** How one write is acknowledged.
+ *
+ * @category HybridStore
+ */
+export interface WriteOptions {
+  /** Whether it is acknowledged once it is on disk, or once the operating system has it. Without it, what the
+   * store's {@linkcode Durability} says. */
+  durable?: boolean;
 }
 
 /** Which keys a scan reads, in which direction, and how many. A key has to be within all bounds.
@@ -200,6 +213,8 @@ export interface RepairOptions {
   /** The routes that the store was created with. Needed if its manifest is lost and they were not the
    * default ones. */
   routes?: readonly Route[];
+  /** The engine of keys that no route was for, likewise. */
+  defaultEngine?: EngineName;
   /** Told from time to time what is being done: pages, keys or bytes that are checked, keys and records that
    * are copied. If it throws, the repair ends, has changed nothing, and rejects with that error. */
   onProgress?: (progress: {

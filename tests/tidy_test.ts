@@ -20,7 +20,7 @@ const ROOMS: Record<string, string[]> = {
   "write": ["memtable", "read", "directory"],
   "maintenance": ["memtable", "read", "directory", "write"],
 };
-const SHARED_BY_ROOMS = ["limits.ts", "operation.ts", "options.ts", "types.ts"];
+const SHARED_BY_ROOMS = ["key_space.ts", "limits.ts", "operation.ts", "options.ts", "types.ts"];
 
 /** What each part of the library may import from, itself included. */
 const LAYERS: Record<string, string[]> = {

@@ -15,7 +15,7 @@ import { LMDB_FILE } from "../../backends/lmdb_file.ts";
 import { openSqliteEngine, SQLITE_FILE } from "../../backends/sqlite.ts";
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
-import { DEFAULT_ROUTES, type EngineName, Router } from "../../codec/route.ts";
+import { type EngineName, Router } from "../../codec/route.ts";
 import { fileError } from "../../codec/_file_error.ts";
 import { nodeFileSystem } from "../../journal/file_system.ts";
 import { openWriter } from "../../journal/journal.ts";
@@ -33,12 +33,12 @@ import { requireJournalOwner, writeJournalOwner } from "./journal_owner.ts";
 import { StoreLock } from "./lock.ts";
 import {
   type Manifest,
+  newManifest,
   readManifest,
-  STORE_FORMAT,
   writeDurably,
   writeManifest,
 } from "./manifest.ts";
-import { sameRoutes, type Settings } from "../options.ts";
+import type { Settings } from "../options.ts";
 import type { Ownership } from "./ownership.ts";
 import {
   explainReadOnly,
@@ -63,6 +63,8 @@ export interface Parts {
   readonly lock: Pick<StoreLock, "release">;
   readonly ownership: Pick<Ownership, "isLost" | "require" | "requireLately" | "requireUnlost">;
   readonly router: Router;
+  /** Bytes of the longest key. */
+  readonly keyBytesMax: number;
   readonly journal: JournalWriter;
   readonly recovery: JournalRecovery;
   readonly engines: Readonly<Record<EngineName, Engine>>;
@@ -132,9 +134,10 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
     }
     if (manifest.previous !== undefined) forgetPrevious(directory, manifest);
     fs.rmSync(join(directory, CREATING_FILE), { force: true });
-    const router = new Router(manifest.routes);
+    const { router } = manifest;
+    const keyBytesMax = Math.min(manifest.keyBytesMax, append.keyBytesMax);
     const { recovery } = opened;
-    return { lock, ownership, router, journal, recovery, engines: { append, btree } };
+    return { lock, ownership, router, keyBytesMax, journal, recovery, engines: { append, btree } };
   } catch (error) {
     await closeParts({ engines, journal, lock, ownership }).catch(() => {});
     ownership.requireUnlost(`Cannot open store ${path}`);
@@ -200,19 +203,15 @@ function prepareCreation(
   for (const part of parts) fs.rmSync(join(directory, part), { recursive: true });
   writeDurably(join(directory, CREATING_FILE), "");
   nodeFileSystem.syncDirectory(directory);
-  return {
-    format: STORE_FORMAT,
-    identity: crypto.randomUUID(),
-    created: new Date().toISOString(),
-    routes: settings.routes ?? DEFAULT_ROUTES,
-  };
+  return newManifest(new Router(settings.routes, settings.defaultEngine), crypto.randomUUID());
 }
 
-function requireRoutes(directory: string, manifest: Manifest, { routes }: Settings): void {
-  if (routes === undefined || sameRoutes(manifest.routes, routes)) return;
+function requireRoutes(directory: string, { router }: Manifest, settings: Settings): void {
+  const { routes = router.routes, defaultEngine = router.defaultEngine } = settings;
+  if (router.equals(new Router(routes, defaultEngine))) return;
   throw new StoreError(
     "ROUTES_CHANGED",
-    `Cannot open store ${directory}: the routes given are not those it was created with; ` +
+    `Cannot open store ${directory}: the routes or the default engine given are not those it was created with; ` +
       "leave them out to use the stored ones",
   );
 }

@@ -2,12 +2,17 @@
  *
  * | field | meaning |
  * |---|---|
- * | `format` | the version of the directory's layout, 1 |
+ * | `format` | the version of the store's format, 1 or 2 |
  * | `identity` | names the store; both engines carry it too |
  * | `created` | when, in ISO 8601 |
- * | `routes` | the routes that every key was stored by |
+ * | `routes` | the routes that every key was stored by; prefixes in hexadecimal |
+ * | `defaultEngine` | where keys without a route are; since format 2 |
+ * | `keyBytesMax` | bytes of the longest key; since format 2 |
  * | `previous` | only while a copy gets an identity of its own: those that its parts may carry as well |
- * | `checksum` | CRC32C of the JSON of the fields above, 8 hex digits |
+ * | `checksum` | CRC32C of the JSON of the fields above, in this order, 8 hex digits |
+ *
+ * Whatever an older version would misread gets another format, which it refuses. Format 2 also has cursors, in
+ * the journal and on the B-tree side; a store of format 1 becomes one of format 2 with its first cursor.
  *
  * @module
  */
@@ -16,7 +21,8 @@ import { dirname, join } from "@std/path";
 import * as fs from "node:fs";
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
-import { type Route, Router } from "../../codec/route.ts";
+import { MAX_KEY_BYTES } from "../../codec/limits.ts";
+import { type EngineName, type Route, Router } from "../../codec/route.ts";
 import { crc32c } from "../../journal/digest.ts";
 import { fileError } from "../../codec/_file_error.ts";
 import { nodeFileSystem } from "../../journal/file_system.ts";
@@ -25,26 +31,68 @@ import { PART_DIRECTORIES } from "./layout.ts";
 /** The name of the manifest. */
 export const MANIFEST_FILE = "manifest.json";
 
-/** The version of the directory's layout that this code reads and writes. */
-export const STORE_FORMAT = 1;
+/** The version of the format that new stores get, and the oldest one that this code reads. */
+export const STORE_FORMAT = 2;
+const OLDEST_FORMAT = 1;
+/** What format 1 took for granted. */
+const FIRST_KEY_BYTES_MAX = 1978;
 
 /** What a store is. */
 export interface Manifest {
   readonly format: number;
   readonly identity: string;
   readonly created: string;
-  readonly routes: readonly Route[];
+  readonly router: Router;
+  readonly keyBytesMax: number;
   readonly previous?: readonly string[];
 }
 
-function checksumOf({ format, identity, created, routes, previous }: Manifest): string {
-  const fields = {
-    format,
-    identity,
-    created,
-    routes: routes.map(({ tag, engine }) => ({ tag, engine })),
+/** The manifest as JSON, but for its checksum. */
+interface Fields {
+  format: number;
+  identity: string;
+  created: string;
+  routes: ({ tag: string; engine: EngineName } | { prefix: string; engine: EngineName })[];
+  defaultEngine?: EngineName;
+  keyBytesMax?: number;
+  previous?: readonly string[];
+}
+
+/** Returns the manifest of a store that is made now. */
+export function newManifest(router: Router, identity: string): Manifest {
+  const created = new Date().toISOString();
+  return { format: STORE_FORMAT, identity, created, router, keyBytesMax: MAX_KEY_BYTES };
+}
+
+function fieldsOf({ format, identity, created, router, keyBytesMax, previous }: Manifest): Fields {
+  return {
+    ...{ format, identity, created },
+    routes: router.routes.map((route) =>
+      "tag" in route
+        ? { tag: route.tag, engine: route.engine }
+        : { prefix: Buffer.from(route.prefix).toString("hex"), engine: route.engine }
+    ),
+    ...(format > 1 && { defaultEngine: router.defaultEngine, keyBytesMax }),
     ...(previous && { previous }),
   };
+}
+
+function manifestOf(fields: Fields): Manifest {
+  const { format, identity, created, defaultEngine, keyBytesMax, previous } = fields;
+  const routes = fields.routes.map((route): Route =>
+    "tag" in route
+      ? route
+      : { prefix: new Uint8Array(Buffer.from(route.prefix, "hex")), engine: route.engine }
+  );
+  return {
+    ...{ format, identity, created },
+    router: new Router(routes, defaultEngine),
+    keyBytesMax: keyBytesMax ?? FIRST_KEY_BYTES_MAX,
+    ...(previous && { previous }),
+  };
+}
+
+function checksumOf(fields: Fields): string {
   return crc32c(new TextEncoder().encode(JSON.stringify(fields))).toString(16).padStart(8, "0");
 }
 
@@ -76,24 +124,22 @@ export function readManifest(directory: string): Manifest | undefined {
     throw fileError(`Cannot read ${path}`, error);
   }
   if (isForeignManifest(directory)) throw foreign(directory, path);
-  let found: Manifest & { checksum: unknown };
+  let found: Fields;
   let isAsWritten: boolean;
   try {
-    found = JSON.parse(text);
-    if (Number.isInteger(found.format) && found.format !== STORE_FORMAT) {
-      throw unsupported(path, found);
+    const { checksum, ...fields } = JSON.parse(text) as Fields & { checksum: unknown };
+    found = fields;
+    const { format } = fields;
+    if (Number.isInteger(format) && (format > STORE_FORMAT || format < OLDEST_FORMAT)) {
+      throw unsupported(path, format);
     }
-    isAsWritten = found.checksum === checksumOf(found);
+    isAsWritten = checksum === checksumOf(fields);
   } catch (error) {
     if (error instanceof StoreError) throw error;
     throw damaged(path, error);
   }
   if (!isAsWritten) throw damaged(path, undefined);
-  const { format, identity, created, routes, previous } = found;
-  return {
-    ...{ format, identity, created, routes: new Router(routes).routes },
-    ...(previous && { previous }),
-  };
+  return manifestOf(found);
 }
 
 function foreign(directory: string, path: string): StoreError {
@@ -104,11 +150,11 @@ function foreign(directory: string, path: string): StoreError {
   );
 }
 
-function unsupported(path: string, { format }: Manifest): StoreError {
+function unsupported(path: string, format: number): StoreError {
   return new StoreError(
     "UNSUPPORTED",
     `Cannot read ${path}: its format is ${format}, this version of the store reads ` +
-      `${STORE_FORMAT}; use the version that wrote it`,
+      `${OLDEST_FORMAT} to ${STORE_FORMAT}; use the version that wrote it`,
   );
 }
 
@@ -121,7 +167,8 @@ function damaged(path: string, cause: unknown): StoreError {
 /** Writes a manifest: after a crash either all of it is there or none. */
 export function writeManifest(directory: string, manifest: Manifest): void {
   const path = join(directory, MANIFEST_FILE);
-  const text = JSON.stringify({ ...manifest, checksum: checksumOf(manifest) }, undefined, 2);
+  const fields = fieldsOf(manifest);
+  const text = JSON.stringify({ ...fields, checksum: checksumOf(fields) }, undefined, 2);
   replaceDurably(path, `${text}\n`);
 }
 

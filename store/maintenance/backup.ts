@@ -13,7 +13,7 @@ import type { Engine, Entry } from "../../backends/engine.ts";
 import { openLmdbEngine } from "../../backends/lmdb.ts";
 import { openSqliteEngine } from "../../backends/sqlite.ts";
 import { compareBytes } from "../../codec/bytes.ts";
-import type { EngineName, Route } from "../../codec/route.ts";
+import type { EngineName, Router } from "../../codec/route.ts";
 import { fileError } from "../../codec/_file_error.ts";
 import { nodeFileSystem } from "../../journal/file_system.ts";
 import { JournalWriter } from "../../journal/writer.ts";
@@ -25,17 +25,16 @@ import {
   PART_DIRECTORIES,
   UNFINISHED_INFIX,
 } from "../directory/layout.ts";
-import { STORE_FORMAT, writeManifest } from "../directory/manifest.ts";
+import { newManifest, writeManifest } from "../directory/manifest.ts";
 import { hasKey, KEY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
 import { requireEmptyTarget, syncNamesAbove } from "../directory/paths.ts";
 import { writePlace } from "../directory/place.ts";
 import type { Moment } from "../read/moment.ts";
-import { pagesAsync } from "../read/scan.ts";
+import { pages, turning } from "../read/scan.ts";
 import type { BackupReport } from "../types.ts";
 
 const ALL_KEYS = {
   range: { start: new Uint8Array(0), end: undefined, reverse: false },
-  prefix: new Uint8Array(0),
   limit: Infinity,
 };
 /** No key is below it. */
@@ -91,8 +90,7 @@ async function copyMoment(
   try {
     nodeFileSystem.makeDirectory(parent);
     written = fs.mkdtempSync(join(parent, basename(path) + UNFINISHED_INFIX));
-    const { routes } = source.router;
-    const counts = await writeStore(written, routes, position, (engines) => {
+    const counts = await writeStore(written, source.router, position, (engines) => {
       return copyEntries(source, engines, position, tell);
     });
     // Another process may have put something into it since, which stays.
@@ -113,13 +111,13 @@ async function copyMoment(
 /** Writes a new store, whose journal is empty and begins at a position.
  *
  * @param directory An empty directory.
- * @param routes The routes of its keys.
+ * @param router Where its keys go.
  * @param fill Writes the entries into the engines, the position last.
  * @returns What `fill` returned, once all of it is on disk but the directory's own name.
  */
 export async function writeStore<T>(
   directory: string,
-  routes: readonly Route[],
+  router: Router,
   position: bigint,
   fill: (engines: Readonly<Record<EngineName, Engine>>) => Promise<T>,
 ): Promise<T> {
@@ -129,8 +127,7 @@ export async function writeStore<T>(
   writeJournalOwner(join(directory, JOURNAL_DIRECTORY), identity);
   for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
   writePlace(directory);
-  const created = new Date().toISOString();
-  writeManifest(directory, { format: STORE_FORMAT, identity, created, routes });
+  writeManifest(directory, newManifest(router, identity));
   return filled;
 }
 
@@ -172,7 +169,7 @@ async function copyEntries(
     await Promise.all([engines.append.apply(append, at), engines.btree.apply(btree, at)]);
   };
   // Value by value: a page of them can be larger than memory.
-  for await (const page of pagesAsync(() => source, KEY_ROWS, ALL_KEYS, "large")) {
+  for await (const page of turning(pages(() => source, KEY_ROWS, ALL_KEYS, "large"))) {
     for (const key of page) {
       const value = readValue(source, key)!;
       const side = source.router.routeOf(key);

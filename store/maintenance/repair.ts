@@ -6,14 +6,13 @@
 import * as fs from "node:fs";
 import type { LostKeys } from "../../backends/remains.ts";
 import { StoreError } from "../../codec/error.ts";
-import { DEFAULT_ROUTES, type EngineName, type Route, Router } from "../../codec/route.ts";
+import { type EngineName, Router } from "../../codec/route.ts";
 import { fileError } from "../../codec/_file_error.ts";
 import { writeStore } from "./backup.ts";
 import { describeLost, type Examination, examineStore, SIDES } from "./examine.ts";
 import { UNFINISHED_INFIX } from "../directory/layout.ts";
 import { showKey } from "../limits.ts";
 import { StoreLock } from "../directory/lock.ts";
-import { sameRoutes } from "../options.ts";
 import { requireNoFile, requireRemains } from "../directory/paths.ts";
 import { type Copied, copyKept } from "./repair_copy.ts";
 import { lossesOf, planRepair } from "./repair_plan.ts";
@@ -89,7 +88,7 @@ async function repairLocked(
   try {
     const { report: verified, isWhole } = await verifyExamined(examination, { onProgress });
     if (isWhole) return { ...healthy(directory, verified.keys), faults: verified.faults };
-    const router = new Router(chooseRoutes(what, examination, options.routes));
+    const router = chooseRouter(what, examination, options);
     requireIdentity(what, examination);
     const { kept, described } = await chooseStates(examination);
     const plan = planRepair(kept, {
@@ -98,7 +97,7 @@ async function repairLocked(
     });
     const written = fs.mkdtempSync(directory + UNFINISHED_INFIX);
     try {
-      const copied = await writeStore(written, router.routes, plan.position, async (engines) => {
+      const copied = await writeStore(written, router, plan.position, async (engines) => {
         const copied = await copyKept(kept, plan, router, engines, onProgress);
         if (examination.manifest === undefined) requirePlaced(what, copied, options);
         return copied;
@@ -127,19 +126,20 @@ function healthy(path: string, kept: RepairReport["kept"]): RepairReport {
   return { path, ok: true, faults: [], lost: [], kept, records: 0, unapplied: [] };
 }
 
-/** Returns the routes of the store: those of its manifest, else those given, else the default ones. */
-function chooseRoutes(
+/** Returns the router of the store: that of its manifest, else the one given, else the default one. */
+function chooseRouter(
   what: string,
   { manifest, identity }: Examination,
-  given: readonly Route[] | undefined,
-): readonly Route[] {
+  given: Pick<RepairOptions, "routes" | "defaultEngine">,
+): Router {
   // A manifest of another store says nothing about the keys of this one.
-  const stored = manifest?.identity === identity ? manifest?.routes : undefined;
-  if (stored === undefined) return given ?? DEFAULT_ROUTES;
-  if (given === undefined || sameRoutes(stored, new Router(given).routes)) return stored;
+  const stored = manifest?.identity === identity ? manifest?.router : undefined;
+  if (stored === undefined) return new Router(given.routes, given.defaultEngine);
+  const { routes = stored.routes, defaultEngine = stored.defaultEngine } = given;
+  if (stored.equals(new Router(routes, defaultEngine))) return stored;
   throw new StoreError(
     "ROUTES_CHANGED",
-    `${what}: the routes given are not those in its manifest; leave them out`,
+    `${what}: the routes or the default engine given are not those in its manifest; leave them out`,
   );
 }
 
@@ -159,7 +159,7 @@ function requirePlaced(what: string, { misplaced }: Copied, { routes }: RepairOp
   throw new StoreError(
     "ROUTES_CHANGED",
     `${what}: its manifest is lost, and ${which} do not fit key ${showKey(key)}; ` +
-      "give the routes that it was created with as { routes }",
+      "give those that it was created with as { routes, defaultEngine }",
   );
 }
 

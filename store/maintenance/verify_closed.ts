@@ -4,7 +4,6 @@
  */
 
 import { tmpdir } from "node:os";
-import { Router } from "../../codec/route.ts";
 import { nodeFileSystem } from "../../journal/file_system.ts";
 import { describeLost, type Examination, examineStore, SIDES } from "./examine.ts";
 import { FaultLog } from "./fault_log.ts";
@@ -53,7 +52,7 @@ export async function verifyExamined(
   const { engines, isOwn, manifest, recovered, faults, journal: remains, needed } = examination;
   const log = new FaultLog();
   for (const { part, message } of faults) log.add(part, message);
-  const router = manifest && new Router(manifest.routes);
+  const router = manifest?.router;
   const keys = { append: 0, btree: 0 };
   for (const name of SIDES) {
     if (!isOwn[name]) continue;

@@ -5,7 +5,6 @@
 
 import type { EngineReader, Entry, KeyRange } from "../../backends/engine.ts";
 import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
-import { commonPrefix } from "../../codec/prefix.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import type { Memtable, MemtableRange } from "../memtable/memtable.ts";
@@ -26,6 +25,8 @@ export interface RowKind<Row> {
   key(row: Row): Uint8Array;
   /** Returns the bytes that a row holds. */
   bytes(row: Row): number;
+  /** Returns a row with another key. */
+  rename(row: Row, key: Uint8Array): Row;
   /** Makes a row, as a copy, of a memtable's entry that is not a deletion. */
   copy(memtable: Memtable, id: number): Row;
 }
@@ -35,6 +36,7 @@ export const ENTRY_ROWS: RowKind<Entry> = {
   read: (engine, range, rows, bytes) => engine.range(range, rows, bytes),
   key: (entry) => entry.key,
   bytes: ({ key, value }) => key.length + value.length,
+  rename: ({ value }, key) => ({ key, value }),
   copy: (memtable, id) => ({ key: memtable.copyKey(id), value: memtable.copyValue(id)! }),
 };
 
@@ -43,6 +45,7 @@ export const KEY_ROWS: RowKind<Uint8Array> = {
   read: (engine, range, rows, bytes) => engine.keys(range, rows, bytes),
   key: (key) => key,
   bytes: (key) => key.length,
+  rename: (_, key) => key,
   copy: (memtable, id) => memtable.copyKey(id),
 };
 
@@ -100,20 +103,16 @@ function findLayer(
 }
 
 /** Returns the first rows of a range at a moment. Ends with the row that reaches `limit` rows or `bytes`
- * bytes. If it returns fewer of both, there are no more.
- *
- * @param prefix What all keys of the range begin with, as far as the caller knows.
- */
+ * bytes. If it returns fewer of both, there are no more. */
 export function readPage<Row>(
   source: ReadSource,
   kind: RowKind<Row>,
   range: KeyRange,
-  prefix: Uint8Array,
   limit: number,
   bytes: number,
 ): Row[] {
   if (range.end !== undefined && compareBytes(range.start, range.end) >= 0) return [];
-  const engines = enginesOf(source.router, range, prefix);
+  const engines = source.router.enginesForRange(range.start, range.end);
   const layers = layerRanges(source.layers, range);
   if (layers.length === 0 && engines.length === 1) {
     return kind.read(source.engines[engines[0]!], range, limit, bytes);
@@ -138,14 +137,6 @@ export function readPage<Row>(
 function layerRanges(layers: readonly Memtable[], range: KeyRange): MemtableRange[] {
   if (layers.every(({ size }) => size === 0)) return [];
   return layers.flatMap((memtable) => memtable.ranges(range.start, range.end));
-}
-
-function enginesOf(router: Router, range: KeyRange, prefix: Uint8Array): readonly EngineName[] {
-  const { start, end } = range;
-  if (end === undefined || start.length <= prefix.length) return router.enginesForPrefix(prefix);
-  // Every key between two bounds begins with their common prefix.
-  const shared = commonPrefix(start, end);
-  return router.enginesForPrefix(shared.length > prefix.length ? shared : prefix);
 }
 
 /** A sorted input of a merge, positioned at one key. */

@@ -5,22 +5,26 @@
 
 import type { Entry } from "../../backends/engine.ts";
 import { answer, answerBytes } from "../../runtime/turn.ts";
-import { describe, keyBytes, toBytes } from "../limits.ts";
+import type { KeySpace } from "../key_space.ts";
+import { describe, toBytes } from "../limits.ts";
 import { OPERATIONS, type Surface } from "../operation.ts";
 import type { BytesLike, PageSize, ScanRange } from "../types.ts";
-import { ENTRY_ROWS, hasKey, KEY_ROWS, type ReadSource, readValue } from "./merge.ts";
+import { ENTRY_ROWS, hasKey, KEY_ROWS, type ReadSource, readValue, type RowKind } from "./merge.ts";
 import {
   allRows,
-  pagesAsync,
-  prefixScan,
+  pages,
+  type Paging,
   resolvePageSize,
   resolveRange,
-  rows,
-  rowsAsync,
+  rowsOf,
+  rowsOfAsync,
+  turning,
 } from "./scan.ts";
 
 /** What a reader reads. */
 export interface ReadSurface extends Surface {
+  /** The keys that callers name. */
+  readonly keys: KeySpace;
   /** Returns what to read; a scan asks again for each page.
    *
    * @param what What was asked, as the beginning of a message.
@@ -71,7 +75,8 @@ export abstract class StoreReader {
   getMany(keys: readonly BytesLike[]): Promise<(Uint8Array | undefined)[]> {
     return OPERATIONS.getMany.promise(this.#surface, undefined, undefined, (what) => {
       const source = this.#surface.source(what);
-      return answer(requireKeys(what, keys).map((key) => readValue(source, key)));
+      const wanted = requireKeys(what, this.#surface.keys, keys);
+      return answer(wanted.map((key) => readValue(source, key)));
     });
   }
 
@@ -87,21 +92,21 @@ export abstract class StoreReader {
    */
   scan(range?: ScanRange): AsyncIterableIterator<Entry> {
     return OPERATIONS.scan.rowsAsync(this.#surface, (what) => {
-      return rowsAsync(this.#sources(what), ENTRY_ROWS, resolveRange(what, range));
+      return rowsOfAsync(this.#pages(what, ENTRY_ROWS, range, "small first"));
     });
   }
 
   /** Yields the entries of a range without letting the event loop turn. Otherwise as `scan`. */
   scanSync(range?: ScanRange): IterableIterator<Entry> {
     return OPERATIONS.scanSync.rows(this.#surface, (what) => {
-      return rows(this.#sources(what), ENTRY_ROWS, resolveRange(what, range));
+      return rowsOf(this.#pages(what, ENTRY_ROWS, range, "small first"));
     });
   }
 
   /** Yields the keys of a range, without reading their values. Otherwise as `scan`. */
   keys(range?: ScanRange): AsyncIterableIterator<Uint8Array> {
     return OPERATIONS.keys.rowsAsync(this.#surface, (what) => {
-      return rowsAsync(this.#sources(what), KEY_ROWS, resolveRange(what, range));
+      return rowsOfAsync(this.#pages(what, KEY_ROWS, range, "small first"));
     });
   }
 
@@ -125,7 +130,7 @@ export abstract class StoreReader {
   scanPages(range?: ScanRange, size?: PageSize): AsyncIterableIterator<Entry[]> {
     return OPERATIONS.scanPages.rowsAsync(this.#surface, (what) => {
       const paging = resolvePageSize(what, size);
-      return pagesAsync(this.#sources(what), ENTRY_ROWS, resolveRange(what, range), paging);
+      return turning(this.#pages(what, ENTRY_ROWS, range, paging));
     });
   }
 
@@ -138,27 +143,43 @@ export abstract class StoreReader {
    */
   scanPrefix(prefix: BytesLike): Promise<Entry[]> {
     return OPERATIONS.scanPrefix.promise(this.#surface, prefix, undefined, (what) => {
-      const bytes = toBytes(what, "the prefix", prefix);
-      return answer(allRows(this.#sources(what), ENTRY_ROWS, prefixScan(bytes)));
+      const range = { prefix: toBytes(what, "the prefix", prefix) };
+      return answer(allRows(this.#pages(what, ENTRY_ROWS, range, "large")));
     });
   }
 
   /** Counts the keys of a range. Reads all of them, in pages, as `keys` does. */
   count(range?: ScanRange): Promise<number> {
     return OPERATIONS.count.promise(this.#surface, undefined, undefined, async (what) => {
-      const scan = resolveRange(what, range);
       let count = 0;
-      for await (const page of pagesAsync(this.#sources(what), KEY_ROWS, scan, "large")) {
+      for await (const page of turning(this.#storedPages(what, KEY_ROWS, range, "large"))) {
         count += page.length;
       }
       return count;
     });
   }
 
-  /** Checks that the source may be read now, and returns what a scan calls for each page. */
-  #sources(what: string): () => ReadSource {
-    this.#surface.source(what);
-    return () => this.#surface.source(what);
+  /** Returns the pages of a scan, with the keys as the caller names them. */
+  #pages<Row>(
+    what: string,
+    kind: RowKind<Row>,
+    range: ScanRange | undefined,
+    paging: Paging,
+  ): Generator<Row[]> {
+    return this.#surface.keys.pages(this.#storedPages(what, kind, range, paging), kind);
+  }
+
+  /** Checks that the source may be read now, and returns the pages of a scan, with the keys of the store. */
+  #storedPages<Row>(
+    what: string,
+    kind: RowKind<Row>,
+    range: ScanRange | undefined,
+    paging: Paging,
+  ): Generator<Row[]> {
+    const surface = this.#surface;
+    surface.source(what);
+    const scan = resolveRange(what, surface.keys, range);
+    return pages(() => surface.source(what), kind, scan, paging);
   }
 }
 
@@ -171,7 +192,7 @@ function getKey(
 }
 
 function getKeySync(what: string, surface: ReadSurface, key: BytesLike): Uint8Array | undefined {
-  return readValue(surface.source(what), keyBytes(what, key));
+  return readValue(surface.source(what), surface.keys.key(what, key));
 }
 
 function hasKeyAsync(what: string, surface: ReadSurface, key: BytesLike): Promise<boolean> {
@@ -179,15 +200,19 @@ function hasKeyAsync(what: string, surface: ReadSurface, key: BytesLike): Promis
 }
 
 function hasKeySync(what: string, surface: ReadSurface, key: BytesLike): boolean {
-  return hasKey(surface.source(what), keyBytes(what, key));
+  return hasKey(surface.source(what), surface.keys.key(what, key));
 }
 
 /** Returns the bytes of some keys.
  *
  * @throws {TypeError | RangeError} They are not an array, or one of them is not valid.
  */
-export function requireKeys(what: string, keys: readonly BytesLike[]): Uint8Array[] {
-  if (Array.isArray(keys)) return keys.map((key: BytesLike) => keyBytes(what, key));
+export function requireKeys(
+  what: string,
+  space: KeySpace,
+  keys: readonly BytesLike[],
+): Uint8Array[] {
+  if (Array.isArray(keys)) return keys.map((key: BytesLike) => space.key(what, key));
   const advice = Symbol.iterator in Object(keys) ? "; spread it: [...keys]" : "";
   throw new TypeError(`${what}: the keys are ${describe(keys)}, not an array of keys${advice}`);
 }

@@ -7,7 +7,8 @@ import type { KeyRange } from "../../backends/engine.ts";
 import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
 import { prefixUpperBound } from "../../codec/prefix.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
-import { describe, requireOptions, requireSignal, toBytes } from "../limits.ts";
+import type { KeySpace } from "../key_space.ts";
+import { describe, requireOptions, requireSignal } from "../limits.ts";
 import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { PageSize, ScanRange } from "../types.ts";
 
@@ -24,10 +25,9 @@ const PAGE_BYTES = 4 * 1024 * 1024;
  * has to read them one by one. */
 const PAGE_BYTES_AIM = PAGE_BYTES / 4;
 
-/** A checked scan: a half-open range, what its keys begin with, how many rows are wanted, and what ends it. */
+/** A checked scan: a half-open range of the store's keys, how many rows are wanted, and what ends it. */
 export interface Scan {
   readonly range: KeyRange;
-  readonly prefix: Uint8Array;
   readonly limit: number;
   readonly signal?: AbortSignal;
 }
@@ -36,7 +36,6 @@ export interface Scan {
  * wanted; or as the caller says. */
 export type Paging = "small first" | "large" | Required<PageSize>;
 
-const EMPTY = new Uint8Array(0);
 const KNOWN: ReadonlySet<string> = new Set([
   "prefix",
   "gt",
@@ -50,11 +49,12 @@ const KNOWN: ReadonlySet<string> = new Set([
 
 /** Checks the bounds of a scan, copies them, and intersects them into one range.
  *
+ * @param keys Those that the bounds are of.
  * @throws {TypeError} The range is not an object, or is bytes or a list, which would pass for a range of
  * all keys; a bound is neither bytes nor a string, `reverse` is not a boolean, or a property is unknown.
  * @throws {RangeError} `limit` is not an integer from 0 on, nor `Infinity`.
  */
-export function resolveRange(what: string, range: ScanRange = {}): Scan {
+export function resolveRange(what: string, keys: KeySpace, range: ScanRange = {}): Scan {
   if (typeof range !== "object" || range === null || Symbol.iterator in range) {
     throw new TypeError(`${what}: the range is ${describe(range)}; {} stands for all keys`);
   }
@@ -65,10 +65,9 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
       );
     }
   }
-  // As copies: the caller may change its bytes before they are read.
   const boundOf = (name: "prefix" | "gt" | "gte" | "lt" | "lte") => {
     const bound = range[name];
-    return bound === undefined ? undefined : new Uint8Array(toBytes(what, name, bound));
+    return bound === undefined ? undefined : keys.bound(what, name, bound);
   };
   const [gt, gte, lt, lte] = (["gt", "gte", "lt", "lte"] as const).map(boundOf);
   const { reverse = false, limit = Infinity, signal } = range;
@@ -82,7 +81,7 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
     throw new RangeError(`${what}: limit is ${limit}, not an integer from 0 on`);
   }
   requireSignal(what, signal);
-  const prefix = boundOf("prefix") ?? EMPTY;
+  const prefix = boundOf("prefix") ?? keys.prefix;
   let start: Uint8Array = prefix;
   for (const bound of [gte, gt && bytesBehind(gt)]) {
     if (bound !== undefined && compareBytes(bound, start) > 0) start = bound;
@@ -91,7 +90,7 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
   for (const bound of [lt, lte && bytesBehind(lte)]) {
     if (bound !== undefined && (end === undefined || compareBytes(bound, end) < 0)) end = bound;
   }
-  return { range: { start, end, reverse }, prefix, limit, ...(signal && { signal }) };
+  return { range: { start, end, reverse }, limit, ...(signal && { signal }) };
 }
 
 /** Checks the range of keys that are to be deleted, as {@linkcode resolveRange} does. A bound that is missing by
@@ -99,13 +98,13 @@ export function resolveRange(what: string, range: ScanRange = {}): Scan {
  *
  * @throws {TypeError} It is missing, or a property of it is `undefined`.
  */
-export function resolveDeletion(what: string, range: ScanRange): Scan {
+export function resolveDeletion(what: string, keys: KeySpace, range: ScanRange): Scan {
   for (const [name, value] of Object.entries(range ?? { range })) {
     if (value === undefined) {
       throw new TypeError(`${what}: ${name} is undefined; {} stands for all keys`);
     }
   }
-  return resolveRange(what, range);
+  return resolveRange(what, keys, range);
 }
 
 /** Checks the size of pages, and fills in what is left out.
@@ -123,12 +122,6 @@ export function resolvePageSize(what: string, size: PageSize = {}): Required<Pag
   return { rows, bytes };
 }
 
-/** Returns the scan of all keys that begin with a prefix. */
-export function prefixScan(prefix: Uint8Array): Scan {
-  const range = { start: prefix, end: prefixUpperBound(prefix), reverse: false };
-  return { range, prefix, limit: Infinity };
-}
-
 /** Yields the pages of a scan. Each shows one moment; the source is asked for again for each page.
  *
  * @throws The reason of the scan's signal, once it is aborted.
@@ -136,7 +129,7 @@ export function prefixScan(prefix: Uint8Array): Scan {
 export function* pages<Row>(
   source: () => ReadSource,
   kind: RowKind<Row>,
-  { range, prefix, limit, signal }: Scan,
+  { range, limit, signal }: Scan,
   paging: Paging,
 ): Generator<Row[]> {
   const fixed = typeof paging === "object" ? paging : undefined;
@@ -148,7 +141,7 @@ export function* pages<Row>(
   while (left > 0) {
     signal?.throwIfAborted();
     const wanted = Math.min(pageRows, left);
-    const rows = readPage(source(), kind, rest, prefix, wanted, pageBytes);
+    const rows = readPage(source(), kind, rest, wanted, pageBytes);
     if (isLast(kind, rows, wanted, pageBytes)) {
       if (rows.length > 0) yield rows;
       return;
@@ -170,10 +163,10 @@ function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
   return Math.max(PAGE_ROWS_MIN, Math.min(rowsMax, rowsInAim));
 }
 
-/** Returns the rows of a scan. */
-export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan: Scan): Row[] {
+/** Returns the rows of pages. */
+export function allRows<Row>(found: Iterable<Row[]>): Row[] {
   let all: Row[] | undefined;
-  for (const page of pages(source, kind, scan, "large")) {
+  for (const page of found) {
     if (all === undefined) all = page;
     else for (const row of page) all.push(row);
   }
@@ -182,18 +175,9 @@ export function allRows<Row>(source: () => ReadSource, kind: RowKind<Row>, scan:
 
 // `yield*` would pass an error that is thrown into a scan to the iterator of an array, which has no `throw`.
 
-/** Yields the rows of a scan. */
-export function rows<Row>(
-  source: () => ReadSource,
-  kind: RowKind<Row>,
-  scan: Scan,
-): Generator<Row, undefined> {
-  return rowsOf(pages(source, kind, scan, "small first"));
-}
-
 /** Yields the rows of pages. */
-export function* rowsOf<Row>(pages: Iterable<Row[]>): Generator<Row, undefined> {
-  for (const page of pages) {
+export function* rowsOf<Row>(found: Iterable<Row[]>): Generator<Row, undefined> {
+  for (const page of found) {
     for (const row of page) yield row;
   }
   return undefined;
@@ -207,27 +191,10 @@ export async function* rowsOfAsync<Row>(found: Generator<Row[]>): AsyncGenerator
   return undefined;
 }
 
-/** Yields the rows of a scan, and lets the event loop turn while it reads. */
-export function rowsAsync<Row>(
-  source: () => ReadSource,
-  kind: RowKind<Row>,
-  scan: Scan,
-): AsyncGenerator<Row, undefined> {
-  return rowsOfAsync(pages(source, kind, scan, "small first"));
-}
-
-/** Yields the pages of a scan as {@linkcode pages} does, and lets the event loop turn while it reads. */
-export function pagesAsync<Row>(
-  source: () => ReadSource,
-  kind: RowKind<Row>,
-  scan: Scan,
-  paging: Paging,
-): AsyncGenerator<Row[], undefined> {
-  return turning(pages(source, kind, scan, paging));
-}
-
 /** Yields pages, and lets the event loop turn while they are read. */
-async function* turning<Row>(found: Generator<Row[]>): AsyncGenerator<Row[], undefined> {
+export async function* turning<Row>(
+  found: Generator<Row[]>,
+): AsyncGenerator<Row[], undefined> {
   for (;;) {
     // Read at once: a count shows the moment of its call, however long the turn has lasted.
     const { done, value } = found.next();

@@ -4,6 +4,7 @@
  */
 
 import { StoreError } from "../../codec/error.ts";
+import type { KeySpace } from "../key_space.ts";
 import type { Moment } from "./moment.ts";
 import { StoreReader } from "./reader.ts";
 
@@ -36,11 +37,12 @@ export class Snapshot extends StoreReader implements Disposable, AsyncDisposable
   readonly #state: { isOver: boolean };
 
   /** @internal */
-  constructor(moment: Moment, requireOpen: (what: string) => void) {
+  constructor(moment: Moment, keys: KeySpace, requireOpen: (what: string) => void) {
     const state = { isOver: false };
     super({
       where: " in snapshot",
       isTraced: false,
+      keys,
       routeOf: () => undefined,
       source(what) {
         requireOpen(what);
@@ -51,6 +53,11 @@ export class Snapshot extends StoreReader implements Disposable, AsyncDisposable
     this.#moment = moment;
     this.#state = state;
     forgotten.register(this, moment, this);
+  }
+
+  /** The journal position of the moment: what was written up to it is in the snapshot, and nothing else. */
+  get position(): bigint {
+    return this.#moment.position;
   }
 
   /** Releases the moment. A second call does nothing; `using` and `await using` call it. */

@@ -6,14 +6,14 @@
 import type { Entry } from "../../backends/engine.ts";
 import { answer, answerBytes } from "../../runtime/turn.ts";
 import { rowsOfAsync } from "../read/scan.ts";
-import type { BytesLike, ScanRange } from "../types.ts";
+import type { BytesLike, ScanRange, WriteOptions } from "../types.ts";
 import type { Transaction } from "./transaction.ts";
 
 /** How a transaction around `await` is run.
  *
  * @category HybridStore
  */
-export interface TransactionOptions {
+export interface TransactionOptions extends WriteOptions {
   /** How often its function is run at most, an integer from 1 on; 16 by default. */
   attempts?: number;
   /** Ends the transaction when it is aborted: nothing is written, and the promise rejects with the signal's
@@ -37,6 +37,17 @@ export class AsyncTransaction {
   constructor(transaction: Transaction, attempt: number) {
     this.#transaction = transaction;
     this.attempt = attempt;
+  }
+
+  /** The journal position behind its writes, once they are acknowledged; `undefined` until then. */
+  get position(): bigint | undefined {
+    return this.#transaction.position;
+  }
+
+  /** Returns this transaction as it looks to the keys below a prefix, which are given and returned without it.
+   * Throws as {@linkcode Transaction.sub} does. */
+  sub(prefix: BytesLike): AsyncTransaction {
+    return new AsyncTransaction(this.#transaction.sub(prefix), this.attempt);
   }
 
   /** Returns the value of a key, as a copy, or `undefined`.

@@ -4,10 +4,14 @@
  */
 
 import { StoreError } from "../../codec/error.ts";
-import { keyBytes, valueBytes } from "../limits.ts";
+import type { KeySpace } from "../key_space.ts";
+import { valueBytes } from "../limits.ts";
 import { resolveDeletion } from "../read/scan.ts";
-import type { BytesLike, ScanRange } from "../types.ts";
+import type { BytesLike, ScanRange, WriteOptions } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
+
+/** Commits what a batch has collected. */
+type Commit = (writes: WriteSet, options: WriteOptions | undefined) => Promise<bigint>;
 
 /** Writes that take effect together, over both engines: all of them or none.
  *
@@ -31,13 +35,42 @@ import type { WriteSet } from "./write_set.ts";
  * ```
  */
 export class Batch {
+  readonly #keys: KeySpace;
   readonly #writes: WriteSet;
-  readonly #commit: (writes: WriteSet) => Promise<void>;
+  readonly #commit: Commit;
 
   /** @internal */
-  constructor(writes: WriteSet, commit: (writes: WriteSet) => Promise<void>) {
+  constructor(keys: KeySpace, writes: WriteSet, commit: Commit) {
+    this.#keys = keys;
     this.#writes = writes;
     this.#commit = commit;
+  }
+
+  /** Returns this batch as it looks to the keys below a prefix, which are given without it: what is put into
+   * either is committed with both.
+   *
+   * @param prefix At least 1 byte: as a rule, the `prefix` of a {@linkcode SubStore}.
+   * @throws {TypeError | RangeError} The prefix is not valid.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openTemp();
+   * const users = store.sub("user/");
+   * const batch = store.batch().put("users", "1");
+   * batch.sub(users.prefix).put("1", "Ada");
+   * await batch.commit();
+   * assertEquals([users.hasSync("1"), store.hasSync("user/1")], [true, true]);
+   * ```
+   */
+  sub(prefix: BytesLike): Batch {
+    return new Batch(
+      this.#keys.sub("Cannot begin part of batch", prefix),
+      this.#writes,
+      this.#commit,
+    );
   }
 
   /** The number of keys that the batch writes, without those that only its ranges delete. */
@@ -47,7 +80,7 @@ export class Batch {
 
   /** Adds a put.
    *
-   * @param key 1 to 1978 bytes.
+   * @param key 1 to 2600 bytes.
    * @param value 0 bytes to 128 MiB.
    * @returns The batch.
    * @throws {TypeError} Key or value is not valid bytes and not a valid string.
@@ -57,20 +90,20 @@ export class Batch {
   put(key: BytesLike, value: BytesLike): this {
     const what = "Cannot put key into batch";
     this.#requireOpen(what);
-    this.#writes.add(what, keyBytes(what, key), valueBytes(what, value));
+    this.#writes.add(what, this.#keys.key(what, key), valueBytes(what, value));
     return this;
   }
 
   /** Adds a deletion.
    *
-   * @param key 1 to 1978 bytes.
+   * @param key 1 to 2600 bytes.
    * @returns The batch.
    * @throws As {@linkcode Batch.put} does.
    */
   delete(key: BytesLike): this {
     const what = "Cannot delete key in batch";
     this.#requireOpen(what);
-    this.#writes.add(what, keyBytes(what, key), undefined);
+    this.#writes.add(what, this.#keys.key(what, key), undefined);
     return this;
   }
 
@@ -86,7 +119,7 @@ export class Batch {
   deleteRange(range: Omit<ScanRange, "limit">): this {
     const what = "Cannot delete range in batch";
     this.#requireOpen(what);
-    const scan = resolveDeletion(what, range);
+    const scan = resolveDeletion(what, this.#keys, range);
     if (scan.limit !== Infinity) {
       throw new RangeError(`${what}: it has a limit; which keys come first is not known yet`);
     }
@@ -98,18 +131,19 @@ export class Batch {
    * strictest of its writes would be. An empty batch resolves at once. A commit that is refused before
    * it begins leaves the batch unchanged, and can be tried again.
    *
-   * @throws {TypeError} A function of `transact` or `compareAndSwapF32` is running.
+   * @returns The journal position behind it: a snapshot whose `position` is at or above this one shows it.
+   * @throws {TypeError} An option is not valid; a function of `transact` or `compareAndSwapF32` is running.
    * @throws {RangeError} With the keys of its ranges the batch would exceed 512 MiB.
    * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is written; `POISONED`; `CLOSED`: the
    * store is closed, or the batch was committed before.
    */
-  commit(): Promise<void> {
+  commit(options?: WriteOptions): Promise<bigint> {
     try {
       this.#requireOpen("Cannot commit batch");
     } catch (error) {
       return Promise.reject(error);
     }
-    return this.#commit(this.#writes);
+    return this.#commit(this.#writes, options);
   }
 
   #requireOpen(what: string): void {

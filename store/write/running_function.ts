@@ -19,6 +19,10 @@ const INSTEAD = {
 export class RunningFunction {
   #kind: keyof typeof INSTEAD | undefined;
 
+  get isRunning(): boolean {
+    return this.#kind !== undefined;
+  }
+
   /** Runs a function, and returns what it returns. */
   run<T>(kind: keyof typeof INSTEAD, body: () => T): T {
     this.#kind = kind;

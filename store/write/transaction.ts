@@ -6,7 +6,8 @@
 import type { Entry } from "../../backends/engine.ts";
 import { StoreError } from "../../codec/error.ts";
 import { addU64, updateF32 } from "./counter.ts";
-import { keyBytes, valueBytes } from "../limits.ts";
+import type { KeySpace } from "../key_space.ts";
+import { valueBytes } from "../limits.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import {
   ENTRY_ROWS,
@@ -39,6 +40,12 @@ export type Synchronous<T> = T extends PromiseLike<unknown>
   ? "not a promise: the function must be synchronous"
   : T;
 
+/** What a transaction and its parts share. */
+interface TransactionState {
+  isOver: boolean;
+  position: bigint | undefined;
+}
+
 /** Reads and writes that take effect together: what `HybridStore.transact` passes to its function.
  *
  * Reads see the store and the transaction's own writes. Everything is synchronous, so nothing else can
@@ -48,24 +55,54 @@ export type Synchronous<T> = T extends PromiseLike<unknown>
  * @category HybridStore
  */
 export class Transaction {
+  readonly #keys: KeySpace;
   readonly #source: () => ReadSource;
   readonly #writes: WriteSet;
   readonly #reads: ReadSet | undefined;
-  readonly #running = new RunningFunction();
-  #isOver = false;
+  readonly #running: RunningFunction;
+  readonly #state: TransactionState;
 
   /**
    * @param reads Notes what is read, where that may change before the transaction commits.
+   * @param whole The transaction that this one is a part of.
    * @internal
    */
-  constructor(source: () => ReadSource, writes: WriteSet, reads?: ReadSet) {
+  constructor(
+    keys: KeySpace,
+    source: () => ReadSource,
+    writes: WriteSet,
+    reads?: ReadSet,
+    whole?: Transaction,
+  ) {
+    this.#keys = keys;
     this.#writes = writes;
     this.#reads = reads;
+    this.#running = whole === undefined ? new RunningFunction() : whole.#running;
+    this.#state = whole === undefined ? { isOver: false, position: undefined } : whole.#state;
+    if (whole !== undefined) {
+      this.#source = whole.#source;
+      return;
+    }
     this.#source = () => {
       this.#requireActive("Cannot scan in transaction");
       const below = source();
       return { ...below, layers: [writes.memtable, ...below.layers] };
     };
+  }
+
+  /** The journal position behind its writes, once they are acknowledged; `undefined` until then. */
+  get position(): bigint | undefined {
+    return this.#state.position;
+  }
+
+  /** Returns this transaction as it looks to the keys below a prefix, which are given and returned without it.
+   *
+   * @param prefix At least 1 byte: as a rule, the `prefix` of a {@linkcode SubStore}.
+   * @throws {TypeError | RangeError} The prefix is not valid.
+   */
+  sub(prefix: BytesLike): Transaction {
+    const keys = this.#keys.sub("Cannot begin part of transaction", prefix);
+    return new Transaction(keys, this.#source, this.#writes, this.#reads, this);
   }
 
   /** Returns the value of a key, as a copy, or `undefined`.
@@ -119,7 +156,7 @@ export class Transaction {
 
   /** Counts the keys of a range. Reads all of them. */
   count(range?: ScanRange): number {
-    const scan = resolveRange("Cannot count keys in transaction", range);
+    const scan = resolveRange("Cannot count keys in transaction", this.#keys, range);
     let count = 0;
     for (const keys of this.#pages(KEY_ROWS, scan, "large")) count += keys.length;
     return count;
@@ -129,7 +166,7 @@ export class Transaction {
   getMany(keys: readonly BytesLike[]): (Uint8Array | undefined)[] {
     const what = "Cannot get keys in transaction";
     this.#requireActive(what);
-    return requireKeys(what, keys).map((key) => this.#read(key));
+    return requireKeys(what, this.#keys, keys).map((key) => this.#read(key));
   }
 
   /** Deletes the keys of a range, including the transaction's own.
@@ -144,7 +181,7 @@ export class Transaction {
     const what = "Cannot delete range in transaction";
     this.#running.requireNone(what);
     this.#requireActive(what);
-    const scan = resolveDeletion(what, range);
+    const scan = resolveDeletion(what, this.#keys, range);
     this.#reads?.addRange(scan.range);
     return this.#writes.deleteFound(what, this.#source, [scan]);
   }
@@ -178,7 +215,7 @@ export class Transaction {
    * @internal
    */
   entryPages(range?: ScanRange): Generator<Entry[]> {
-    const scan = resolveRange("Cannot scan in transaction", range);
+    const scan = resolveRange("Cannot scan in transaction", this.#keys, range);
     return this.#pages(ENTRY_ROWS, scan, "small first");
   }
 
@@ -187,7 +224,7 @@ export class Transaction {
    * @internal
    */
   keyPages(range?: ScanRange): Generator<Uint8Array[]> {
-    const scan = resolveRange("Cannot scan keys in transaction", range);
+    const scan = resolveRange("Cannot scan keys in transaction", this.#keys, range);
     return this.#pages(KEY_ROWS, scan, "small first");
   }
 
@@ -196,7 +233,15 @@ export class Transaction {
    * @internal
    */
   end(): void {
-    this.#isOver = true;
+    this.#state.isOver = true;
+  }
+
+  /** Notes that its writes are acknowledged.
+   *
+   * @internal
+   */
+  committed(position: bigint): void {
+    this.#state.position = position;
   }
 
   #read(key: Uint8Array): Uint8Array | undefined {
@@ -213,15 +258,16 @@ export class Transaction {
 
   #pages<Row>(kind: RowKind<Row>, scan: Scan, paging: Paging): Generator<Row[]> {
     const found = pages(this.#source, kind, scan, paging);
-    return this.#reads === undefined ? found : this.#reads.noting(found, kind, scan);
+    const noted = this.#reads === undefined ? found : this.#reads.noting(found, kind, scan);
+    return this.#keys.pages(noted, kind);
   }
 
   #keyBytes(what: string, key: BytesLike): Uint8Array {
     this.#requireActive(what);
-    return keyBytes(what, key);
+    return this.#keys.key(what, key);
   }
 
   #requireActive(what: string): void {
-    if (this.#isOver) throw new StoreError("CLOSED", `${what}: the transaction is over`);
+    if (this.#state.isOver) throw new StoreError("CLOSED", `${what}: the transaction is over`);
   }
 }

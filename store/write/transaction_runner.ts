@@ -6,10 +6,12 @@
 import { StoreError } from "../../codec/error.ts";
 import type { Router } from "../../codec/route.ts";
 import { clearTimeout, setTimeout } from "../../runtime/timers.ts";
+import type { KeySpace } from "../key_space.ts";
 import { describe, requireOptions, requireSignal, showKey } from "../limits.ts";
 import type { Conflict } from "../memtable/recent_writes.ts";
 import type { ReadSource } from "../read/merge.ts";
 import { AsyncTransaction, type TransactionOptions } from "./async_transaction.ts";
+import { requireDurable } from "./commit.ts";
 import { ReadSet } from "./read_set.ts";
 import { Transaction } from "./transaction.ts";
 import { WriteSet } from "./write_set.ts";
@@ -17,6 +19,8 @@ import { WriteSet } from "./write_set.ts";
 /** The moment that an attempt reads. */
 export interface ReadMoment {
   readonly source: ReadSource;
+  /** Where the journal ended. */
+  readonly position: bigint;
   /** Returns what was written since that is among what was read. */
   findConflict(reads: ReadSet): Conflict | undefined;
   /** Ends it. A second call does nothing. */
@@ -33,8 +37,8 @@ export interface TransactionSurface {
    * @throws {StoreError} `CLOSED`, `TOO_MANY_SNAPSHOTS`, `IO`.
    */
   beginReading(what: string): ReadMoment;
-  /** Writes what was not in the way of anything. */
-  commit(what: string, writes: WriteSet): Promise<void>;
+  /** Writes what was not in the way of anything, and returns where it ends in the journal. */
+  commit(what: string, writes: WriteSet, durable: boolean | undefined): Promise<bigint>;
 }
 
 const ATTEMPTS = 16;
@@ -75,8 +79,13 @@ export class TransactionRunner {
    * @throws {StoreError} `CONFLICT`.
    * @throws What the function throws; the signal's reason.
    */
-  async run<T>(what: string, body: Body<T>, options: TransactionOptions = {}): Promise<T> {
-    const { attempts, signal } = resolveTransactionOptions(what, options);
+  async run<T>(
+    what: string,
+    keys: KeySpace,
+    body: Body<T>,
+    options: TransactionOptions = {},
+  ): Promise<T> {
+    const { attempts, signal, durable } = resolveTransactionOptions(what, options);
     if (typeof body !== "function") {
       throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
     }
@@ -89,9 +98,9 @@ export class TransactionRunner {
           await abortable(this.#alone.over, signal);
         }
         if (attempt > ATTEMPTS_TOGETHER && this.#alone === undefined) turn = this.#beginTurn();
-        const outcome = await this.#attempt(what, body, attempt, signal);
+        const outcome = await this.#attempt(what, { keys, body, attempt, signal, durable });
         if ("result" in outcome) return outcome.result;
-        if (attempt >= attempts) throw conflictError(what, attempts, outcome.conflict);
+        if (attempt >= attempts) throw conflictError(what, keys, attempts, outcome.conflict);
         await pause(attempt, signal);
       }
     } finally {
@@ -101,15 +110,20 @@ export class TransactionRunner {
 
   async #attempt<T>(
     what: string,
-    body: Body<T>,
-    attempt: number,
-    signal: AbortSignal | undefined,
+    { keys, body, attempt, signal, durable }: {
+      keys: KeySpace;
+      body: Body<T>;
+      attempt: number;
+      signal: AbortSignal | undefined;
+      durable: boolean | undefined;
+    },
   ): Promise<{ result: T } | { conflict: Conflict }> {
     const surface = this.#surface;
     const writes = new WriteSet(surface.router);
     const reads = new ReadSet(surface.router);
     const moment = surface.beginReading(what);
     const transaction = new Transaction(
+      keys,
       () => {
         surface.requireOpen(what);
         return moment.source;
@@ -123,12 +137,15 @@ export class TransactionRunner {
       signal?.throwIfAborted();
       surface.requireOpen(what);
       // What has only read is as if it had run when it began.
-      if (writes.bytes === 0) return { result };
+      if (writes.bytes === 0) {
+        transaction.committed(moment.position);
+        return { result };
+      }
       const conflict = moment.findConflict(reads);
       if (conflict !== undefined) return { conflict };
       // While the moment is held, a write would have to seal what it shares.
       moment.release();
-      await surface.commit(what, writes);
+      transaction.committed(await surface.commit(what, writes, durable));
       return { result };
     } finally {
       transaction.end();
@@ -155,8 +172,8 @@ export class TransactionRunner {
 function resolveTransactionOptions(
   what: string,
   options: TransactionOptions,
-): { attempts: number; signal: AbortSignal | undefined } {
-  requireOptions(what, options, ["attempts", "signal"]);
+): { attempts: number; signal: AbortSignal | undefined; durable: boolean | undefined } {
+  requireOptions(what, options, ["attempts", "signal", "durable"]);
   const { attempts = ATTEMPTS, signal } = options;
   if (typeof attempts !== "number") {
     throw new TypeError(`${what}: attempts is ${describe(attempts)}, not a number`);
@@ -165,10 +182,16 @@ function resolveTransactionOptions(
     throw new RangeError(`${what}: attempts is ${attempts}, not an integer from 1 on`);
   }
   requireSignal(what, signal);
-  return { attempts, signal };
+  return { attempts, signal, durable: requireDurable(what, options.durable) };
 }
 
-function conflictError(what: string, attempts: number, { key }: Conflict): StoreError {
+function conflictError(
+  what: string,
+  keys: KeySpace,
+  attempts: number,
+  conflict: Conflict,
+): StoreError {
+  const key = conflict.key && keys.outside(conflict.key);
   const reason = key === undefined
     ? "more was written meanwhile than is remembered"
     : `the key ${showKey(key)}, which it had read, was written by others before it could commit`;

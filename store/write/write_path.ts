@@ -32,6 +32,8 @@ const CHUNK_BYTES = 256 * 1024;
 /** What a write waits for: the group's record being written, or being on disk. */
 class Acknowledgement {
   readonly promise: Promise<void>;
+  /** Where the group's record ends in the journal, once it is written. */
+  position = 0n;
   resolve!: () => void;
   reject!: (reason: unknown) => void;
 
@@ -104,24 +106,35 @@ export class WritePath {
   /** Takes one write.
    *
    * @param hash The key's hash.
+   * @param durable Whether it waits for the disk; the store's durability says so where it is left out.
    * @returns A promise that resolves once it is acknowledged. Writes of one group share it.
    */
-  write(key: Uint8Array, value: Uint8Array | undefined, hash: number): Promise<void> {
+  write(
+    key: Uint8Array,
+    value: Uint8Array | undefined,
+    hash: number,
+    durable?: boolean,
+  ): Promise<void> {
     this.#reserve(writeBytes(key, value));
     const { active } = this.#memtables;
     const keyStart = this.#at + WRITE_HEADER_BYTES;
     const valueLength = value === undefined ? -1 : value.length;
     this.#at = encodeWrite(this.#chunk, this.#at, key, value);
     const id = active.set(key, hash, this.#chunk, keyStart, valueLength);
-    return this.#acknowledge(active.engine(id) === "btree");
+    return this.#acknowledge(active.engine(id) === "btree", durable).promise;
   }
 
-  /** Takes writes that are whole or absent together. */
-  writeAll(set: WriteSet): Promise<void> {
-    if (set.bytes === 0) return answer(undefined);
+  /** Takes writes that are whole or absent together.
+   *
+   * @param durable As for `write`.
+   * @returns Where they end in the journal, once they are acknowledged.
+   */
+  writeAll(set: WriteSet, durable?: boolean): Promise<bigint> {
+    if (set.bytes === 0) return answer(this.#journal.end);
     this.#reserve(set.bytes);
     this.#at = set.writeInto(this.#chunk, this.#at, this.#memtables.active);
-    return this.#acknowledge(set.touchesBtree);
+    const acknowledgement = this.#acknowledge(set.touchesBtree, durable);
+    return acknowledgement.promise.then(() => acknowledgement.position);
   }
 
   /** Writes the open group into the journal. Its writes are then in the journal or nowhere.
@@ -148,6 +161,9 @@ export class WritePath {
       });
       return error;
     }
+    const position = this.#journal.end;
+    if (written !== undefined) written.position = position;
+    if (durable !== undefined) durable.position = position;
     this.#memtables.active.bytes += this.#at - this.#start;
     this.#memtables.active.keep();
     this.#start = this.#at;
@@ -223,12 +239,12 @@ export class WritePath {
     this.#at = RECORD_HEADER_BYTES;
   }
 
-  #acknowledge(touchesBtree: boolean): Promise<void> {
+  #acknowledge(touchesBtree: boolean, durable: boolean | undefined): Acknowledgement {
     this.#schedule();
-    const waitsForDisk = this.#durability === "always" ||
-      (this.#durability === "hybrid" && touchesBtree);
-    if (waitsForDisk) return (this.#durable ??= new Acknowledgement()).promise;
-    return (this.#written ??= new Acknowledgement()).promise;
+    const waitsForDisk = durable ??
+      (this.#durability === "always" || (this.#durability === "hybrid" && touchesBtree));
+    if (waitsForDisk) return this.#durable ??= new Acknowledgement();
+    return this.#written ??= new Acknowledgement();
   }
 
   /** Commits the group when the code that is running has finished.

@@ -4,35 +4,26 @@
  */
 
 import type { Router } from "../../codec/route.ts";
-import { describe, keyBytes, valueBytes } from "../limits.ts";
+import { describe, valueBytes } from "../limits.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import { OPERATIONS } from "../operation.ts";
 import { viewValue } from "../read/merge.ts";
 import { type ReadSurface, StoreReader } from "../read/reader.ts";
 import { resolveDeletion } from "../read/scan.ts";
-import type { BytesLike, ScanRange } from "../types.ts";
+import type { BytesLike, ScanRange, WriteOptions } from "../types.ts";
 import type { AsyncTransaction, TransactionOptions } from "./async_transaction.ts";
 import { Batch } from "./batch.ts";
+import { commitSet, type CommitSurface, idle, resolveDurable } from "./commit.ts";
 import { addU64, updateF32 } from "./counter.ts";
-import type { RunningFunction } from "./running_function.ts";
 import { type Synchronous, Transaction } from "./transaction.ts";
-import { type ReadMoment, TransactionRunner } from "./transaction_runner.ts";
-import type { WritePath } from "./write_path.ts";
+import type { TransactionRunner } from "./transaction_runner.ts";
 import { WriteSet } from "./write_set.ts";
 
 /** What a writer writes to. */
-export interface WriteSurface extends ReadSurface {
+export interface WriteSurface extends ReadSurface, CommitSurface {
   readonly router: Router;
-  readonly writes: WritePath;
-  /** Which of the caller's functions runs in the midst of a write. */
-  readonly running: RunningFunction;
-  /** Begins to read the store as it is now, for a transaction.
-   *
-   * @throws {StoreError} `TOO_MANY_SNAPSHOTS`, `IO`.
-   */
-  beginReading(): ReadMoment;
-  /** @throws {StoreError} `CLOSED`. */
-  requireOpen(what: string): void;
+  /** Runs the transactions around `await` of the store. */
+  readonly transactions: TransactionRunner;
 }
 
 /** Writes of an ordered store, besides its reads. Each operation first checks that the store is open, then its
@@ -42,34 +33,35 @@ export interface WriteSurface extends ReadSurface {
  */
 export abstract class StoreWriter extends StoreReader {
   readonly #surface: WriteSurface;
-  readonly #transactions: TransactionRunner;
 
   /** @internal */
   constructor(surface: WriteSurface) {
     super(surface);
     this.#surface = surface;
-    this.#transactions = new TransactionRunner({
-      router: surface.router,
-      requireOpen: (what) => surface.requireOpen(what),
-      beginReading: (what) => idle(what, surface).beginReading(),
-      commit: (what, set) => this.#commit(what, set),
-    });
   }
 
   /** Sets the value of a key. Resolves when it is acknowledged: see {@linkcode Durability}.
    *
-   * @param key 1 to 1978 bytes.
+   * @param key 1 to 2600 bytes; 1978 in a store that was created with that limit.
    * @param value 0 bytes to 128 MiB.
-   * @throws {TypeError | RangeError} Key or value is not valid; nothing changed.
+   * @throws {TypeError | RangeError} An argument is not valid; nothing changed.
    * @throws {StoreError} `NO_SPACE`, `IO`, `POISONED`, `CLOSED`.
    */
-  put(key: BytesLike, value: BytesLike): Promise<void> {
-    return OPERATIONS.put.promise(this.#surface, key, value, putKey);
+  put(key: BytesLike, value: BytesLike, options?: WriteOptions): Promise<void> {
+    if (options === undefined) return OPERATIONS.put.promise(this.#surface, key, value, putKey);
+    return OPERATIONS.put.promise(this.#surface, key, value, (what, surface, key, value) => {
+      return putKey(what, surface, key, value, resolveDurable(what, options));
+    });
   }
 
   /** Removes a key. Deleting a missing key is not an error. Resolves and throws as `put` does. */
-  delete(key: BytesLike): Promise<void> {
-    return OPERATIONS.delete.promise(this.#surface, key, undefined, deleteKey);
+  delete(key: BytesLike, options?: WriteOptions): Promise<void> {
+    if (options === undefined) {
+      return OPERATIONS.delete.promise(this.#surface, key, undefined, deleteKey);
+    }
+    return OPERATIONS.delete.promise(this.#surface, key, undefined, (what, surface, key, value) => {
+      return deleteKey(what, surface, key, value, resolveDurable(what, options));
+    });
   }
 
   /** Returns an empty batch: writes that take effect together, over both engines.
@@ -79,9 +71,9 @@ export abstract class StoreWriter extends StoreReader {
   batch(): Batch {
     const surface = this.#surface;
     surface.requireOpen("Cannot begin batch");
-    return new Batch(new WriteSet(surface.router), (set) => {
+    return new Batch(surface.keys, new WriteSet(surface.router), (set, options) => {
       return OPERATIONS.batch.promise(surface, undefined, undefined, (what) => {
-        return this.#commit(what, set);
+        return commitSet(what, surface, set, resolveDurable(what, options));
       });
     });
   }
@@ -98,8 +90,10 @@ export abstract class StoreWriter extends StoreReader {
    *
    * @param body Gets a {@linkcode Transaction}. A function that returns a promise is refused by the
    * compiler, and when it has run.
-   * @returns What the function returned, once its writes are acknowledged.
-   * @throws {TypeError} `body` is not a function, or returned a promise; nothing is written.
+   * @returns What the function returned, once its writes are acknowledged. Where they end in the journal is then
+   * the transaction's `position`.
+   * @throws {TypeError} `body` is not a function, or returned a promise, or an option is not valid; nothing is
+   * written.
    * @throws {StoreError} As `put` does.
    *
    * @example
@@ -116,14 +110,18 @@ export abstract class StoreWriter extends StoreReader {
    * assertEquals(left, 7n);
    * ```
    */
-  transact<T>(body: (transaction: Transaction) => Synchronous<T>): Promise<T> {
+  transact<T>(
+    body: (transaction: Transaction) => Synchronous<T>,
+    options?: WriteOptions,
+  ): Promise<T> {
     return OPERATIONS.transact.promise(this.#surface, undefined, undefined, async (what) => {
       const surface = idle(what, this.#surface);
       if (typeof body !== "function") {
         throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
       }
+      const durable = resolveDurable(what, options);
       const set = new WriteSet(surface.router);
-      const transaction = new Transaction(() => surface.source(what), set);
+      const transaction = new Transaction(surface.keys, () => surface.source(what), set);
       let result: T;
       try {
         // Of what is not a promise, the two types are one.
@@ -136,7 +134,7 @@ export abstract class StoreWriter extends StoreReader {
         (result as PromiseLike<unknown>).then(() => {}, () => {});
         throw new TypeError(`${what}: the function returned a promise; it has to be synchronous`);
       }
-      await this.#commit(what, set);
+      transaction.committed(await commitSet(what, surface, set, durable));
       return result;
     });
   }
@@ -180,7 +178,8 @@ export abstract class StoreWriter extends StoreReader {
     options?: TransactionOptions,
   ): Promise<T> {
     return OPERATIONS.transaction.promise(this.#surface, undefined, undefined, (what) => {
-      return this.#transactions.run(what, body, options);
+      const { transactions, keys } = idle(what, this.#surface);
+      return transactions.run(what, keys, body, options);
     });
   }
 
@@ -192,15 +191,16 @@ export abstract class StoreWriter extends StoreReader {
    * @throws {RangeError} The sum is below 0 or above 2^64 - 1; nothing changed.
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 8 bytes long; as `put` does.
    */
-  fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
+  fetchAndAddU64(key: BytesLike, delta: bigint, options?: WriteOptions): Promise<bigint> {
     return OPERATIONS.fetchAndAddU64.promise(this.#surface, key, undefined, (what) => {
       const surface = idle(what, this.#surface);
-      const counter = keyBytes(what, key);
+      const counter = surface.keys.key(what, key);
+      const durable = resolveDurable(what, options);
       const hash = hashKey(counter);
       const stored = viewValue(surface.source(what), counter, hash);
       const { sum, bytes } = addU64(what, counter, stored, delta);
       surface.writes.requireWritable(what);
-      return surface.writes.write(counter, bytes, hash).then(() => sum);
+      return surface.writes.write(counter, bytes, hash, durable).then(() => sum);
     });
   }
 
@@ -213,10 +213,15 @@ export abstract class StoreWriter extends StoreReader {
    * @throws {RangeError} `update` returns NaN; nothing changed.
    * @throws {StoreError} `INVALID_VALUE`: the stored value is not 4 bytes long; as `put` does.
    */
-  compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
+  compareAndSwapF32(
+    key: BytesLike,
+    update: (current: number) => number,
+    options?: WriteOptions,
+  ): Promise<number> {
     return OPERATIONS.compareAndSwapF32.promise(this.#surface, key, undefined, (what) => {
       const surface = idle(what, this.#surface);
-      const number = keyBytes(what, key);
+      const number = surface.keys.key(what, key);
+      const durable = resolveDurable(what, options);
       const hash = hashKey(number);
       const stored = viewValue(surface.source(what), number, hash);
       const { next, bytes } = surface.running.run("update", () => {
@@ -225,7 +230,7 @@ export abstract class StoreWriter extends StoreReader {
       // The function that was called may have closed the store.
       surface.requireOpen(what);
       surface.writes.requireWritable(what);
-      return surface.writes.write(number, bytes, hash).then(() => next);
+      return surface.writes.write(number, bytes, hash, durable).then(() => next);
     });
   }
 
@@ -240,25 +245,16 @@ export abstract class StoreWriter extends StoreReader {
    * batch; nothing is deleted.
    * @throws {StoreError} As `put` does.
    */
-  deleteRange(range: ScanRange): Promise<number> {
+  deleteRange(range: ScanRange, options?: WriteOptions): Promise<number> {
     return OPERATIONS.deleteRange.promise(this.#surface, undefined, undefined, async (what) => {
       const surface = idle(what, this.#surface);
+      const scan = resolveDeletion(what, surface.keys, range);
+      const durable = resolveDurable(what, options);
       const set = new WriteSet(surface.router);
-      const source = () => surface.source(what);
-      const deleted = set.deleteFound(what, source, [resolveDeletion(what, range)]);
-      await this.#commit(what, set);
+      const deleted = set.deleteFound(what, () => surface.source(what), [scan]);
+      await commitSet(what, surface, set, durable);
       return deleted;
     });
-  }
-
-  #commit(what: string, set: WriteSet): Promise<void> {
-    const surface = idle(what, this.#surface);
-    const { writes } = surface;
-    set.resolveRanges(what, () => surface.source(what));
-    // A transaction that only read succeeds also where the journal takes nothing.
-    if (set.bytes > 0) writes.requireWritable(what);
-    set.isCommitted = true;
-    return writes.writeAll(set);
   }
 }
 
@@ -267,24 +263,24 @@ function putKey(
   surface: WriteSurface,
   key: BytesLike,
   value: BytesLike,
+  durable?: boolean,
 ): Promise<void> {
-  const { writes } = idle(what, surface);
-  const bytes = keyBytes(what, key);
+  const { writes, keys } = idle(what, surface);
+  const bytes = keys.key(what, key);
   const written = valueBytes(what, value);
   writes.requireWritable(what);
-  return writes.write(bytes, written, hashKey(bytes));
+  return writes.write(bytes, written, hashKey(bytes), durable);
 }
 
-function deleteKey(what: string, surface: WriteSurface, key: BytesLike): Promise<void> {
-  const { writes } = idle(what, surface);
-  const bytes = keyBytes(what, key);
+function deleteKey(
+  what: string,
+  surface: WriteSurface,
+  key: BytesLike,
+  _value?: undefined,
+  durable?: boolean,
+): Promise<void> {
+  const { writes, keys } = idle(what, surface);
+  const bytes = keys.key(what, key);
   writes.requireWritable(what);
-  return writes.write(bytes, undefined, hashKey(bytes));
-}
-
-/** Returns the surface, unless the store is closed or a function runs that has read from it. */
-function idle(what: string, surface: WriteSurface): WriteSurface {
-  surface.requireOpen(what);
-  surface.running.requireNone(what);
-  return surface;
+  return writes.write(bytes, undefined, hashKey(bytes), durable);
 }

@@ -27,7 +27,7 @@ function variedWrites(): Write[] {
   for (const length of [0, 1, 4000, 4096, 8170, 9000, 100_000]) {
     writes.push(put(numberedKey(100_000 + length), pattern(length, length)));
   }
-  for (let length = 20; length <= 1978; length += 89) {
+  for (let length = 20; length <= 2600; length += 89) {
     const key = pattern(length, length);
     key[0] = 0x7a;
     writes.push(put(key, pattern(length % 7 === 0 ? 5000 : length)));

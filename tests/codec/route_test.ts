@@ -5,8 +5,10 @@ import {
   DEFAULT_ROUTES,
   type EngineName,
   extractTag,
+  type PrefixRoute,
   type Route,
   Router,
+  type TagRoute,
 } from "../../codec/mod.ts";
 import { argsOf, buildKey, KEY_CASES } from "./_key_cases.ts";
 
@@ -98,6 +100,24 @@ test("Router refuses routes that it cannot follow, and names them", () => {
     ["V:", "Cannot use routes: they are not an array"],
     [null, "Cannot use routes: they are not an array"],
     [[undefined], "Cannot use route at index 0: the tag is not a string"],
+    [[{ engine }], "Cannot use route at index 0: the tag is not a string"],
+    [
+      [{ tag: "V:", prefix: encoder.encode("a"), engine }],
+      'route "a" at index 0: it has both a tag and a prefix; make two routes of it',
+    ],
+    [[{ prefix: "log/", engine }], "route at index 0: the prefix is not a Uint8Array"],
+    [
+      [{ prefix: new Uint8Array(0), engine }],
+      'route "" at index 0: the prefix is empty; give all keys an engine as the default one',
+    ],
+    [
+      [{ prefix: encoder.encode("a\0"), engine }, { prefix: encoder.encode("a\0"), engine }],
+      'route "a\\u0000" at index 1: an earlier route has this prefix',
+    ],
+    [
+      [{ prefix: encoder.encode("a"), engine: "lsm" }],
+      'route "a" at index 0: the engine is neither "append" nor "btree"',
+    ],
     [[{ tag: "V:", engine }, { tag: 5, engine }], "route at index 1: the tag is not a string"],
     [[{ tag: "V", engine }], 'route "V" at index 0: the tag does not end with ":"'],
     [[{ tag: "", engine }], 'route "" at index 0: the tag does not end with ":"'],
@@ -121,6 +141,11 @@ test("Router refuses routes that it cannot follow, and names them", () => {
   for (const [routes, message] of refused) {
     assertThrows(() => new Router(routes as Route[]), TypeError, message);
   }
+  assertThrows(
+    () => new Router([], "lsm" as EngineName),
+    TypeError,
+    "Cannot use routes: the default engine is neither",
+  );
 });
 
 // One character per byte, so that bytes of any kind can be a key of a map.
@@ -133,7 +158,7 @@ class Reference {
   readonly #engineOf: Map<string, EngineName>;
   readonly #endings: string[] = [];
 
-  constructor(routes: readonly Route[]) {
+  constructor(routes: readonly TagRoute[]) {
     this.#engineOf = new Map(
       routes.map(({ tag, engine }) => [latin1(encoder.encode(tag)), engine]),
     );
@@ -221,5 +246,172 @@ test("Router finds every built key from each of its prefixes", () => {
       }
     }),
     { numRuns: 500 },
+  );
+});
+
+test("the longest prefix decides, before the tag does", () => {
+  const router = new Router([
+    ...DEFAULT_ROUTES,
+    { prefix: encoder.encode("log/"), engine: "append" },
+    { prefix: encoder.encode("log/index/"), engine: "btree" },
+    { prefix: encoder.encode("log/\0MV:"), engine: "append" },
+  ]);
+  const keys: [key: string, engine: EngineName][] = [
+    ["log", "btree"],
+    ["log/", "append"],
+    ["log/1", "append"],
+    ["log/index", "append"],
+    ["log/index/1", "btree"],
+    ["log/index/1\0V:1", "btree"],
+    ["log/1\0MV:x", "append"],
+    ["lo\0V:x", "append"],
+    ["lo\0MV:x", "btree"],
+  ];
+  for (const [key, engine] of keys) assertEquals(router.routeOf(encoder.encode(key)), engine, key);
+});
+
+test("a key without a route goes to the default engine", () => {
+  const router = new Router([{ tag: "MV:", engine: "btree" }], "append");
+  const all = encoder.encode("");
+  assertEquals(router.routeOf(encoder.encode("user/1")), "append");
+  assertEquals(router.routeOf(encoder.encode("user\0MV:1")), "btree");
+  assertEquals(router.enginesForPrefix(encoder.encode("user")), ["append", "btree"]);
+  assertEquals(router.enginesForPrefix(encoder.encode("user\0X")), ["append"]);
+  assertEquals(new Router([], "append").enginesForRange(all), ["append"]);
+});
+
+test("prefix routes that leave no key to the default engine leave it out", () => {
+  const every = Array.from({ length: 256 }, (_, byte): Route => {
+    return { prefix: Uint8Array.of(byte), engine: "append" };
+  });
+  const router = new Router(every);
+  assertEquals(router.enginesForPrefix(encoder.encode("")), ["append"]);
+  assertEquals(router.enginesForRange(encoder.encode("a"), encoder.encode("b")), ["append"]);
+  assertEquals(
+    new Router(every.slice(1)).enginesForRange(encoder.encode("")),
+    ["append", "btree"],
+  );
+});
+
+test("a router keeps a copy of the prefixes, and knows another one with the same routes", () => {
+  const prefix = encoder.encode("log/");
+  const routes: Route[] = [{ prefix, engine: "append" }, { tag: "V:", engine: "append" }];
+  const router = new Router(routes);
+  const same = new Router(routes.toReversed());
+  prefix[0] = 0;
+  assertEquals(router.routeOf(encoder.encode("log/1")), "append");
+  assertEquals(router.equals(same), true);
+  assertEquals(router.equals(new Router(routes)), false);
+  assertEquals(new Router(same.routes, "append").equals(same), false);
+  assertEquals(router.equals(new Router(router.routes.slice(1))), false);
+});
+
+// Bytes that routes and bounds are made of. Between two of them there is another one, so that a range never
+// lies between the bytes that are tried.
+const ROUTE_BYTES = [0x00, 0x3a, 0x41, 0x43, 0xff];
+const KEY_BYTES = [0x00, 0x01, 0x3a, 0x3b, 0x41, 0x42, 0x43, 0x44, 0xff];
+const KEY_LENGTH = 5;
+
+/** All keys of up to so many bytes, in order. */
+function allKeys(length: number): Uint8Array[] {
+  if (length === 0) return [];
+  const shorter = allKeys(length - 1);
+  return KEY_BYTES.flatMap((byte) => [
+    Uint8Array.of(byte),
+    ...shorter.map((key) => Uint8Array.of(byte, ...key)),
+  ]);
+}
+
+// Short enough that a key of the length that is tried can have any tag behind them, where they have no NUL.
+const routeByte = fc.constantFrom(...ROUTE_BYTES);
+const bound = fc.oneof(
+  fc.array(routeByte, { maxLength: 2 }),
+  fc.array(routeByte, { maxLength: 3 }).map((values) => [0, ...values]),
+  fc.tuple(routeByte, fc.array(routeByte, { maxLength: 2 })).map((
+    [first, rest],
+  ) => [first, 0, ...rest]),
+).map((values) => Uint8Array.from(values));
+const prefixRoutes = fc.uniqueArray(
+  fc.record({ prefix: bound.filter(({ length }) => length > 0), engine }),
+  { maxLength: 6, selector: ({ prefix }) => latin1(prefix) },
+);
+const shortTag = fc.constantFrom(":", "A:", "C:");
+const tagRoutes = fc.uniqueArray(fc.record({ tag: shortTag, engine }), {
+  maxLength: 3,
+  selector: (route) => route.tag,
+});
+
+/** The definition of a route, taken word by word. */
+function engineByDefinition(
+  key: string,
+  tags: ReadonlyMap<string, EngineName>,
+  prefixes: ReadonlyMap<string, EngineName>,
+  defaultEngine: EngineName,
+): EngineName {
+  for (let length = key.length; length > 0; length--) {
+    const found = prefixes.get(key.slice(0, length));
+    if (found !== undefined) return found;
+  }
+  const [, tag] = /^[^\0]*\0([^:]*:)/.exec(key) ?? [];
+  return (tag === undefined ? undefined : tags.get(tag)) ?? defaultEngine;
+}
+
+test("Router finds the engines of any prefix and any range, as looking at every key does", () => {
+  const keys = allKeys(KEY_LENGTH);
+  const texts = keys.map(latin1);
+  const indexOf = (start: Uint8Array) => {
+    const text = latin1(start);
+    let low = 0;
+    let high = texts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (texts[middle]! < text) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  };
+  const bounds = fc.array(fc.tuple(bound, fc.option(bound, { nil: undefined })), {
+    minLength: 20,
+    maxLength: 20,
+  });
+  fc.assert(
+    fc.property(
+      tagRoutes,
+      prefixRoutes,
+      engine,
+      bounds,
+      (tags: TagRoute[], prefixes: PrefixRoute[], defaultEngine, ranges) => {
+        const router = new Router([...tags, ...prefixes], defaultEngine);
+        const tagMap = new Map(tags.map(({ tag, engine }) => [tag, engine]));
+        const prefixMap = new Map(prefixes.map(({ prefix, engine }) => [latin1(prefix), engine]));
+        const engines = texts.map((key) =>
+          engineByDefinition(key, tagMap, prefixMap, defaultEngine)
+        );
+        const wrong = keys.findIndex((key, index) => router.routeOf(key) !== engines[index]);
+        assertEquals(wrong, -1, texts[wrong]);
+        const found = (from: number, to: number) =>
+          (["append", "btree"] as const).filter((name) => {
+            const index = engines.indexOf(name, from);
+            return index >= 0 && index < to;
+          });
+        for (const [start, end] of ranges) {
+          const to = end === undefined ? texts.length : indexOf(end);
+          assertEquals(
+            router.enginesForRange(start, end),
+            found(indexOf(start), to),
+            `from ${JSON.stringify(latin1(start))} to ${end && JSON.stringify(latin1(end))}`,
+          );
+          const text = latin1(start);
+          const first = indexOf(start);
+          const last = texts.findLastIndex((key) => key.startsWith(text));
+          assertEquals(
+            router.enginesForPrefix(start),
+            found(first, last + 1),
+            JSON.stringify(text),
+          );
+        }
+      },
+    ),
+    { numRuns: 60 },
   );
 });

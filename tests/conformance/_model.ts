@@ -9,7 +9,7 @@ import {
 import { type EngineKind, engineTest, sorted, withEngine } from "./_kit.ts";
 
 const SEED = Number(process.env.HYBRIDSTORE_TEST_SEED ?? 20_260_301);
-const LONGEST = 1978;
+const LONGEST = 2600;
 
 /** Few values, so that keys share prefixes and bounds hit keys. */
 const byte = fc.constantFrom(0, 1, 0x3a, 0xfe, 0xff);

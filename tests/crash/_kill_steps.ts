@@ -179,6 +179,10 @@ class SteppedEngine implements Engine {
     return this.#engine.failure;
   }
 
+  get keyBytesMax(): number {
+    return this.#engine.keyBytesMax;
+  }
+
   get position(): bigint {
     return this.#engine.position;
   }

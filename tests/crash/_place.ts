@@ -1,6 +1,6 @@
 /** Where a store lives whose files fail: a journal on an injected file system, engines on injected disks. */
 
-import { type HybridStore, type OpenOptions, Router } from "../../mod.ts";
+import { type HybridStore, MAX_KEY_BYTES, type OpenOptions, Router } from "../../mod.ts";
 import type { JournalFileSystem } from "../../journal/mod.ts";
 import { openWriter } from "../../journal/journal.ts";
 import { requirePosition } from "../../store/directory/lifecycle.ts";
@@ -44,6 +44,7 @@ export async function openStore(
   requirePosition(writer, "B-tree", engines.btree);
   const lock = { release: () => {} };
   const ownership = UNWATCHED;
-  const parts = { lock, ownership, router: new Router(), journal: writer, recovery, engines };
+  const store = { router: new Router(), keyBytesMax: MAX_KEY_BYTES };
+  const parts = { lock, ownership, ...store, journal: writer, recovery, engines };
   return await startStore(directory, parts, settings);
 }

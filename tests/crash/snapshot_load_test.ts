@@ -24,7 +24,7 @@ const openFiles = () => readdirSync(DESCRIPTORS).length;
 const skip = existsSync(DESCRIPTORS) ? false : "this platform does not list open files";
 
 /** Writes the same stamp to both sides, in one batch. */
-function stamp(store: HybridStore, value: string | undefined): Promise<void> {
+async function stamp(store: HybridStore, value: string | undefined): Promise<void> {
   const batch = store.batch();
   for (let i = 0; i < KEYS; i++) {
     for (const key of [appendKey(i), btreeKey(i)]) {
@@ -32,7 +32,7 @@ function stamp(store: HybridStore, value: string | undefined): Promise<void> {
       else batch.put(key, bytes(value));
     }
   }
-  return batch.commit();
+  await batch.commit();
 }
 
 /** A snapshot, and what it showed at first. */

@@ -54,9 +54,9 @@ const RAW_KEYS: Uint8Array[] = [
   Uint8Array.of(0xff),
   Uint8Array.of(0xff, 0xff),
   Uint8Array.of(0xff, 0),
-  new Uint8Array(1978),
+  new Uint8Array(2600),
   new Uint8Array(1977),
-  new Uint8Array(1978).fill(0xff),
+  new Uint8Array(2600).fill(0xff),
   new Uint8Array(1977).fill(0xff),
   ...["\0S", "\0VC", "\0VC:", "\0VC:\0", "\0E", "\0E:", "\0:", ":", "Tesla", "Tesla\0", "Tesla\0V"]
     .map((key) => text.encode(key)),

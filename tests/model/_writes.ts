@@ -58,7 +58,11 @@ export function batch(session: Session): void {
       changed.put(key, value);
     }
   }
-  session.expect(`batch ${batch.size}`, batch.commit(), () => void (session.model = changed));
+  session.expect(
+    `batch ${batch.size}`,
+    batch.commit().then(() => {}),
+    () => void (session.model = changed),
+  );
 }
 
 export function writeMany(session: Session): void {
@@ -77,7 +81,7 @@ export function writeMany(session: Session): void {
   const what = isDeletion ? "delete many" : "put many";
   session.expect(
     `${what} ${batch.size}`,
-    batch.commit(),
+    batch.commit().then(() => {}),
     () => void (session.model = changed),
   );
 }

@@ -1,7 +1,13 @@
 import type { Write, Writes } from "../../backends/engine.ts";
 import { MemoryEngine } from "../../backends/memory.ts";
 import { listWrites } from "../../backends/writes.ts";
-import { type HybridStore, type OpenOptions, Router, type StoreError } from "../../mod.ts";
+import {
+  type HybridStore,
+  MAX_KEY_BYTES,
+  type OpenOptions,
+  Router,
+  type StoreError,
+} from "../../mod.ts";
 import { openWriter } from "../../journal/journal.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
 import { resolveOptions } from "../../store/options.ts";
@@ -66,6 +72,7 @@ export async function openFake(
     lock: { release: () => void releases.count++ },
     ownership: UNWATCHED,
     router: new Router(),
+    keyBytesMax: MAX_KEY_BYTES,
     journal,
     recovery,
     engines: { append, btree },

@@ -75,7 +75,7 @@ test("every operation rejects a key that is neither bytes nor a string", async (
 test("every operation rejects an empty key and one that is too long", async () => {
   await using store = await HybridStore.openTemp();
   for (const key of [new Uint8Array(0), TOO_LONG] as never[]) {
-    const reason = key === TOO_LONG ? "the key is 1979 bytes long" : "the key is empty";
+    const reason = key === TOO_LONG ? "the key is 2601 bytes long" : "the key is empty";
     for (const [what, call] of keyCalls(store)) {
       const error = await assertRejects(() => call(key) as Promise<unknown>, RangeError, what);
       assertEquals(error.message.includes(`: ${reason}`), true, error.message);

@@ -48,8 +48,8 @@ const VALUE = bytes("1");
 
 test("messages about keys", async () => {
   await using store = await HybridStore.openTemp();
-  const long = new Uint8Array(1979);
-  const tooLong = "the key is 1979 bytes long, more than the limit of 1978; shorten it, or put a " +
+  const long = new Uint8Array(2601);
+  const tooLong = "the key is 2601 bytes long, more than the limit of 2600; shorten it, or put a " +
     "digest in place of its end";
   const isHalf = "the key has half a surrogate pair, which UTF-8 cannot hold";
   const isDetached = "the key has a detached buffer; copy it before the buffer is transferred";

@@ -1,7 +1,7 @@
 import * as diagnostics from "node:diagnostics_channel";
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { HybridStore, StoreReader, StoreWriter } from "../../mod.ts";
+import { HybridStore, LiveStore, StoreReader, StoreWriter } from "../../mod.ts";
 import { OPERATIONS as PUBLIC } from "../../store/operation.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { appendKey, btreeKey, bytes } from "./_support.ts";
@@ -108,8 +108,8 @@ test("open and openTemp publish as open, also where they fail", async () => {
 });
 
 test("no operation is without a tracer, and no tracer without an operation", () => {
-  const silent = ["constructor", "backup", "repair", "restore", "verify"];
-  const methods = [HybridStore, StoreWriter, StoreReader]
+  const silent = ["constructor", "backup", "position", "repair", "restore", "sub", "verify"];
+  const methods = [HybridStore, LiveStore, StoreWriter, StoreReader]
     .flatMap(({ prototype }) => Object.getOwnPropertyNames(prototype))
     .filter((name) => !silent.includes(name));
   const tracers = Object.keys(PUBLIC).filter((name) => !silent.includes(name));

@@ -208,11 +208,11 @@ test("an older version refuses a directory whose identity is moving", async () =
   using temp = tempDirectory();
   await (await create(temp.path)).close();
   const whole = JSON.parse(readFileSync(join(temp.path, "manifest.json"), "utf8"));
-  const checksum = ({ format, identity, created, routes }: typeof whole) =>
-    crc32c(bytes(JSON.stringify({ format, identity, created, routes }))).toString(16).padStart(
-      8,
-      "0",
-    );
+  const checksum = (manifest: typeof whole) => {
+    const { format, identity, created, routes, defaultEngine, keyBytesMax } = manifest;
+    const known = { format, identity, created, routes, defaultEngine, keyBytesMax };
+    return crc32c(bytes(JSON.stringify(known))).toString(16).padStart(8, "0");
+  };
   assertEquals(whole.checksum, checksum(whole));
   writeManifest(temp.path, { ...readManifest(temp.path)!, previous: [whole.identity] });
   const moving = JSON.parse(readFileSync(join(temp.path, "manifest.json"), "utf8"));

@@ -39,8 +39,9 @@ test("the manifest names format, identity, time of creation and routes", async (
   using temp = tempDirectory();
   const before = Date.now();
   const path = await create(temp.path);
-  const { format, identity, created, routes, checksum } = JSON.parse(readFileSync(path, "utf8"));
-  assertEquals(format, 1);
+  const manifest = JSON.parse(readFileSync(path, "utf8"));
+  const { format, identity, created, routes, defaultEngine, keyBytesMax, checksum } = manifest;
+  assertEquals([format, defaultEngine, keyBytesMax], [2, "btree", 2600]);
   assertMatch(identity, /^[0-9a-f]{8}-[0-9a-f-]{27}$/);
   assertEquals(new Date(created).toISOString(), created);
   assertEquals(Date.parse(created) >= before && Date.parse(created) <= Date.now(), true);
@@ -91,7 +92,7 @@ test("a manifest with any bit flipped is refused", async () => {
       whole[at]! ^= 1 << bit;
       if (code === "CORRUPT") continue;
       // The digit of the format is a format too; white space may change and mean the same.
-      const isFormat = code === "UNSUPPORTED" && at === whole.indexOf("1");
+      const isFormat = code === "UNSUPPORTED" && at === whole.indexOf("2");
       const isSpace = code === "no error" && whole[at]! <= 0x20;
       assertEquals(isFormat || isSpace, true, `bit ${bit} of byte ${at}: ${code}`);
     }
@@ -115,8 +116,11 @@ test("a manifest that is JSON of another kind is CORRUPT", async () => {
     { ...manifest, routes: undefined },
     { ...manifest, routes: {} },
     { ...manifest, routes: [null] },
-    { ...manifest, format: "1" },
+    { ...manifest, format: "2" },
     { ...manifest, format: 1.5 },
+    { ...manifest, format: 1 },
+    { ...manifest, defaultEngine: "append" },
+    { ...manifest, keyBytesMax: 4000 },
     { ...manifest, identity: `${manifest.identity}0` },
   ];
   for (const other of others) {
@@ -128,10 +132,10 @@ test("a manifest that is JSON of another kind is CORRUPT", async () => {
 test("a manifest of a newer format is UNSUPPORTED, whatever else is in it", async () => {
   using temp = tempDirectory();
   const path = await create(temp.path);
-  for (const text of ['{"format":2}', '{"format":2,"routes":"new","checksum":1}']) {
+  for (const text of ['{"format":3}', '{"format":3,"routes":"new","checksum":1}']) {
     writeFileSync(path, text);
     const open = () => HybridStore.open(temp.path);
-    await assertCode(open, "UNSUPPORTED", path, "its format is 2", "reads 1");
+    await assertCode(open, "UNSUPPORTED", path, "its format is 3", "reads 1 to 2");
   }
   assertEquals(existsSync(join(temp.path, "append", "data.mdb")), true);
 });

@@ -151,7 +151,7 @@ test(
     const error = await rejects(
       () => HybridStore.repair(path),
       "ROUTES_CHANGED",
-      /LOG:1.*\{ routes \}/,
+      /LOG:1.*\{ routes, defaultEngine \}/,
     );
     assert(error.message.includes(path), error.message);
     assertEquals(fs.readdirSync(temp.path), ["store"]);

@@ -1,7 +1,8 @@
 import { test } from "node:test";
 import { assert, assertEquals, assertLess } from "@std/assert";
 import { MemoryEngine } from "../../../backends/memory.ts";
-import { equalBytes, HybridStore, Router } from "../../../mod.ts";
+import { equalBytes, HybridStore, MAX_KEY_BYTES, Router } from "../../../mod.ts";
+import { KeySpace } from "../../../store/key_space.ts";
 import { ENTRY_ROWS, KEY_ROWS, type RowKind } from "../../../store/read/merge.ts";
 import { pages, resolveRange } from "../../../store/read/scan.ts";
 import { appendKey, btreeKey, bytes, keysOf } from "../_support.ts";
@@ -133,7 +134,7 @@ test("pages shrink where values are large and grow again where they are small", 
     engines: { append: engine, btree: new MemoryEngine() },
     router: new Router(),
   };
-  const scan = resolveRange("Cannot scan", {});
+  const scan = resolveRange("Cannot scan", new KeySpace(MAX_KEY_BYTES), {});
   const sizesOf = <Row>(kind: RowKind<Row>, isEager: boolean) =>
     [...pages(() => source, kind, scan, isEager ? "large" : "small first")].map((page) =>
       page.length

@@ -84,7 +84,7 @@ test("a batch refuses a write that is not valid and keeps the others", async () 
 
 test("batches in the same turn are whole, each with its own writes", async () => {
   await using store = await HybridStore.openTemp({ memtableBytes: 1000, segmentBytes: 3000 });
-  const commits: Promise<void>[] = [];
+  const commits: Promise<bigint>[] = [];
   for (let round = 0; round < 40; round++) {
     const batch = store.batch();
     for (let i = 0; i < 20; i++) {

@@ -1,7 +1,7 @@
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { assert, assertEquals, assertGreater, assertLessOrEqual } from "@std/assert";
-import { type Durability, HybridStore } from "../../../mod.ts";
+import { assert, assertEquals, assertGreater, assertLessOrEqual, assertRejects } from "@std/assert";
+import { type Durability, HybridStore, type WriteOptions } from "../../../mod.ts";
 import { tempDirectory } from "../../support/temp.ts";
 import { openFake } from "../_fakes.ts";
 import { appendKey, btreeKey, bytes } from "../_support.ts";
@@ -41,6 +41,43 @@ for (const [durability, append, btree, both] of SYNCS) {
         tx.delete(btreeKey(3));
       });
     assertEquals(await syncsOf(transaction), both);
+  });
+}
+
+for (const durability of ["hybrid", "always", "flush"] as const) {
+  test(`each write to a "${durability}" store can say whether it waits for the disk`, async () => {
+    await using store = await HybridStore.openTemp({ durability, syncIntervalMs: 2 ** 31 - 1 });
+    const writes: ((options: WriteOptions) => Promise<unknown>)[] = [appendKey, btreeKey].flatMap(
+      (keyOf) => [
+        (options) => store.put(keyOf(1), VALUE, options),
+        (options) => store.delete(keyOf(1), options),
+        (options) => store.fetchAndAddU64(keyOf(2), 1n, options),
+        (options) => store.compareAndSwapF32(keyOf(3), (current) => current + 1, options),
+        (options) => store.batch().put(keyOf(1), VALUE).commit(options),
+        (options) => store.transact((tx) => tx.put(keyOf(1), VALUE), options),
+        // deno-lint-ignore require-await
+        (options) => store.transaction(async (tx) => tx.put(keyOf(1), VALUE), options),
+        (options) => store.deleteRange({ prefix: keyOf(1) }, options),
+      ],
+    );
+    for (const write of writes) {
+      for (const [durable, syncs] of [[true, 1], [false, 0]] as const) {
+        await store.flush();
+        const before = store.stats().syncs;
+        await write({ durable });
+        assertEquals(store.stats().syncs - before, syncs, `${write} ${durable}`);
+      }
+      await assertRejects(() => write({ durable: 1 } as never), TypeError, "durable is a number");
+      await assertRejects(() => write({ sync: true } as never), TypeError, "no option sync");
+    }
+    // Of a group, those that wait for the disk are told later than those that do not.
+    await store.flush();
+    const told: string[] = [];
+    await Promise.all([
+      store.put(appendKey(1), VALUE, { durable: true }).then(() => told.push("on disk")),
+      store.put(btreeKey(1), VALUE, { durable: false }).then(() => told.push("written")),
+    ]);
+    assertEquals(told, ["written", "on disk"]);
   });
 }
 

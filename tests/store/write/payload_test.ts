@@ -65,7 +65,7 @@ test("a payload that no store wrote is CORRUPT", () => {
     [0, ...put.slice(1)],
     // With an empty key, and with one that is too long.
     [1, 0, 0, 1, 0, 0, 0, 0x61],
-    [1, 0xbb, 0x07, 0, 0, 0, 0, ...new Array<number>(1979).fill(1)],
+    [1, 0x29, 0x0a, 0, 0, 0, 0, ...new Array<number>(2601).fill(1)],
     // With a value for a deleted key, with one of 4 GiB, with bytes behind it.
     [2, ...put.slice(1)],
     [1, 1, 0, 0xff, 0xff, 0xff, 0xff, 0x61],
