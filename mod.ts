@@ -36,6 +36,7 @@ export type {
   RepairOptions,
   RepairReport,
   ScanRange,
+  StoreOptions,
   StoreStats,
   VerifyFault,
   VerifyOptions,

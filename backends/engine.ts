@@ -91,6 +91,9 @@ export interface EngineOptions {
   readonly previous?: readonly string[];
   /** Whether the engine is to be created. Without it, missing files are damage. */
   readonly create: boolean;
+  /** Given where the engine is only to be read, and no file in its directory changed: a directory for what the
+   * library needs, which need not exist. */
+  readonly scratch?: string;
   /** Called before the files are created or opened, before each apply and before each new connection, with
    * what is about to be done as the beginning of a message. It throws if the files are no longer those of
    * the store. */

@@ -63,6 +63,7 @@ export class LmdbEnvironment {
    */
   static async open(directory: string, options: EngineOptions): Promise<LmdbEnvironment> {
     const path = join(directory, LMDB_FILE);
+    const { scratch } = options;
     if (options.create) {
       // Where the library cannot write these itself, it ends the process.
       await createFile(path, emptyDatabase(PAGE_BYTES));
@@ -70,20 +71,23 @@ export class LmdbEnvironment {
       await requireLmdbFile(path);
       options.guard?.(`Cannot open ${path}`);
       try {
-        await rewriteDurably(path, META_BYTES);
+        if (scratch === undefined) await rewriteDurably(path, META_BYTES);
+        else linkFile(path, scratch);
       } catch (error) {
         throw fileError(`Cannot open ${path}`, error);
       }
     }
+    const home = scratch ?? directory;
     // The directory may have become another store's while a sync was waited for.
     options.guard?.(`Cannot open ${path}`);
-    writeLockFile(join(directory, LMDB_LOCK_FILE));
+    writeLockFile(join(home, LMDB_LOCK_FILE));
     let root: Root | undefined;
     try {
       root = closedToChildren(() =>
         open<Bytes, Bytes>({
-          path: directory,
+          path: home,
           ...encoding,
+          readOnly: scratch !== undefined,
           overlappingSync: false,
           pageSize: PAGE_BYTES,
           maxReaders: READERS_MAX,
@@ -144,10 +148,23 @@ export class LmdbEnvironment {
     const bytes = this.#meta.get(IDENTITY);
     const found = bytes && new TextDecoder().decode(bytes);
     requireIdentity(path, found, options);
-    if (found === identity) return;
+    if (found === identity || options.scratch !== undefined) return;
     await commitBatch(this.root, () => {
       this.#meta.put(IDENTITY, new TextEncoder().encode(identity));
     });
+  }
+}
+
+/** Makes a file appear in another directory: the library puts its lock beside the file that it opens. */
+function linkFile(path: string, directory: string): void {
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const link = join(directory, LMDB_FILE);
+  try {
+    fs.symlinkSync(fs.realpathSync(path), link);
+  } catch (error) {
+    // Windows asks for a right of its own.
+    if ((error as { code?: unknown }).code !== "EPERM") throw error;
+    fs.copyFileSync(path, link, fs.constants.COPYFILE_FICLONE);
   }
 }
 

@@ -15,6 +15,7 @@ import { areDescriptorsScarce, createFile, rewriteDurably, syncNames } from "./f
 import { type Moment, tooManyMoments } from "./shared_view.ts";
 import { Connection } from "./sqlite_connection.ts";
 import { isSqliteTransient, sqliteError } from "./sqlite_driver.ts";
+import { requireWholePages, SQLITE_FILE } from "./sqlite_file.ts";
 import { SqliteLog } from "./sqlite_log.ts";
 import {
   createTables,
@@ -24,9 +25,6 @@ import {
   type SqliteMeta,
 } from "./sqlite_schema.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
-
-/** The database file inside the engine's directory. */
-export const SQLITE_FILE = "data.sqlite";
 
 /** Connections that are kept for the next view. */
 const IDLE_VIEW_CONNECTIONS_MAX = 2;
@@ -255,26 +253,6 @@ export async function openSqliteEngine(directory: string, options: EngineOptions
     if (engine === undefined) connection?.close();
     else await engine.close().catch(() => {});
     throw sqliteError(`Cannot open ${path}`, error, path);
-  }
-}
-
-/** Refuses a database that ends within a page. SQLite notices when pages are missing, but reads what is
- * missing of a page as zeros. Where there is a log, a power loss may have left it so, and the log has
- * the page.
- */
-function requireWholePages(path: string): void {
-  const header = new Uint8Array(18);
-  const descriptor = fs.openSync(path, "r");
-  try {
-    fs.readSync(descriptor, header, 0, header.length, 0);
-    const { size } = fs.fstatSync(descriptor);
-    const log = fs.statSync(`${path}-wal`, { throwIfNoEntry: false });
-    // Big-endian at 16; 65536 is written as 1, and then nothing is refused.
-    const pageBytes = (header[16]! << 8 | header[17]!) || 1;
-    if (size % pageBytes === 0 || (log !== undefined && log.size > 0)) return;
-    throw refusal(path, `it was cut within page ${Math.ceil(size / pageBytes)}`);
-  } finally {
-    fs.closeSync(descriptor);
   }
 }
 

@@ -7,6 +7,7 @@ import type { Entry, KeyRange } from "./engine.ts";
 import type { Moment } from "./shared_view.ts";
 import {
   openSqlite,
+  openSqliteImmutable,
   type SqliteDatabase,
   sqliteError,
   type SqliteStatement,
@@ -52,12 +53,16 @@ export class Connection implements Moment {
   #isReading = false;
 
   /** @param access A connection that only reads never moves the log, not even when it is closed as the
-   * last one.
+   * last one. `"immutable"`: there is no log, and nothing writes the file meanwhile.
    * @param onEnd Called when the connection is done with being a moment.
    */
-  constructor(path: string, access: "read" | "write", onEnd?: (connection: Connection) => void) {
+  constructor(
+    path: string,
+    access: "read" | "write" | "immutable",
+    onEnd?: (connection: Connection) => void,
+  ) {
     this.#path = path;
-    this.#database = openSqlite(path, access);
+    this.#database = access === "immutable" ? openSqliteImmutable(path) : openSqlite(path, access);
     this.#onEnd = onEnd;
   }
 

@@ -14,14 +14,23 @@ export function dryFileSystem(fileSystem: JournalFileSystem): JournalFileSystem 
     ...fileSystem,
     makeDirectory() {},
     open: (path) => dryFile(fileSystem.open(path, "read")),
-    create() {
-      throw new Error("nothing is created here");
-    },
+    create: () => NO_FILE,
     remove() {},
     syncDirectory() {},
     syncDirectoryAsync: () => Promise.resolve(),
   };
 }
+
+/** A file that was to be created. */
+const NO_FILE: JournalFile = {
+  size: () => 0,
+  read: () => 0,
+  write: (bytes) => bytes.length,
+  truncate() {},
+  sync: () => Promise.resolve(),
+  syncNow() {},
+  close() {},
+};
 
 function dryFile(file: JournalFile): JournalFile {
   return {

@@ -6,6 +6,7 @@
 import { join } from "@std/path";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
+import { destroyStore, storeExists } from "./directory/destroy.ts";
 import { resolveDirectory } from "./directory/layout.ts";
 import { requireOutside } from "./directory/paths.ts";
 import { requireOptions } from "./limits.ts";
@@ -25,6 +26,7 @@ import type {
   OpenOptions,
   RepairOptions,
   RepairReport,
+  StoreOptions,
   StoreStats,
   VerifyOptions,
   VerifyReport,
@@ -80,12 +82,12 @@ export class HybridStore extends LiveStore implements KVStore {
    * @param options See {@linkcode OpenOptions}.
    * @throws {TypeError | RangeError} An argument is not valid.
    * @throws {StoreError} `LOCKED` with the owner's process id; `CORRUPT` with the file and what to do;
-   * `ROUTES_CHANGED`; `UNSUPPORTED`; `NO_SPACE`; `IO`.
+   * `ROUTES_CHANGED`; `UNSUPPORTED`; `NO_SPACE`; `IO`; `NOT_FOUND` and `NOT_EMPTY` as the options say.
    */
   static open(path: string | URL, options: OpenOptions = {}): Promise<HybridStore> {
     return OPERATIONS.open.promise(ON_DIRECTORY, undefined, undefined, async () => {
       const directory = resolveDirectory(path);
-      const open = await OpenStore.open(directory, resolveOptions(options));
+      const open = await OpenStore.open(directory, resolveOptions(options, "directory"));
       return new HybridStore(directory, open, () => {});
     });
   }
@@ -94,7 +96,7 @@ export class HybridStore extends LiveStore implements KVStore {
    *
    * @throws As {@linkcode HybridStore.open} does.
    */
-  static openTemp(options: OpenOptions = {}): Promise<HybridStore> {
+  static openTemp(options: StoreOptions = {}): Promise<HybridStore> {
     return OPERATIONS.open.promise(ON_DIRECTORY, undefined, undefined, async () => {
       const settings = resolveOptions(options);
       const directory = fs.mkdtempSync(join(tmpdir(), "hybridstore-"));
@@ -107,6 +109,46 @@ export class HybridStore extends LiveStore implements KVStore {
         remove();
         throw error;
       }
+    });
+  }
+
+  /** Returns whether a directory holds a store, open or not, damaged or not. Changes nothing.
+   *
+   * @param path A path or a `file:` URL.
+   * @throws {TypeError} The path is not valid.
+   * @throws {StoreError} `IO`: it cannot be looked at.
+   */
+  static exists(path: string | URL): Promise<boolean> {
+    return OPERATIONS.exists.promise(ON_DIRECTORY, undefined, undefined, (what) => {
+      return Promise.resolve(storeExists(what, resolveDirectory(path, what)));
+    });
+  }
+
+  /** Removes a store with its directory, for good. It loses its name in one step: a kill leaves it whole, or a
+   * directory `<path>.unfinished-…` that does not open and may be removed.
+   *
+   * @param path A path or a `file:` URL.
+   * @throws {TypeError} The path is not valid.
+   * @throws {StoreError} `NOT_FOUND`: there is no store; `LOCKED`: it is open; `NOT_EMPTY`: the directory holds
+   * something else besides, and nothing was removed; `IO`.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   * import { mkdtempSync } from "node:fs";
+   *
+   * const path = mkdtempSync("store-");
+   * const store = await HybridStore.open(path);
+   * await store.close();
+   * assertEquals(await HybridStore.exists(path), true);
+   * await HybridStore.destroy(path);
+   * assertEquals(await HybridStore.exists(path), false);
+   * ```
+   */
+  static destroy(path: string | URL): Promise<void> {
+    return OPERATIONS.destroy.promise(ON_DIRECTORY, undefined, undefined, (what) => {
+      return Promise.resolve(destroyStore(what, resolveDirectory(path, what)));
     });
   }
 
@@ -228,7 +270,7 @@ export class HybridStore extends LiveStore implements KVStore {
   checkpoint(): Promise<void> {
     return OPERATIONS.checkpoint.promise(this.#open, undefined, undefined, (what) => {
       this.#open.requireIdle(what);
-      return this.#open.checkpoint();
+      return this.#open.checkpoint(what);
     });
   }
 
@@ -289,7 +331,7 @@ export class HybridStore extends LiveStore implements KVStore {
       const open = this.#open;
       open.requireIdle(what);
       // What still waits for the engines is then checked in them alone, if they take it.
-      await open.checkpoint().catch(() => {});
+      await open.checkpoint(what).catch(() => {});
       open.requireOpen(what);
       const { engines, journal, ownership, router } = open.parts;
       // Files that are open can be read when their names are gone, and look as if nothing were wrong.

@@ -6,6 +6,7 @@
 import { StoreError } from "../codec/error.ts";
 import type { EngineName, Router } from "../codec/route.ts";
 import { closeParts, openParts, type Parts } from "./directory/lifecycle.ts";
+import { openReadOnlyParts } from "./directory/read_only.ts";
 import { KeySpace } from "./key_space.ts";
 import { toBytes } from "./limits.ts";
 import { MemtableStack } from "./memtable/memtable_stack.ts";
@@ -66,17 +67,19 @@ export class OpenStore implements WriteSurface {
    * @throws {StoreError} As `openParts` does.
    */
   static async open(directory: string, settings: Settings): Promise<OpenStore> {
-    return OpenStore.start(await openParts(directory, settings), settings);
+    const open = settings.readOnly ? openReadOnlyParts : openParts;
+    return OpenStore.start(await open(directory, settings), settings);
   }
 
   /** Starts a store on open parts. They belong to it from here on: it closes them, also where it fails. */
   static async start(parts: Parts, settings: Settings): Promise<OpenStore> {
-    const { memtableBytes } = settings;
+    // What the engines of a store that is only read lack stays in memory.
+    const memtableBytes = parts.isReadOnly ? Infinity : settings.memtableBytes;
     const { engines: { append, btree }, router } = parts;
     const memtables = new MemtableStack(router, memtableBytes);
     const cache = new CachedReader(btree, settings.readCacheBytes);
     const applier = new Applier({ ...parts, memtables, cache, memtableBytes });
-    const writes = new WritePath({ ...parts, ...settings, memtables, applier });
+    const writes = new WritePath({ ...parts, ...settings, memtableBytes, memtables, applier });
     const now = {
       get layers() {
         return memtables.layers;
@@ -162,9 +165,10 @@ export class OpenStore implements WriteSurface {
 
   /** Moves everything into the engines, and removes the segments that they no longer need.
    *
-   * @throws {StoreError} Why an engine or the journal did not do it.
+   * @throws {StoreError} Why an engine or the journal did not do it; `READ_ONLY`.
    */
-  async checkpoint(): Promise<void> {
+  async checkpoint(what: string): Promise<void> {
+    this.writes.requireChangeable(what);
     this.writes.seal();
     await this.#applier.drain();
     // What came in meanwhile keeps its segment.
@@ -214,7 +218,7 @@ export class OpenStore implements WriteSurface {
     this.writes.close();
     try {
       // What a full disk or a poisoned journal keeps from the engines is replayed by the next open.
-      await this.checkpoint().catch(() => {});
+      await this.checkpoint("Cannot close store").catch(() => {});
     } finally {
       await this.#applier.close();
       await closeParts(this.parts);

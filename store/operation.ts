@@ -151,6 +151,8 @@ function operation(name: string, what: string, isOfKey = true): Operation {
 /** All of them, by name. */
 export const OPERATIONS = {
   open: operation("open", "Cannot open store"),
+  exists: operation("exists", "Cannot look for store"),
+  destroy: operation("destroy", "Cannot destroy store"),
   get: operation("get", "Cannot get key"),
   getSync: operation("getSync", "Cannot get key"),
   has: operation("has", "Cannot look for key"),

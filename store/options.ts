@@ -14,6 +14,9 @@ export interface Settings {
   readonly routes: readonly Route[] | undefined;
   /** `undefined`: the one that the store has, the B-tree side if it is new. */
   readonly defaultEngine: EngineName | undefined;
+  readonly create: boolean;
+  readonly errorIfExists: boolean;
+  readonly readOnly: boolean;
   readonly durability: Durability;
   readonly syncIntervalMs: number;
   readonly memtableBytes: number;
@@ -22,6 +25,7 @@ export interface Settings {
 }
 
 const DURABILITIES: ReadonlySet<unknown> = new Set(["hybrid", "always", "flush"]);
+const ON_DIRECTORY = ["create", "errorIfExists", "readOnly"];
 const KNOWN = [
   "routes",
   "defaultEngine",
@@ -45,18 +49,34 @@ function requireInteger(name: string, value: unknown, min: number, max: number):
 
 /** Checks options and fills in the defaults.
  *
+ * @param place Where the store is, if not in memory or a directory of its own making.
  * @throws {TypeError} An option is unknown or of a wrong type, or a route is not valid.
  * @throws {RangeError} A number is out of its range.
  */
-export function resolveOptions(options: OpenOptions): Settings {
-  requireOptions("Cannot open store", options, KNOWN);
+export function resolveOptions(options: OpenOptions, place?: "directory"): Settings {
+  const what = "Cannot open store";
+  requireOptions(what, options, place === undefined ? KNOWN : [...KNOWN, ...ON_DIRECTORY]);
   const {
+    create = true,
+    errorIfExists = false,
+    readOnly = false,
     durability = "hybrid",
     syncIntervalMs = 1000,
     memtableBytes = 16 * 1024 * 1024,
     segmentBytes = DEFAULT_SEGMENT_BYTES,
     readCacheBytes = 32 * 1024 * 1024,
   } = options;
+  for (const [name, value] of Object.entries({ create, errorIfExists, readOnly })) {
+    if (typeof value !== "boolean") {
+      throw new TypeError(`${what}: ${name} is ${describe(value)}, not a boolean`);
+    }
+  }
+  if (errorIfExists && (readOnly || !create)) {
+    const other = readOnly ? "readOnly" : "create: false";
+    throw new TypeError(
+      `${what}: errorIfExists and ${other} leave nothing to open; give one of them`,
+    );
+  }
   if (!DURABILITIES.has(durability)) {
     throw new TypeError(
       `Cannot open store: durability is ${durability}, not "hybrid", "always" or "flush"`,
@@ -72,6 +92,9 @@ export function resolveOptions(options: OpenOptions): Settings {
   return {
     routes: options.routes && router.routes,
     defaultEngine,
+    create,
+    errorIfExists,
+    readOnly,
     durability,
     syncIntervalMs,
     memtableBytes,

@@ -25,11 +25,26 @@ export type BytesLike = Uint8Array | string;
  */
 export type Durability = "hybrid" | "always" | "flush";
 
-/** How a store is opened.
+/** How the store in a directory is opened.
  *
  * @category HybridStore
  */
-export interface OpenOptions {
+export interface OpenOptions extends StoreOptions {
+  /** Whether a store is created where there is none; `true` by default. Otherwise that is `NOT_FOUND`. */
+  create?: boolean;
+  /** Whether a store that is there already is refused, with `NOT_EMPTY`; `false` by default. */
+  errorIfExists?: boolean;
+  /** Whether the store is only read, and no file in its directory changed: it may be on a read-only disk, and
+   * must not be open elsewhere, but for reading. Writes reject with `READ_ONLY`. What the journal has and the
+   * engines lack is held in memory. `false` by default. */
+  readOnly?: boolean;
+}
+
+/** How a store works, wherever it is.
+ *
+ * @category HybridStore
+ */
+export interface StoreOptions {
   /** The routes of a new store; {@linkcode DEFAULT_ROUTES} by default. For an existing store they have to be
    * those that it was created with, in any order, and are best left out. */
   routes?: readonly Route[];

@@ -36,16 +36,18 @@ export function readJournalOwner(directory: string): string | undefined {
 /** Refuses a journal of another store. One that carries a previous identity of this one gets the present
  * one, durably.
  *
+ * @param options.adopts Whether it gets it; it may only be read otherwise.
  * @throws {StoreError} `CORRUPT`; `IO`.
  */
 export function requireJournalOwner(
   directory: string,
   { identity, previous }: Pick<Manifest, "identity" | "previous">,
+  { adopts = true }: { readonly adopts?: boolean } = {},
 ): void {
   const owner = readJournalOwner(directory);
   if (owner === identity) return;
   if (owner !== undefined && previous?.includes(owner)) {
-    return writeJournalOwner(directory, identity);
+    return adopts ? writeJournalOwner(directory, identity) : undefined;
   }
   const reason = owner === undefined ? `${NAME} is missing in it` : "it belongs to another store";
   throw new StoreError("CORRUPT", `Cannot open journal ${directory}: ${reason}; ${REPAIR}`);

@@ -12,7 +12,8 @@ import * as fs from "node:fs";
 import type { Engine } from "../../backends/engine.ts";
 import { openLmdbEngine } from "../../backends/lmdb.ts";
 import { LMDB_FILE } from "../../backends/lmdb_file.ts";
-import { openSqliteEngine, SQLITE_FILE } from "../../backends/sqlite.ts";
+import { openSqliteEngine } from "../../backends/sqlite.ts";
+import { SQLITE_FILE } from "../../backends/sqlite_file.ts";
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
 import { type EngineName, Router } from "../../codec/route.ts";
@@ -45,6 +46,7 @@ import {
   lostManifest,
   requireFinished,
   requireNoFile,
+  requireStore,
   syncNamesAbove,
 } from "./paths.ts";
 import { forgetPrevious, settleInPlace, writePlace } from "./place.ts";
@@ -62,6 +64,8 @@ const WATCHED = [
 export interface Parts {
   readonly lock: Pick<StoreLock, "release">;
   readonly ownership: Pick<Ownership, "isLost" | "require" | "requireLately" | "requireUnlost">;
+  /** Whether nothing of it may be changed. */
+  readonly isReadOnly?: boolean;
   readonly router: Router;
   /** Bytes of the longest key. */
   readonly keyBytesMax: number;
@@ -78,6 +82,7 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
   requireFinished("Cannot open store", path);
   requireNoFile(`Cannot open store ${path}`, path);
   finishSwap(path);
+  if (!settings.create) requireStore("Cannot open store", path);
   // Before anything is created in it: a directory that is not a store's stays as it is.
   readManifest(path);
   try {
@@ -95,7 +100,10 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
     const stored = readManifest(directory);
     const isNew = stored === undefined;
     if (!isNew) PART_DIRECTORIES.forEach((part) => ownership.watch(join(directory, part)));
-    if (stored !== undefined) requireRoutes(directory, stored, settings);
+    if (stored !== undefined) {
+      if (settings.errorIfExists) throw existing(directory);
+      requireRoutes(directory, stored, settings);
+    }
     const manifest = stored === undefined
       ? prepareCreation(directory, settings, guard)
       : await settleInPlace(directory, stored, lock.followsCrash);
@@ -110,7 +118,10 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
       options,
     );
     const journalDirectory = join(directory, JOURNAL_DIRECTORY);
-    if (!isNew) requireJournal(journalDirectory, manifest);
+    if (!isNew) {
+      requireJournal(journalDirectory);
+      requireJournalOwner(journalDirectory, manifest);
+    }
     const opened = await openWriter(nodeFileSystem, journalDirectory, {
       segmentBytes: settings.segmentBytes,
       salvage: false,
@@ -206,7 +217,19 @@ function prepareCreation(
   return newManifest(new Router(settings.routes, settings.defaultEngine), crypto.randomUUID());
 }
 
-function requireRoutes(directory: string, { router }: Manifest, settings: Settings): void {
+function existing(directory: string): StoreError {
+  return new StoreError(
+    "NOT_EMPTY",
+    `Cannot create store ${directory}: there is one already; name another directory, or leave out ` +
+      "errorIfExists to open it",
+  );
+}
+
+/** Refuses routes and a default engine that are not those of the store.
+ *
+ * @throws {StoreError} `ROUTES_CHANGED`.
+ */
+export function requireRoutes(directory: string, { router }: Manifest, settings: Settings): void {
   const { routes = router.routes, defaultEngine = router.defaultEngine } = settings;
   if (router.equals(new Router(routes, defaultEngine))) return;
   throw new StoreError(
@@ -216,7 +239,11 @@ function requireRoutes(directory: string, { router }: Manifest, settings: Settin
   );
 }
 
-function requireJournal(directory: string, manifest: Manifest): void {
+/** Refuses a directory that has no segment.
+ *
+ * @throws {StoreError} `CORRUPT`.
+ */
+export function requireJournal(directory: string): void {
   const hasSegments = fs.existsSync(directory) &&
     listSegments(nodeFileSystem, directory).length > 0;
   if (!hasSegments) {
@@ -225,7 +252,6 @@ function requireJournal(directory: string, manifest: Manifest): void {
       `Cannot open journal ${directory}: it is missing; ${REPAIR}`,
     );
   }
-  requireJournalOwner(directory, manifest);
 }
 
 /** Checks that an engine and the journal belong to one history. */

@@ -23,14 +23,20 @@ import { NOTE_FILE } from "./owner_note.ts";
  * compared afterwards: opening a store creates one and changes others.
  */
 export class ReadLock {
-  readonly #directory: string;
+  /** The real path of the directory. */
+  readonly directory: string;
   readonly #database: SqliteDatabase | undefined;
   readonly #before: string;
 
   private constructor(directory: string, database: SqliteDatabase | undefined) {
-    this.#directory = directory;
+    this.directory = directory;
     this.#database = database;
     this.#before = stateOf(directory);
+  }
+
+  /** Whether there is a lock file, so that no process can open the store. */
+  get isHeld(): boolean {
+    return this.#database !== undefined;
   }
 
   /** Takes hold of a store.
@@ -69,10 +75,10 @@ export class ReadLock {
    * @throws {StoreError} `LOCKED`.
    */
   requireUnchanged(what: string): void {
-    if (stateOf(this.#directory) === this.#before) return;
+    if (stateOf(this.directory) === this.#before) return;
     throw new StoreError(
       "LOCKED",
-      `${what}: ${this.#directory} was opened meanwhile; try again when it is closed`,
+      `${what}: ${this.directory} was opened meanwhile; try again when it is closed`,
     );
   }
 

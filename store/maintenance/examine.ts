@@ -8,7 +8,7 @@ import { join } from "@std/path";
 import { LMDB_FILE } from "../../backends/lmdb_file.ts";
 import { examineLmdb } from "../../backends/lmdb_remains.ts";
 import type { EngineRemains, LostKeys } from "../../backends/remains.ts";
-import { SQLITE_FILE } from "../../backends/sqlite.ts";
+import { SQLITE_FILE } from "../../backends/sqlite_file.ts";
 import { examineSqlite } from "../../backends/sqlite_remains.ts";
 import { StoreError } from "../../codec/error.ts";
 import type { EngineName } from "../../codec/route.ts";

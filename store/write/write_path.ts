@@ -48,6 +48,7 @@ class Acknowledgement {
 /** Takes the writes of a store and acknowledges them as its durability says. */
 export class WritePath {
   readonly #ownership: Pick<Ownership, "require" | "requireLately" | "requireUnlost">;
+  readonly #isReadOnly: boolean;
   readonly #journal: JournalWriter;
   readonly #memtables: MemtableStack;
   readonly #applier: Applier;
@@ -69,6 +70,7 @@ export class WritePath {
 
   constructor(parts: {
     ownership: Pick<Ownership, "require" | "requireLately" | "requireUnlost">;
+    isReadOnly?: boolean;
     journal: JournalWriter;
     memtables: MemtableStack;
     applier: Applier;
@@ -77,6 +79,7 @@ export class WritePath {
     memtableBytes: number;
   }) {
     this.#ownership = parts.ownership;
+    this.#isReadOnly = parts.isReadOnly ?? false;
     this.#journal = parts.journal;
     this.#memtables = parts.memtables;
     this.#applier = parts.applier;
@@ -87,9 +90,10 @@ export class WritePath {
 
   /** Throws where no write can be taken. Called before a write changes anything.
    *
-   * @throws {StoreError} `POISONED`; or what keeps the applier from making room.
+   * @throws {StoreError} `READ_ONLY`; `POISONED`; or what keeps the applier from making room.
    */
   requireWritable(what: string): void {
+    this.requireChangeable(what);
     this.#ownership.requireUnlost(what);
     const { poison } = this.#journal;
     if (poison !== undefined) {
@@ -101,6 +105,18 @@ export class WritePath {
       this.#noteFailure(error);
       throw error;
     }
+  }
+
+  /** Throws where nothing of the store may be changed.
+   *
+   * @throws {StoreError} `READ_ONLY`.
+   */
+  requireChangeable(what: string): void {
+    if (!this.#isReadOnly) return;
+    throw new StoreError(
+      "READ_ONLY",
+      `${what}: the store was opened to be read; open it without readOnly`,
+    );
   }
 
   /** Takes one write.

@@ -12,8 +12,7 @@ export function recordBytes(key: Uint8Array, value: Uint8Array): number {
   return RECORD_HEADER_BYTES + writeBytes(key, value);
 }
 
-/** What a store knows of a directory that nobody takes away. */
-export const UNWATCHED = { isLost: false, require() {}, requireLately() {}, requireUnlost() {} };
+export { UNWATCHED } from "../../store/directory/unwatched.ts";
 
 /** Starts a store on open parts, as `HybridStore.open` does with those of a directory. */
 export async function startStore(
