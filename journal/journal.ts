@@ -106,20 +106,22 @@ export class Journal implements AsyncDisposable {
    * @param options See {@linkcode JournalOptions}.
    * @returns The journal, ready for appends.
    * @throws {TypeError} An argument has the wrong type.
-   * @throws {RangeError} `segmentBytes` is out of range.
+   * @throws {RangeError} `segmentBytes` or `segmentMs` is out of range.
    * @throws {StoreError} `CORRUPT` with the offset of the damage; `UNSUPPORTED` for another format
    * version; `NO_SPACE` or `IO`.
    */
   static async open(directory: string, options: JournalOptions = {}): Promise<Journal> {
     requireDirectory(directory);
-    const { segmentBytes = DEFAULT_SEGMENT_BYTES, sync = "group" } = options;
+    const { segmentBytes = DEFAULT_SEGMENT_BYTES, segmentMs, sync = "group" } = options;
     requireSegmentBytes(segmentBytes);
+    if (segmentMs !== undefined) requireSegmentMs(segmentMs);
     if (sync !== "group" && sync !== "manual") {
       throw new TypeError(`Cannot open journal: sync is ${sync}, not "group" or "manual"`);
     }
     const fileSystem = options.fileSystem ?? nodeFileSystem;
     const { writer, recovery } = await openWriter(fileSystem, directory, {
       segmentBytes,
+      ...(segmentMs !== undefined && { segmentMs }),
       salvage: options.salvage ?? false,
     });
     try {
@@ -214,7 +216,23 @@ export class Journal implements AsyncDisposable {
     await this.#writer.sync();
   }
 
-  /** Removes the segments whose records all lie below a cursor. The last segment always stays.
+  /** Ends the current segment, so that `removeBefore` can remove it although it is not full. Records appended
+   * before the call lie in it or before it, later ones in the next segment. An empty segment stays.
+   *
+   * Resolves once everything appended before the call is on disk, as `sync` does, and so is the name of the
+   * next segment.
+   *
+   * @throws {StoreError} `NO_SPACE` or `IO`, with the segment still in use; `POISONED`; `CLOSED`.
+   */
+  async rotate(): Promise<void> {
+    this.#requireOpen("rotate journal");
+    this.#group.commit();
+    this.#writer.rotate();
+    await this.#writer.sync();
+  }
+
+  /** Removes the segments whose records all lie below a cursor. The last segment always stays: `rotate` ends
+   * it.
    *
    * @param cursor The offset of the first record that is still needed.
    * @returns How many segments were removed.
@@ -289,5 +307,15 @@ export function requireSegmentBytes(segmentBytes: number): void {
   if (Number.isInteger(segmentBytes) && segmentBytes >= 64 && segmentBytes <= 2 ** 40) return;
   throw new RangeError(
     `Cannot open journal: segmentBytes is ${segmentBytes}, not an integer from 64 to 2^40`,
+  );
+}
+
+function requireSegmentMs(segmentMs: number): void {
+  if (typeof segmentMs !== "number") {
+    throw new TypeError(`Cannot open journal: segmentMs is a ${typeof segmentMs}, not a number`);
+  }
+  if (Number.isInteger(segmentMs) && segmentMs >= 1 && segmentMs < 2 ** 31) return;
+  throw new RangeError(
+    `Cannot open journal: segmentMs is ${segmentMs}, not an integer from 1 to 2^31-1`,
   );
 }

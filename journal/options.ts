@@ -13,6 +13,10 @@ export interface JournalOptions {
   /** Bytes at which a segment is rotated, 64 to 2^40; 64 MiB by default. A longer record gets a segment
    * of its own. */
   segmentBytes?: number;
+  /** Milliseconds after which the next append goes into a new segment, 1 to 2^31-1; no limit by default. They
+   * count from the segment's first record, or, for one that has records already, from when the journal was
+   * opened. */
+  segmentMs?: number;
   /** `"group"`, the default: an append resolves once a sync covers it. `"manual"`: an append resolves once
    * the operating system has it, or, while eight full segments wait for the disk, once a sync covers it;
    * call `sync` to make it durable. */

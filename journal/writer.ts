@@ -6,6 +6,7 @@
 import { StoreError } from "../codec/error.ts";
 import { DurableMark } from "./durable_mark.ts";
 import { fileError } from "../codec/_file_error.ts";
+import { now } from "../runtime/timers.ts";
 import {
   closeQuietly,
   type JournalFile,
@@ -34,6 +35,8 @@ const RESERVE = new Uint8Array(RESERVE_BYTES);
 export interface WriterOptions {
   /** Bytes at which a segment is rotated. */
   readonly segmentBytes: number;
+  /** Milliseconds after which a segment is rotated by the next write; no limit without it. */
+  readonly segmentMs?: number;
   /** Whether room is reserved for small syncs: zeros behind the last record, until the segment is
    * closed or the process dies. Recovery has to know of it. */
   readonly reserves?: boolean;
@@ -53,6 +56,7 @@ export class JournalWriter {
   readonly #fileSystem: JournalFileSystem;
   readonly #directory: string;
   readonly #segmentBytes: number;
+  readonly #segmentMs: number;
   readonly #reserves: boolean;
   readonly #guard: (what: string) => void;
   readonly #poison = new Poison();
@@ -60,6 +64,8 @@ export class JournalWriter {
   readonly #syncPath: SyncPath;
   #file: JournalFile;
   #end: bigint;
+  /** Since when the current segment has records; before the first, since when there is the segment. */
+  #segmentStart: number = now();
   /** Whether room is reserved in the current segment. */
   #canReserve: boolean;
   /** Where the zeros in the file end; anything below its end where there are none. */
@@ -119,12 +125,13 @@ export class JournalWriter {
       segments: Segment[];
       end: bigint;
     },
-    { segmentBytes, reserves = false, guard = () => {} }: WriterOptions,
+    { segmentBytes, segmentMs = Infinity, reserves = false, guard = () => {} }: WriterOptions,
   ) {
     const { fileSystem, directory, mark } = parts;
     this.#fileSystem = fileSystem;
     this.#directory = directory;
     this.#segmentBytes = segmentBytes;
+    this.#segmentMs = segmentMs;
     this.#reserves = this.#canReserve = reserves;
     this.#guard = guard;
     this.#segments = parts.segments;
@@ -171,6 +178,7 @@ export class JournalWriter {
 
   /** The bytes of records that the current segment still takes before it is rotated. */
   get room(): number {
+    if (this.#segmentMs !== Infinity && now() - this.#segmentStart >= this.#segmentMs) return 0;
     const used = this.#end - this.#segments.at(-1)!.base;
     return Math.max(0, this.segmentRoom - Number(used));
   }
@@ -203,7 +211,8 @@ export class JournalWriter {
     const what = "Cannot write record";
     this.#poison.requireNone(what);
     this.#requireUndone(what);
-    if (records.length > this.room && this.#end > this.#segments.at(-1)!.base) this.rotate();
+    if (this.#end === this.#segments.at(-1)!.base) this.#segmentStart = now();
+    else if (records.length > this.room) this.rotate();
     const position = this.#position;
     try {
       writeFully(this.#file, records, position);
@@ -352,6 +361,7 @@ export class JournalWriter {
       throw fileError(`Cannot create journal segment ${segment.path}`, error);
     }
     this.#segments.push(segment);
+    this.#segmentStart = now();
     this.#reservedEnd = 0;
     this.#canReserve = this.#reserves;
     return file;

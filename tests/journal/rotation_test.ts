@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import { assertEquals, assertGreater } from "@std/assert";
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { Journal } from "../../journal/mod.ts";
 import { tempDirectory } from "../support/temp.ts";
 import {
@@ -9,7 +9,15 @@ import {
   systemError,
 } from "./_faulty_file_system.ts";
 import { decodeJournal, segmentName, segmentNames } from "./_format.ts";
-import { appendAll, assertWorks, nextTurn, payloadOf, readAll, until } from "./_journals.ts";
+import {
+  appendAll,
+  assertWorks,
+  nextTurn,
+  payloadOf,
+  readAll,
+  until,
+  writeJournal,
+} from "./_journals.ts";
 import { assertCode } from "../support/assert.ts";
 
 const SEGMENT_BYTES = 216;
@@ -314,4 +322,135 @@ test("Journal.close() waits for what is queued behind a sync", async () => {
   assertEquals(fileSystem.openNames, []);
   assertEquals((await decodeJournal(temp.path)).length, 2);
   assertEquals(fileSystem.count("sync", ".seg"), syncs + 2);
+});
+
+test("Journal.rotate() ends a segment that is not full, so that it can be removed", async () => {
+  using temp = tempDirectory();
+  const journal = await Journal.open(temp.path, { segmentBytes: SEGMENT_BYTES });
+  await journal.rotate();
+  assertEquals(segmentNames(temp.path), [segmentName(0)]);
+  // Those that were appended before the call belong to the segment that ends.
+  const appends = PAYLOADS.slice(0, 2).map((payload) => journal.append(payload));
+  const rotations = [journal.rotate(), journal.rotate()];
+  appends.push(journal.append(PAYLOADS[2]!));
+  await Promise.all(rotations);
+  assertEquals(await Promise.all(appends), [0n, 50n, 100n]);
+  assertEquals(segmentNames(temp.path), [0, 100].map(segmentName));
+  await journal.rotate();
+  assertEquals(await journal.removeBefore(150n), 2);
+  assertEquals(segmentNames(temp.path), [segmentName(150)]);
+  assertEquals(journal.stats().bytes, 0);
+  const records = await appendAll(journal, PAYLOADS.slice(3, 4));
+  await journal.close();
+  await assertWorks(temp.path, records, { segmentBytes: SEGMENT_BYTES });
+});
+
+for (const sync of ["group", "manual"] as const) {
+  test(`Journal.rotate() resolves once the old segment is on disk, with sync ${sync}`, async () => {
+    using temp = tempDirectory();
+    const fileSystem = new FaultyFileSystem();
+    const journal = await Journal.open(temp.path, { fileSystem, sync });
+    const gates: (() => void)[] = [];
+    fileSystem.beforeSync = () => new Promise((resolve) => gates.push(resolve));
+    const append = journal.append(PAYLOADS[0]!);
+    let rotated = 0;
+    const rotations = [1, 2].map(() => journal.rotate().then(() => rotated++));
+    // The segments and the name, one after the other.
+    for (let i = 0; i < 3; i++) {
+      await until(() => gates.length > i);
+      assertEquals(rotated, 0);
+      gates[i]!();
+    }
+    fileSystem.beforeSync = () => Promise.resolve();
+    await Promise.all([append, ...rotations]);
+    gates.forEach((open) => open());
+    await journal.close();
+    assertEquals(fileSystem.openNames, []);
+  });
+}
+
+test("Journal.rotate() that fails leaves the segment in use", async () => {
+  using temp = tempDirectory();
+  const fileSystem = new FaultyFileSystem();
+  const journal = await Journal.open(temp.path, { fileSystem, segmentBytes: SEGMENT_BYTES });
+  const records = await appendAll(journal, PAYLOADS.slice(0, 1));
+  fileSystem.before = ({ kind }) => {
+    if (kind === "create") throw systemError("ENOSPC");
+  };
+  await assertCode(() => journal.rotate(), "NO_SPACE", "Cannot create journal segment");
+  records.push(...await appendAll(journal, PAYLOADS.slice(1, 2)));
+  fileSystem.before = ({ kind }) => {
+    if (kind.startsWith("sync")) throw systemError("EIO");
+  };
+  await assertCode(() => journal.rotate(), "POISONED", "Cannot sync journal");
+  await assertCode(() => journal.rotate(), "POISONED");
+  fileSystem.before = () => {};
+  await journal.close();
+  await assertCode(
+    () => journal.rotate(),
+    "CLOSED",
+    "Cannot rotate journal: the journal is closed",
+  );
+  await assertWorks(temp.path, records, { segmentBytes: SEGMENT_BYTES });
+});
+
+test("segmentMs lets the next append rotate a segment that is old", async () => {
+  using temp = tempDirectory();
+  await writeJournal(temp.path, PAYLOADS.slice(0, 1));
+  const options = { fileSystem: new FaultyFileSystem(), segmentMs: 1 };
+  const journal = await Journal.open(temp.path, options);
+  const age = () => new Promise((resolve) => setTimeout(resolve, 5));
+  await age();
+  // From the opening on, for a segment that has records.
+  await appendAll(journal, PAYLOADS.slice(1, 2));
+  assertEquals(segmentNames(temp.path), [0, 50].map(segmentName));
+  await age();
+  // Not before there is something to append, and a group is not spread over several.
+  assertEquals(journal.stats().segments, 2);
+  await Promise.all(PAYLOADS.slice(2, 6).map((payload) => journal.append(payload)));
+  assertEquals(segmentNames(temp.path), [0, 50, 100].map(segmentName));
+  assertEquals(journal.stats().groups, 2);
+  await journal.close();
+
+  const patient = await Journal.open(temp.path, { ...options, segmentMs: 2 ** 31 - 1 });
+  await age();
+  await appendAll(patient, PAYLOADS.slice(6));
+  assertEquals(patient.stats().segments, 3);
+  await patient.close();
+});
+
+test("the age of a segment counts from its first record", async () => {
+  for (let ms = Infinity; ms >= 50;) {
+    using temp = tempDirectory();
+    const options = { fileSystem: new FaultyFileSystem(), segmentMs: 50 };
+    const journal = await Journal.open(temp.path, options);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const start = performance.now();
+    await appendAll(journal, PAYLOADS.slice(0, 2));
+    // On a busy machine it may be too old by now.
+    ms = performance.now() - start;
+    if (ms < 50) assertEquals(journal.stats().segments, 1);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    const again = performance.now();
+    await appendAll(journal, PAYLOADS.slice(2, 4));
+    ms = Math.max(ms, performance.now() - again);
+    if (ms < 50) assertEquals(journal.stats().segments, 2);
+    await journal.close();
+  }
+});
+
+test("Journal.open() refuses a segmentMs that is no time", async () => {
+  using temp = tempDirectory();
+  for (const segmentMs of [0, -1, 1.5, NaN, Infinity, 2 ** 31]) {
+    await assertRejects(
+      () => Journal.open(temp.path, { segmentMs }),
+      RangeError,
+      `segmentMs is ${segmentMs}, not an integer from 1 to 2^31-1`,
+    );
+  }
+  for (const wrong of [null, "10", 10n]) {
+    const options = { segmentMs: wrong as unknown as number };
+    await assertRejects(() => Journal.open(temp.path, options), TypeError, "not a number");
+  }
+  assertEquals(segmentNames(temp.path), []);
 });
