@@ -9,6 +9,8 @@ import { fileError } from "../codec/_file_error.ts";
 /** Holds the first failure after which a journal must not be written. */
 export class Poison {
   #error: StoreError | undefined;
+  /** Called with the failure, once there is one. */
+  onSet: (error: StoreError) => void = () => {};
 
   /** The failure, if there was one. */
   get error(): StoreError | undefined {
@@ -27,10 +29,12 @@ export class Poison {
     cause: unknown,
     why = "what is on disk is unknown, so writes are refused",
   ): StoreError {
+    if (this.#error !== undefined) return this.#error;
     const { message } = fileError(what, cause);
-    this.#error ??= new StoreError("POISONED", `${message}; ${why} until the journal is reopened`, {
+    this.#error = new StoreError("POISONED", `${message}; ${why} until the journal is reopened`, {
       cause,
     });
+    this.onSet(this.#error);
     return this.#error;
   }
 

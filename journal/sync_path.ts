@@ -10,7 +10,9 @@
 
 import { now } from "../runtime/timers.ts";
 import { nextTurn } from "../runtime/turn.ts";
+import { StoreError } from "../codec/error.ts";
 import type { DurableMark } from "./durable_mark.ts";
+import { DurableWaiters } from "./durable_waiters.ts";
 import {
   closeQuietly,
   type JournalFile,
@@ -72,6 +74,8 @@ export class SyncPath {
    * spot. */
   #expectedMs = 2 * SYNC_NOW_MS_MAX;
   #syncs = 0;
+  readonly #waiters = new DurableWaiters();
+  #isClosed = false;
 
   /** Starts where everything that was written so far is on disk. */
   constructor(parts: {
@@ -87,6 +91,7 @@ export class SyncPath {
     this.#mark = parts.mark;
     this.#poison = parts.poison;
     this.#durableEnd = parts.source.end;
+    this.#poison.onSet = (error) => this.#waiters.rejectAll(error);
   }
 
   /** The offset below which everything is on disk. */
@@ -141,11 +146,26 @@ export class SyncPath {
     return this.#next ??= this.#runNext();
   }
 
+  /** Resolves once the journal is on disk beyond an offset: at once, if it is. Asks for no sync.
+   *
+   * @param signal Ends the wait.
+   * @throws {StoreError} `POISONED` or `CLOSED`: that will not be.
+   * @throws The reason of the signal, once it is aborted.
+   */
+  whenDurableBeyond(offset: bigint, signal?: AbortSignal): Promise<void> {
+    if (this.#durableEnd > offset) return Promise.resolve();
+    if (this.#poison.error !== undefined) return Promise.reject(this.#poison.error);
+    if (this.#isClosed) return Promise.reject(closedError());
+    return this.#waiters.wait(offset, signal);
+  }
+
   /** Waits for the runs that were asked for, and closes the files that it holds. */
   async close(): Promise<void> {
     await (this.#next ?? this.#running)?.catch(() => {});
     this.#retired.splice(0).forEach(closeQuietly);
     await this.#mark.close();
+    this.#isClosed = true;
+    this.#waiters.rejectAll(closedError());
   }
 
   #isBehindDisk(): boolean {
@@ -193,6 +213,7 @@ export class SyncPath {
     if (bytes > 0) {
       this.#durableEnd = target;
       this.#mark.note(target);
+      if (this.#waiters.size > 0) this.#waiters.resolveBelow(target);
     }
     if (retired === 0) return;
     this.#retired.splice(0, retired).forEach(closeQuietly);
@@ -226,4 +247,8 @@ export class SyncPath {
       },
     };
   }
+}
+
+function closedError(): StoreError {
+  return new StoreError("CLOSED", "Cannot wait for the disk: the journal is closed");
 }

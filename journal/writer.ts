@@ -247,6 +247,17 @@ export class JournalWriter {
     return this.#syncPath.sync();
   }
 
+  /** Resolves once the journal is on disk beyond an offset: at once, if it is. Asks for no sync.
+   *
+   * @param offset An offset that {@linkcode durableEnd} is to pass.
+   * @param signal Ends the wait.
+   * @throws {StoreError} `POISONED` or `CLOSED`: that will not be.
+   * @throws The reason of the signal, once it is aborted.
+   */
+  whenDurableBeyond(offset: bigint, signal?: AbortSignal): Promise<void> {
+    return this.#syncPath.whenDurableBeyond(offset, signal);
+  }
+
   /** Ends the current segment and starts the next one; does nothing while the segment is empty.
    *
    * This does not wait for the disk: the next sync covers the old segment, then the name of the new one.
