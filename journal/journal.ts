@@ -9,6 +9,7 @@ import { loadDigests } from "./digest.ts";
 import { fileError } from "../codec/_file_error.ts";
 import { type JournalFileSystem, nodeFileSystem } from "./file_system.ts";
 import { AppendGroup } from "./group.ts";
+import { followPages, requireWithin } from "./follow.ts";
 import type { JournalOptions, JournalStats } from "./options.ts";
 import {
   type JournalEntry,
@@ -174,16 +175,9 @@ export class Journal implements AsyncDisposable {
   async read(offset: bigint): Promise<JournalRecord | undefined> {
     this.#requireOpen("read journal");
     requireOffset("read journal", offset);
-    const { end, segments } = this.#writer;
-    const start = segments[0]!.base;
-    if (offset < start || offset > end) {
-      throw new RangeError(
-        `Cannot read journal: offset ${offset} does not lie between its start, which is ${start}, ` +
-          `and its end, which is ${end}`,
-      );
-    }
+    requireWithin("read journal", this.#writer, offset);
     // The file itself may continue behind the end, after a write that failed and could not be undone.
-    if (offset === end) return undefined;
+    if (offset === this.#writer.end) return undefined;
     const record = await this.#reader.read(offset);
     if (record === undefined) {
       throw new StoreError("CORRUPT", `Cannot read journal: no valid record at offset ${offset}`);
@@ -203,6 +197,68 @@ export class Journal implements AsyncDisposable {
       if (record === undefined) return;
       yield { offset, ...record };
       offset = record.next;
+    }
+  }
+
+  /** Yields the records from an offset on, in order, as they become durable, and waits for more.
+   *
+   * A record is shown once it is on disk: no crash takes back what was shown. With `sync: "manual"` that is
+   * once a `sync` has covered it. Any number of followers may run. Each holds one segment open, and goes at
+   * the pace of its consumer. A segment that is removed meanwhile is read to its end if it is open.
+   *
+   * Following ends when the journal is closed, after everything that is on disk then. To end a wait, abort
+   * the signal; to resume, pass the last `next` as `from`.
+   *
+   * @param options `from`: the first offset; without it, that of the oldest segment. `signal`: ends it.
+   * @throws {TypeError} `from` is not a bigint, or `signal` not an `AbortSignal`.
+   * @throws {RangeError} `from` lies before the oldest segment or behind the end, or a segment was removed
+   * before it was reached.
+   * @throws {StoreError} `CORRUPT` with the offset of a damaged record; `POISONED`, after everything that is
+   * on disk; `IO`; `CLOSED` at the start.
+   * @throws The reason of the signal, once it is aborted.
+   * @example Handling each record, and resuming
+   * ```ts
+   * import { Journal } from "@hybrid/store/journal";
+   * import { assertEquals } from "@std/assert";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   *
+   * const directory = mkdtempSync("journal-");
+   * const journal = await Journal.open(directory);
+   * const text = new TextEncoder();
+   *
+   * let cursor = 0n;
+   * const words: string[] = [];
+   * const following = (async () => {
+   *   for await (const { payload, next } of journal.follow({ from: cursor })) {
+   *     words.push(new TextDecoder().decode(payload));
+   *     cursor = next;
+   *   }
+   * })();
+   *
+   * await journal.append(text.encode("one"));
+   * await journal.append(text.encode("two"));
+   * await journal.close();
+   * await following;
+   * assertEquals(words, ["one", "two"]);
+   * rmSync(directory, { recursive: true });
+   * ```
+   */
+  async *follow(
+    options: { from?: bigint; signal?: AbortSignal } = {},
+  ): AsyncIterableIterator<JournalEntry> {
+    const what = "follow journal";
+    this.#requireOpen(what);
+    const { from = this.#writer.segments[0]!.base, signal } = options;
+    requireOffset(what, from);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) {
+      throw new TypeError(`Cannot ${what}: the signal is not an AbortSignal`);
+    }
+    const pages = followPages(this.#writer, { from, verify: "both", ...(signal && { signal }) });
+    for await (const page of pages) {
+      for (const { offset, payload, next } of page) {
+        signal?.throwIfAborted();
+        yield { offset, payload: payload.slice(), next };
+      }
     }
   }
 
@@ -232,7 +288,7 @@ export class Journal implements AsyncDisposable {
   }
 
   /** Removes the segments whose records all lie below a cursor. The last segment always stays: `rotate` ends
-   * it.
+   * it. A follower that still reads a removed segment keeps its space until it has read it.
    *
    * @param cursor The offset of the first record that is still needed.
    * @returns How many segments were removed.

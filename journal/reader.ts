@@ -35,7 +35,7 @@ export interface JournalEntry extends JournalRecord {
 /** Reads a journal that another process, or another part of this one, may be writing.
  *
  * Returns a record once it is whole, even if it is not on disk yet: a reader can see a record that the
- * writer takes back after a failed write. A segment that was removed stays readable for as long as it is
+ * writer takes back after a failed write. `Journal.follow` shows what is on disk alone. A segment that was removed stays readable for as long as it is
  * open here.
  *
  * @category Journal

@@ -34,6 +34,9 @@ export type RecordLookup = FoundRecord | { readonly fault: Fault };
  */
 export class SegmentReader {
   readonly segment: Segment;
+  /** Where reading ends: neither a record nor the window extends beyond it. What is behind it may still change,
+   * and a window would not show that. It may grow. */
+  limit: bigint | undefined;
   readonly #file: JournalFile;
   #window: Uint8Array = new Uint8Array(0);
   #windowStart = 0;
@@ -100,6 +103,15 @@ export class SegmentReader {
     };
   }
 
+  /** Returns whether the window has all of the record at an offset. Looking it up then leaves the views of
+   * earlier records as they are. */
+  holds(offset: bigint): boolean {
+    const start = Number(offset - this.segment.base) + SEGMENT_HEADER_BYTES - this.#windowStart;
+    const length = this.#windowLength - start;
+    return start >= 0 && length >= RECORD_HEADER_BYTES &&
+      length >= RECORD_HEADER_BYTES + statedLength(this.#window, start);
+  }
+
   /** Closes the file. */
   close(): void {
     closeQuietly(this.#file);
@@ -110,14 +122,21 @@ export class SegmentReader {
     const inWindow = this.#windowStart + this.#windowLength - position;
     if (position >= this.#windowStart && inWindow >= length) return length;
     // A damaged length may ask for gigabytes: never allocate more than the file holds.
-    const inFile = this.#file.size() - position;
+    const end = this.limit === undefined
+      ? Infinity
+      : Number(this.limit - this.segment.base) + SEGMENT_HEADER_BYTES;
+    const inFile = Math.min(this.#file.size(), end) - position;
     if (inFile <= 0) return 0;
     // One long record must not leave a long window behind.
     const windowBytes = Math.max(Math.min(length, inFile), WINDOW_BYTES);
     if (this.#window.length !== windowBytes) this.#window = new Uint8Array(windowBytes);
     this.#windowStart = position;
     this.#windowLength = 0;
-    this.#windowLength = readFully(this.#file, this.#window, position);
+    this.#windowLength = readFully(
+      this.#file,
+      this.#window.subarray(0, end - position),
+      position,
+    );
     return Math.min(this.#windowLength, length);
   }
 }

@@ -62,6 +62,8 @@ export class JournalWriter {
   readonly #poison = new Poison();
   readonly #segments: Segment[];
   readonly #syncPath: SyncPath;
+  /** Called after each removal of a segment, so that those that hold it open can close it. */
+  readonly removalListeners: Set<() => void> = new Set();
   #file: JournalFile;
   #end: bigint;
   /** Since when the current segment has records; before the first, since when there is the segment. */
@@ -317,6 +319,7 @@ export class JournalWriter {
       }
       this.#segments.shift();
       this.#syncPath.noteNames();
+      this.removalListeners.forEach((listener) => listener());
       removed++;
     }
     if (removed > 0) await this.sync();
