@@ -84,7 +84,7 @@ export function viewTests(kind: EngineKind): void {
   engineTest(kind, "views of many moments know theirs", async ({ engine }) => {
     const views: EngineView[] = [];
     for (let i = 0; i < MOMENTS; i++) {
-      await engine.apply([put(numberedKey(i), bytes(i)), put(bytes(1), bytes(i))], BigInt(i + 1));
+      await engine.apply([put(bytes(1), bytes(i)), put(numberedKey(i), bytes(i))], BigInt(i + 1));
       views.push(engine.view());
       // Some go while others stay.
       if (i % 5 === 4) views[i - 2]!.release();

@@ -14,6 +14,7 @@ import {
   type ReadSource,
   readValue,
 } from "../../../store/read/merge.ts";
+import { sorted } from "../../conformance/_kit.ts";
 
 interface Write {
   key: Uint8Array;
@@ -50,7 +51,10 @@ function textOf(key: Uint8Array): string {
 
 async function engineOf(writes: Write[], name: EngineName): Promise<MemoryEngine> {
   const engine = new MemoryEngine();
-  await engine.apply(writes.filter(({ key }) => router.routeOf(key) === name), 1n);
+  // The last write of a key is the one that counts.
+  const last = new Map(writes.map((write) => [textOf(write.key), write]));
+  const own = [...last.values()].filter(({ key }) => router.routeOf(key) === name);
+  await engine.apply(sorted(own), 1n);
   return engine;
 }
 
