@@ -1,89 +1,109 @@
-/** An engine in memory: a sorted array. It is the model that the others are tested against, and
- * favours being obviously right over being fast.
+/** An engine in memory: a sorted list of blocks, each of which has some entries and never changes.
+ *
+ * An apply makes new blocks of those that its writes fall into, and a new list. So a view is the list that was
+ * there, and an apply shows nothing of its writes before it has all of them.
  *
  * @module
  */
 
-import { compareBytes } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
 import { MAX_KEY_BYTES } from "../codec/limits.ts";
+import { type Block, blockOf, type Entries, NO_ENTRIES } from "./_memory_block.ts";
+import { mergeWrites } from "./_memory_merge.ts";
 import type { Engine, EngineStats, EngineView, Entry, KeyRange, Write, Writes } from "./engine.ts";
-import { listWrites } from "./writes.ts";
 import { type Moment, SharedViews } from "./shared_view.ts";
+import { packWrites } from "./writes.ts";
 
-/** Returns the index of the first entry whose key is at or above `key`. */
-function lowerBound(entries: readonly Entry[], key: Uint8Array): number {
-  let low = 0;
-  let high = entries.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compareBytes(entries[middle]!.key, key) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+/** An entry of a block. Its index may be that behind the last one. */
+interface Place {
+  readonly at: number;
+  readonly index: number;
 }
 
-function find(entries: readonly Entry[], key: Uint8Array): Entry | undefined {
-  const entry = entries[lowerBound(entries, key)];
-  return entry !== undefined && compareBytes(entry.key, key) === 0 ? entry : undefined;
-}
-
+/** The entries at one moment. */
 class MemoryMoment implements Moment {
-  readonly #entries: readonly Entry[];
+  readonly #entries: Entries;
 
-  constructor(entries: readonly Entry[]) {
+  constructor(entries: Entries) {
     this.#entries = entries;
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return find(this.#entries, key)?.value.slice();
+    const { at, index } = this.#placeOf(key);
+    return this.#isAt(at, index, key) ? this.#entries.blocks[at]!.value(index) : undefined;
   }
 
   has(key: Uint8Array): boolean {
-    return find(this.#entries, key) !== undefined;
+    const { at, index } = this.#placeOf(key);
+    return this.#isAt(at, index, key);
   }
 
   range(range: KeyRange, rows: number, bytes?: number): Entry[] {
-    const sizeOf = ({ key, value }: Entry) => key.length + value.length;
-    return this.#select(range, rows, bytes, sizeOf).map(({ key, value }) => ({
-      key: key.slice(),
-      value: value.slice(),
-    }));
+    const entryOf = (block: Block, index: number) => ({
+      key: block.key(index),
+      value: block.value(index),
+    });
+    return this.#collect(range, entryOf, (block, index) => block.entryLength(index), rows, bytes);
   }
 
   keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
-    return this.#select(range, rows, bytes, ({ key }) => key.length).map(({ key }) => key.slice());
+    const keyOf = (block: Block, index: number) => block.key(index);
+    return this.#collect(range, keyOf, (block, index) => block.keyLength(index), rows, bytes);
   }
 
   end(): void {}
 
-  #select(
-    range: KeyRange,
+  /** Returns where the first key at or above a key is, or would be. */
+  #placeOf(key: Uint8Array): Place {
+    const at = blockOf(this.#entries, key, 0, key.length);
+    return { at, index: this.#entries.blocks[at]?.lowerBound(key, 0, key.length) ?? 0 };
+  }
+
+  #isAt(at: number, index: number, key: Uint8Array): boolean {
+    const block = this.#entries.blocks[at];
+    return block !== undefined && index < block.length &&
+      block.compareKey(index, key, 0, key.length) === 0;
+  }
+
+  /** Returns the first rows of a range, in its direction. */
+  #collect<Row>(
+    { start, end, reverse }: KeyRange,
+    rowOf: (block: Block, index: number) => Row,
+    sizeOf: (block: Block, index: number) => number,
     rows: number,
-    bytes: number | undefined,
-    sizeOf: (entry: Entry) => number,
-  ): Entry[] {
-    const from = lowerBound(this.#entries, range.start);
-    const to = range.end === undefined
-      ? this.#entries.length
-      : lowerBound(this.#entries, range.end);
-    const selected = this.#entries.slice(from, to);
-    if (range.reverse) selected.reverse();
-    let count = 0;
-    for (let left = bytes ?? Infinity; count < Math.min(rows, selected.length); count++) {
-      if (count > 0 && left <= 0) break;
-      left -= sizeOf(selected[count]!);
+    bytes: number = Infinity,
+  ): Row[] {
+    const found: Row[] = [];
+    if (rows <= 0) return found;
+    const blocks = this.#entries.blocks;
+    const from = this.#placeOf(start);
+    const to = end === undefined ? { at: blocks.length, index: 0 } : this.#placeOf(end);
+    const last = Math.min(to.at, blocks.length - 1);
+    let left = bytes;
+    for (let i = 0; i <= last - from.at; i++) {
+      const at = reverse ? last - i : from.at + i;
+      const block = blocks[at]!;
+      const first = at === from.at ? from.index : 0;
+      const behind = at === to.at ? to.index : block.length;
+      for (let j = 0; j < behind - first; j++) {
+        const index = reverse ? behind - 1 - j : first + j;
+        found.push(rowOf(block, index));
+        left -= sizeOf(block, index);
+        if (found.length >= rows || left <= 0) return found;
+      }
     }
-    return selected.slice(0, count);
+    return found;
   }
 }
 
 /** {@linkcode openMemoryEngine} opens it. */
 export class MemoryEngine implements Engine {
-  #entries: readonly Entry[] = [];
+  #entries = NO_ENTRIES;
   #position = 0n;
-  #closed = false;
-  readonly #views = new SharedViews(() => new MemoryMoment(this.#entries));
+  #now = new MemoryMoment(NO_ENTRIES);
+  #applying: Promise<Entries> | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #views = new SharedViews(() => this.#now);
 
   get keyBytesMax(): number {
     return MAX_KEY_BYTES;
@@ -98,35 +118,35 @@ export class MemoryEngine implements Engine {
   }
 
   get(key: Uint8Array): Uint8Array | undefined {
-    return this.#now().get(key);
+    this.#requireOpen();
+    return this.#now.get(key);
   }
 
   has(key: Uint8Array): boolean {
-    return this.#now().has(key);
+    this.#requireOpen();
+    return this.#now.has(key);
   }
 
   range(range: KeyRange, rows: number, bytes?: number): Entry[] {
-    return this.#now().range(range, rows, bytes);
+    this.#requireOpen();
+    return this.#now.range(range, rows, bytes);
   }
 
   keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
-    return this.#now().keys(range, rows, bytes);
+    this.#requireOpen();
+    return this.#now.keys(range, rows, bytes);
   }
 
-  // deno-lint-ignore require-await
   async apply(writes: Writes | readonly Write[], position: bigint): Promise<void> {
     this.#requireOpen();
-    // A new array each time, so that views keep theirs.
-    const entries = [...this.#entries];
-    for (const { key, value } of listWrites(writes)) {
-      const index = lowerBound(entries, key);
-      const found = entries[index];
-      const present = found !== undefined && compareBytes(found.key, key) === 0 ? 1 : 0;
-      if (value === undefined) entries.splice(index, present);
-      else entries.splice(index, present, { key: key.slice(), value: value.slice() });
+    this.#applying = mergeWrites(this.#entries, packWrites(writes));
+    try {
+      this.#entries = await this.#applying;
+    } finally {
+      this.#applying = undefined;
     }
-    this.#entries = entries;
     this.#position = position;
+    this.#now = new MemoryMoment(this.#entries);
     this.#views.engineChanges();
   }
 
@@ -135,11 +155,11 @@ export class MemoryEngine implements Engine {
     return this.#views.take();
   }
 
+  /** Returns the number of keys, and the bytes of keys and values. */
   stats(): EngineStats {
     this.#requireOpen();
-    let bytes = 0;
-    for (const { key, value } of this.#entries) bytes += key.length + value.length;
-    return { keys: this.#entries.length, bytes };
+    const { keys, bytes } = this.#entries;
+    return { keys, bytes };
   }
 
   // deno-lint-ignore require-await
@@ -148,19 +168,21 @@ export class MemoryEngine implements Engine {
     return [];
   }
 
-  // deno-lint-ignore require-await
-  async close(): Promise<void> {
-    this.#views.endAll();
-    this.#closed = true;
+  close(): Promise<void> {
+    return this.#closing ??= this.#close();
   }
 
-  #now(): MemoryMoment {
-    this.#requireOpen();
-    return new MemoryMoment(this.#entries);
+  async #close(): Promise<void> {
+    await this.#applying?.catch(() => {});
+    this.#views.endAll();
+    this.#entries = NO_ENTRIES;
+    this.#now = new MemoryMoment(NO_ENTRIES);
   }
 
   #requireOpen(): void {
-    if (this.#closed) throw new StoreError("CLOSED", "Cannot use engine: it is closed");
+    if (this.#closing !== undefined) {
+      throw new StoreError("CLOSED", "Cannot use engine: it is closed");
+    }
   }
 }
 

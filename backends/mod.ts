@@ -1,5 +1,5 @@
 /** The engines under the store: the interface they share, LMDB for the append side, the runtime's own
- * SQLite for the B-tree side, and memory as the model of both.
+ * SQLite for the B-tree side, and memory for either.
  *
  * @module
  */
