@@ -7,6 +7,7 @@ import { join } from "@std/path";
 import * as fs from "node:fs";
 import { tmpdir } from "node:os";
 import { destroyStore, storeExists } from "./directory/destroy.ts";
+import { openMemoryParts } from "./directory/in_memory.ts";
 import { resolveDirectory } from "./directory/layout.ts";
 import { requireOutside } from "./directory/paths.ts";
 import { requireOptions } from "./limits.ts";
@@ -31,6 +32,9 @@ import type {
   VerifyOptions,
   VerifyReport,
 } from "./types.ts";
+
+/** The path of a store that has no directory. */
+const MEMORY = ":memory:";
 
 /** One ordered key-value store over two engines: LMDB for what is mostly written, the runtime's own
  * SQLite for what is mostly read, and a journal in front that makes a write to both one append.
@@ -60,7 +64,7 @@ import type {
  * ```
  */
 export class HybridStore extends LiveStore implements KVStore {
-  /** The store's directory. */
+  /** The store's directory; `":memory:"` where it has none. */
   readonly path: string;
   readonly #open: OpenStore;
   readonly #onClosed: () => unknown;
@@ -109,6 +113,30 @@ export class HybridStore extends LiveStore implements KVStore {
         remove();
         throw error;
       }
+    });
+  }
+
+  /** Opens a new store that is in memory alone, with the same surface, and goes with `close()`. Nothing of it is on
+   * disk. `durability` has nothing to wait for, and `backup` writes a store into a directory.
+   *
+   * @param options See {@linkcode StoreOptions}.
+   * @throws {TypeError | RangeError} An option is not valid.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore, toText } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openMemory();
+   * await store.put("key", "value");
+   * assertEquals(toText(store.getSync("key")), "value");
+   * ```
+   */
+  static openMemory(options: StoreOptions = {}): Promise<HybridStore> {
+    return OPERATIONS.open.promise(ON_DIRECTORY, undefined, undefined, async () => {
+      const settings = resolveOptions(options);
+      const open = await OpenStore.start(await openMemoryParts(settings), settings);
+      return new HybridStore(MEMORY, open, () => {});
     });
   }
 
@@ -304,7 +332,7 @@ export class HybridStore extends LiveStore implements KVStore {
     return OPERATIONS.backup.promise(ON_DIRECTORY, undefined, undefined, (what) => {
       requireOptions(what, options);
       const directory = resolveDirectory(target, what, "target");
-      requireOutside(what, this.path, directory);
+      if (this.path !== MEMORY) requireOutside(what, this.path, directory);
       const open = this.#open;
       open.requireIdle(what);
       return writeBackup(what, () => open.pin(), directory, (keys) => {

@@ -49,7 +49,7 @@ export function resolveDirectory(
   if (directory === "") throw refusal("is empty; name a directory, or use HybridStore.openTemp()");
   if (directory.includes("\0")) throw refusal("contains NUL, which no file name has");
   if (directory === ":memory:") {
-    throw refusal('is ":memory:", and a store needs a directory; use HybridStore.openTemp()');
+    throw refusal('is ":memory:", and a store needs a directory; use HybridStore.openMemory()');
   }
   if (URL_TEXT.test(directory)) {
     throw refusal(`is a string that holds a URL; pass new URL(${JSON.stringify(directory)})`);

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import type { Engine } from "../../backends/engine.ts";
 import { openLmdbEngine } from "../../backends/lmdb.ts";
 import { LMDB_FILE } from "../../backends/lmdb_file.ts";
+import { SQLITE_FILE } from "../../backends/sqlite_file.ts";
 import { openSqliteReadOnly } from "../../backends/sqlite_read_only.ts";
 import { fileError } from "../../codec/_file_error.ts";
 import { dryFileSystem } from "../../journal/dry_file_system.ts";
@@ -49,12 +50,13 @@ export async function openReadOnlyParts(path: string, settings: Settings): Promi
     requireRoutes(directory, manifest, settings);
     const { identity, previous = [], router } = manifest;
     const options = { identity, previous, create: false };
+    const files = isProtected(lock) ? directory : copyEngines(directory, join(scratch, "copy"));
     const append = engines.append = await openLmdbEngine(
-      appendDirectory(lock, scratch),
+      join(files, APPEND_DIRECTORY),
       { ...options, scratch: join(scratch, APPEND_DIRECTORY) },
     );
     const btree = engines.btree = openSqliteReadOnly(
-      join(directory, BTREE_DIRECTORY),
+      join(files, BTREE_DIRECTORY),
       { ...options, scratch: join(scratch, BTREE_DIRECTORY) },
     );
     const journalDirectory = join(directory, JOURNAL_DIRECTORY);
@@ -89,15 +91,23 @@ export async function openReadOnlyParts(path: string, settings: Settings): Promi
   }
 }
 
-/** Returns where the append side is read: a copy, if another process could write the original. Without a lock
- * file, which is not to be created, nothing keeps it from that, and it would not know of this reader.
+/** Returns whether no other process can write to the engines. Without a lock file, which is not to be created,
+ * only a directory that cannot be written keeps it from that, and it would not know of this reader.
  */
-function appendDirectory({ directory, isHeld }: ReadLock, scratch: string): string {
-  const own = join(directory, APPEND_DIRECTORY);
-  if (isHeld || !isWritable(directory)) return own;
-  const copy = join(scratch, "copy");
-  fs.mkdirSync(copy, { mode: 0o700 });
-  fs.copyFileSync(join(own, LMDB_FILE), join(copy, LMDB_FILE), fs.constants.COPYFILE_FICLONE);
+function isProtected({ directory, isHeld }: ReadLock): boolean {
+  return isHeld || !isWritable(directory);
+}
+
+/** Copies the files of the engines, and returns the directory of the copies. */
+function copyEngines(directory: string, copy: string): string {
+  for (const part of [APPEND_DIRECTORY, BTREE_DIRECTORY]) {
+    fs.mkdirSync(join(copy, part), { recursive: true, mode: 0o700 });
+    for (const name of fs.readdirSync(join(directory, part))) {
+      if (name !== LMDB_FILE && !name.startsWith(SQLITE_FILE)) continue;
+      const [from, to] = [join(directory, part, name), join(copy, part, name)];
+      fs.copyFileSync(from, to, fs.constants.COPYFILE_FICLONE);
+    }
+  }
   return copy;
 }
 

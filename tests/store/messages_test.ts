@@ -214,7 +214,8 @@ test("messages about paths that are none", async () => {
     [
       () => HybridStore.open(":memory:"),
       "TypeError",
-      `Cannot open store: the path is ":memory:", and a store needs a directory; ${useTemp}`,
+      `Cannot open store: the path is ":memory:", and a store needs a directory; ` +
+      "use HybridStore.openMemory()",
     ],
     [
       () => HybridStore.open("file:///tmp/x"),

@@ -1,6 +1,6 @@
 import { cpSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
-import { assertEquals, assertGreater } from "@std/assert";
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
 import { HybridStore } from "../../../mod.ts";
 import { tempDirectory } from "../../support/temp.ts";
@@ -62,3 +62,20 @@ for (const fixture of STORES) {
     assertEquals([ok, setAside], [true, undefined]);
   });
 }
+
+test("a store of format 1 keeps its limit of keys, and its copies have that of today", async () => {
+  using temp = tempDirectory();
+  const path = join(temp.path, "store");
+  cpSync(join(FIXTURES, "v1", "default"), path, { recursive: true });
+  await using store = await HybridStore.open(path);
+  await store.put(new Uint8Array(1978).fill(7), "1");
+  await assertRejects(
+    () => store.put(new Uint8Array(1979), "1"),
+    RangeError,
+    "the key is 1979 bytes long, more than the limit of 1978",
+  );
+  await store.backup(join(temp.path, "copy"));
+  await using copy = await HybridStore.open(join(temp.path, "copy"));
+  await copy.put(new Uint8Array(2600), "1");
+  assertEquals(await copy.count(), await store.count() + 1);
+});

@@ -29,6 +29,8 @@ test("HybridStore.checkpoint() brings all into the engines and empties the journ
   assertEquals([append.keys, btree.keys], [31, 30]);
   assertEquals([journal.bytes, journal.segments], [0, 1]);
   assertEquals(memtable, { keys: 0, bytes: 0, memtables: 1 });
+  // One in memory has none.
+  if (store.path === ":memory:") return;
   const files = readdirSync(join(store.path, "journal"));
   assertEquals(files.filter((name) => name.endsWith(".seg")).length, 1);
 });
