@@ -28,6 +28,10 @@ export type {
   BackupOptions,
   BackupReport,
   BytesLike,
+  Change,
+  ChangedKey,
+  ChangesOptions,
+  CursorState,
   Durability,
   EngineSize,
   KVStore,
@@ -41,6 +45,7 @@ export type {
   VerifyFault,
   VerifyOptions,
   VerifyReport,
+  WatchOptions,
   WriteOptions,
 } from "./store/types.ts";
 export type { Entry } from "./backends/mod.ts";

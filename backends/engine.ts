@@ -110,6 +110,8 @@ export interface Engine extends EngineReader {
   readonly keyBytesMax: number;
   /** The journal position up to which this engine has everything, durably. */
   readonly position: bigint;
+  /** The latest text that came with an apply. The append side keeps none. */
+  readonly note?: string | undefined;
   /** Why nothing can be applied until the engine is reopened: a write or a sync of its files failed, and it
    * is not known what is on disk. A full disk is not such a failure. */
   readonly failure: StoreError | undefined;
@@ -125,9 +127,10 @@ export interface Engine extends EngineReader {
    * It holds the event loop for no longer than about 10 ms at a time, and never for a sync. The promise
    * settles even if the library never answers.
    *
+   * @param note A text that is there with the position; the one before stays where it is left out.
    * @throws {StoreError} `NO_SPACE`, `IO`, `CORRUPT`.
    */
-  apply(writes: Writes | readonly Write[], position: bigint): Promise<void>;
+  apply(writes: Writes | readonly Write[], position: bigint, note?: string): Promise<void>;
   /** Returns a view of the engine's current moment. Views of one moment share what they hold. While an apply
    * is under way, a view may show any part of it.
    */

@@ -89,12 +89,12 @@ export abstract class FileEngine implements Engine {
     return this.now.keys(range, rows, bytes);
   }
 
-  async apply(writes: Writes | readonly Write[], position: bigint): Promise<void> {
+  async apply(writes: Writes | readonly Write[], position: bigint, note?: string): Promise<void> {
     this.#requireOpen();
     if (this.#failure !== undefined) throw this.#failure;
     this.#guard(`Cannot write to the ${this.#side}`);
     this.views.endResting();
-    this.#applying = this.write(packWrites(writes), position);
+    this.#applying = this.write(packWrites(writes), position, note);
     try {
       await this.#applying;
       this.#position = position;
@@ -135,7 +135,7 @@ export abstract class FileEngine implements Engine {
     return error.code === "NO_SPACE";
   }
   /** Writes and makes durable what `apply` is given. */
-  protected abstract write(writes: Writes, position: bigint): Promise<void>;
+  protected abstract write(writes: Writes, position: bigint, note?: string): Promise<void>;
   /** Holds on to the engine as it is. */
   protected abstract beginMoment(): Moment;
   /** Returns whether a moment that no view needs any more may stay open for the next view. */

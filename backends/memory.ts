@@ -100,6 +100,7 @@ class MemoryMoment implements Moment {
 export class MemoryEngine implements Engine {
   #entries = NO_ENTRIES;
   #position = 0n;
+  #note: string | undefined;
   #now = new MemoryMoment(NO_ENTRIES);
   #applying: Promise<Entries> | undefined;
   #closing: Promise<void> | undefined;
@@ -111,6 +112,10 @@ export class MemoryEngine implements Engine {
 
   get position(): bigint {
     return this.#position;
+  }
+
+  get note(): string | undefined {
+    return this.#note;
   }
 
   get failure(): StoreError | undefined {
@@ -137,7 +142,11 @@ export class MemoryEngine implements Engine {
     return this.#now.keys(range, rows, bytes);
   }
 
-  async apply(writes: Writes | readonly Write[], position: bigint): Promise<void> {
+  async apply(
+    writes: Writes | readonly Write[],
+    position: bigint,
+    note = this.#note,
+  ): Promise<void> {
     this.#requireOpen();
     this.#applying = mergeWrites(this.#entries, packWrites(writes));
     try {
@@ -146,6 +155,7 @@ export class MemoryEngine implements Engine {
       this.#applying = undefined;
     }
     this.#position = position;
+    this.#note = note;
     this.#now = new MemoryMoment(this.#entries);
     this.#views.engineChanges();
   }

@@ -23,6 +23,8 @@ export interface EngineRemains {
   readonly identity: string | undefined;
   /** The journal position up to which they were written, `undefined` where that cannot be read. */
   readonly position: bigint | undefined;
+  /** The text that the engine has noted, where it keeps one. */
+  readonly note?: string | undefined;
   /** Reads every entry that is provably there: its place in the structure is sound.
    *
    * @param wants Whether values are read, or left empty.

@@ -37,13 +37,14 @@ class SqliteEngine extends FileEngine {
   readonly #writer: SqliteWriter;
   readonly #idle: Connection[] = [];
   #connection: Connection;
+  #note: string | undefined;
   /** The log being moved behind the last view, which an apply waits for. */
   #moving: Promise<unknown> | undefined;
 
   constructor(
     path: string,
     connection: Connection,
-    { position, keys }: SqliteMeta,
+    { position, keys, note }: SqliteMeta,
     guard: ((what: string) => void) | undefined,
   ) {
     super("B-tree side", connection, position, guard);
@@ -52,6 +53,11 @@ class SqliteEngine extends FileEngine {
     this.#log = new SqliteLog(path);
     this.#writer = new SqliteWriter(keys);
     this.#connection = connection;
+    this.#note = note;
+  }
+
+  get note(): string | undefined {
+    return this.#note;
   }
 
   /** Makes the names of the files durable, that of the new log above all, and moves what a process before
@@ -123,9 +129,14 @@ class SqliteEngine extends FileEngine {
     return failure;
   }
 
-  protected override async write(writes: Writes, position: bigint): Promise<void> {
+  protected override async write(
+    writes: Writes,
+    position: bigint,
+    note = this.#note,
+  ): Promise<void> {
     await this.#moving;
     if (this.failure !== undefined) throw this.failure;
+    const noted = { position, ...(note !== this.#note && { note }) };
     for (let next = 0; next < writes.length || next === 0;) {
       const emptied = this.#log.prepareWrite(this.#connection);
       if (emptied !== undefined) {
@@ -134,7 +145,7 @@ class SqliteEngine extends FileEngine {
       }
       const first = next;
       next = this.#connection.withoutSyncs(() =>
-        this.#writer.writeSlice(this.#connection, writes, first, position)
+        this.#writer.writeSlice(this.#connection, writes, first, noted)
       );
       if (writes.length === 0) break;
       await nextTurn();
@@ -142,6 +153,7 @@ class SqliteEngine extends FileEngine {
     }
     // One sync of the log makes all its transactions durable, in their order.
     await this.#ofDisk(this.#log.sync());
+    this.#note = note;
   }
 
   /** Waits for work that syncs. Where a sync fails, what is on disk is unknown, also if the disk is merely

@@ -22,12 +22,14 @@ class ReadOnlySqliteEngine extends FileEngine {
   readonly #path: string;
   readonly #connection: Connection;
   readonly #keys: number;
+  readonly note: string | undefined;
 
-  constructor(path: string, connection: Connection, { position, keys }: SqliteMeta) {
+  constructor(path: string, connection: Connection, { position, keys, note }: SqliteMeta) {
     super("B-tree side", connection, position);
     this.#path = path;
     this.#connection = connection;
     this.#keys = keys;
+    this.note = note;
   }
 
   protected override size(): EngineStats {

@@ -152,6 +152,7 @@ class SqliteRemains implements EngineRemains {
   readonly faults: readonly string[];
   readonly identity: string | undefined;
   readonly position: bigint | undefined;
+  readonly note: string | undefined;
   readonly #path: string;
   readonly #roots: typeof ROOTS | undefined;
   readonly #onClose: () => void;
@@ -168,6 +169,7 @@ class SqliteRemains implements EngineRemains {
     this.#onClose = onClose;
     const meta = this.#meta();
     this.identity = meta.get("identity");
+    this.note = meta.get("note");
     const position = meta.get("position");
     this.position = position && /^\d{1,20}$/.test(position) ? BigInt(position) : undefined;
   }

@@ -4,6 +4,7 @@
  * |---|---|
  * | `identity` | the store's name |
  * | `position` | the journal position that the entries were written up to |
+ * | `note` | the text that came with the latest apply that had one: the cursors |
  * | `keys` | how many entries there are; a database that was never written since this is noted lacks it |
  *
  * @module
@@ -27,6 +28,7 @@ export interface SqliteMeta {
   readonly identity: string;
   readonly position: bigint;
   readonly keys: number;
+  readonly note: string | undefined;
 }
 
 /** Notes something about the database, within a transaction. */
@@ -38,10 +40,10 @@ export function putMeta(connection: Connection, noted: Partial<SqliteMeta>): voi
 
 /** Creates the tables of an empty engine. */
 export function createTables(connection: Connection, identity: string): SqliteMeta {
-  const meta: SqliteMeta = { identity, position: 0n, keys: 0 };
+  const meta: SqliteMeta = { identity, position: 0n, keys: 0, note: undefined };
   connection.transact(() => {
     for (const sql of SCHEMA) connection.write(sql);
-    putMeta(connection, meta);
+    putMeta(connection, { identity, position: 0n, keys: 0 });
   });
   return meta;
 }
@@ -64,7 +66,7 @@ export function readMeta(
   const noted = connection.meta("position") ?? "";
   const position = requireReadable(path, /^\d{1,20}$/.test(noted) ? BigInt(noted) : undefined);
   const keys = connection.meta("keys") ?? connection.rows(COUNTS)[0]![1];
-  return { identity: found, position, keys: Number(keys) };
+  return { identity: found, position, keys: Number(keys), note: connection.meta("note") };
 }
 
 /** Selects how many entries the database says there are, and how many there are. */

@@ -6,7 +6,7 @@
 import { now } from "../runtime/timers.ts";
 import type { Writes } from "./engine.ts";
 import type { Connection } from "./sqlite_connection.ts";
-import { putMeta } from "./sqlite_schema.ts";
+import { putMeta, type SqliteMeta } from "./sqlite_schema.ts";
 import { keyOf, valueOf } from "./writes.ts";
 
 /** A slice of an apply takes writes for this long; its commit takes another 2 ms or so. */
@@ -56,11 +56,16 @@ export class SqliteWriter {
   }
 
   /** Applies writes in one transaction, from an index on until the time of a slice is over, and behind the
-   * last one notes the position; returns the next index.
+   * last one notes what there is to note; returns the next index.
    *
    * @throws {StoreError} `NO_SPACE`, `CORRUPT`, `IO`; nothing is written.
    */
-  writeSlice(connection: Connection, writes: Writes, first: number, position: bigint): number {
+  writeSlice(
+    connection: Connection,
+    writes: Writes,
+    first: number,
+    noted: Pick<SqliteMeta, "position"> & Partial<Pick<SqliteMeta, "note">>,
+  ): number {
     const before = this.#keys;
     try {
       return connection.transact(() => {
@@ -73,7 +78,7 @@ export class SqliteWriter {
           if (now() > deadline) break;
         }
         const keys = this.#keys;
-        putMeta(connection, next === writes.length ? { keys, position } : { keys });
+        putMeta(connection, next === writes.length ? { keys, ...noted } : { keys });
         return next;
       });
     } catch (error) {

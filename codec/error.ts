@@ -17,6 +17,7 @@
  * | `IO` | A file operation failed for another reason, kept in `cause`. | Look at `cause`. |
  * | `NOT_EMPTY` | A path that has to be absent or an empty directory is a file, or holds something that a store must not replace. | Name another directory. |
  * | `NOT_FOUND` | There is no store or backup where one has to be. | Look at the path that the message names. |
+ * | `CURSOR_LOST` | The changes that a reader of the feed would get next are no longer in the journal: it was further behind than `feedBytesMax`, or the journal was repaired. | Take a snapshot, start again from what it shows, and go on with the changes after its `position`. |
  * | `READ_ONLY` | The store was opened with `readOnly`. | Open it without that option to write. |
  * | `CONFLICT` | Something that a transaction read was written by others before it could commit, in each of its attempts; `key` names it. Nothing of it is written. | Run it again later, with less in it, or with more attempts. |
  * | `TOO_MANY_SNAPSHOTS` | Snapshots, backups and verifications hold as many moments of the engines as there can be. | Dispose of snapshots that you no longer need, then take the next one. |
@@ -35,6 +36,7 @@ export type StoreErrorCode =
   | "IO"
   | "NOT_EMPTY"
   | "NOT_FOUND"
+  | "CURSOR_LOST"
   | "READ_ONLY"
   | "CONFLICT"
   | "TOO_MANY_SNAPSHOTS"

@@ -198,7 +198,7 @@ export class HybridStore extends LiveStore implements KVStore {
       await restoreStore(what, from, to, async (copy, copied) => {
         const open = await OpenStore.open(copy, resolveOptions({}));
         try {
-          await writeBackup(what, () => open.pin(), copied, () => {});
+          await writeBackup(what, () => open.pinWithBacklog(), copied, () => {});
         } finally {
           await open.close();
         }
@@ -335,7 +335,7 @@ export class HybridStore extends LiveStore implements KVStore {
       if (this.path !== MEMORY) requireOutside(what, this.path, directory);
       const open = this.#open;
       open.requireIdle(what);
-      return writeBackup(what, () => open.pin(), directory, (keys) => {
+      return writeBackup(what, () => open.pinWithBacklog(), directory, (keys) => {
         open.requireOpen(what);
         options.onProgress?.({ keys });
       });

@@ -7,12 +7,23 @@
 import { StoreError } from "../codec/error.ts";
 import type { EngineName, Router } from "../codec/route.ts";
 import { answer } from "../runtime/turn.ts";
+import type { Entry } from "../backends/engine.ts";
+import { prepareChanges } from "./feed/changes.ts";
+import { prepareWatch } from "./feed/watch.ts";
+import { requireOptions } from "./limits.ts";
 import type { KeySpace } from "./key_space.ts";
 import type { OpenStore } from "./open.ts";
 import { OPERATIONS } from "./operation.ts";
 import type { ReadSource } from "./read/merge.ts";
 import { Snapshot } from "./read/snapshot.ts";
-import type { BytesLike, KVStore } from "./types.ts";
+import type {
+  BytesLike,
+  Change,
+  ChangesOptions,
+  CursorState,
+  KVStore,
+  WatchOptions,
+} from "./types.ts";
 import { idle } from "./write/commit.ts";
 import type { RunningFunction } from "./write/running_function.ts";
 import type { TransactionRunner } from "./write/transaction_runner.ts";
@@ -42,6 +53,138 @@ export abstract class LiveStore extends StoreWriter {
   get position(): bigint {
     this.#surface.requireOpen("Cannot read position");
     return this.#open.position;
+  }
+
+  /** Yields what is committed, in order: whole groups of writes, in which a batch or a transaction is never split.
+   *
+   * It reads the journal's files, so that a slow reader costs no memory, and shows only what is on disk: no crash
+   * takes back what was shown. Writes that are acknowledged before they are on disk are shown when they are
+   * (see {@linkcode Durability}). While it is iterated, the journal is kept from where it has come to, up to
+   * `feedBytesMax`. A live feed ends when the store is closed.
+   *
+   * With a `prefix`, groups without such keys are left out; with a `cursor` as well, one without writes comes
+   * after each 1 MiB of them, for the cursor to follow.
+   *
+   * @throws {TypeError | RangeError} An option is not valid.
+   * @throws {StoreError} `NOT_FOUND`: there is no such cursor; `CURSOR_LOST`, also while it is iterated;
+   * `CLOSED`, `CORRUPT`, `IO`, `POISONED`.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore, toText } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openTemp();
+   * const { position: after } = store;
+   * await store.put("a", "1");
+   * await store.batch().put("b", "2").delete("a").commit();
+   * const seen = [];
+   * for await (const { writes } of store.changes({ after, live: false })) {
+   *   seen.push(writes.map(({ key, value }) => `${toText(key)} ${value ? toText(value) : "deleted"}`));
+   * }
+   * assertEquals(seen, [["a 1"], ["b 2", "a deleted"]]);
+   * ```
+   */
+  changes(options?: ChangesOptions): AsyncIterableIterator<Change> {
+    return OPERATIONS.changes.rowsAsync(this.#surface, (what) => {
+      this.#surface.requireOpen(what);
+      return prepareChanges(what, this.#open, this.#surface.keys, options);
+    });
+  }
+
+  /** Yields the entries of some keys, or of all keys below a prefix: first as they are now, then the newest state
+   * after each change. States in between are left out where the reader is slow, and the last one never is. Each
+   * shows one moment over all of its keys. Keys that are not there are left out.
+   *
+   * It shows what reads show, which may not be on disk yet. Ends when the store is closed. While it is not ended, by
+   * leaving the loop or by the signal, each write costs a look whether it concerns it.
+   *
+   * @param keys The keys, or `{ prefix }`.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `CLOSED`; as a read does, while it is iterated; `TOO_MANY_SNAPSHOTS` with a prefix.
+   *
+   * @example
+   * ```ts
+   * import { HybridStore, toText } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openTemp();
+   * const seen: string[] = [];
+   * for await (const [entry] of store.watch(["status"])) {
+   *   seen.push(entry ? toText(entry.value) : "none");
+   *   if (seen.at(-1) === "done") break;
+   *   await store.put("status", seen.length === 1 ? "begun" : "done");
+   * }
+   * assertEquals(seen, ["none", "begun", "done"]);
+   * ```
+   */
+  watch(
+    keys: readonly BytesLike[] | { prefix: BytesLike },
+    options?: WatchOptions,
+  ): AsyncIterableIterator<Entry[]> {
+    return OPERATIONS.watch.rowsAsync(this.#surface, (what) => {
+      this.#surface.requireOpen(what);
+      return prepareWatch(what, this.#open, this.#surface.keys, keys, options);
+    });
+  }
+
+  /** Creates a cursor of the change feed: a name for how far a consumer has come, for whom the journal is kept from
+   * there on, up to `feedBytesMax`. It is moved by `advance` of a batch or a transaction, and belongs to all of
+   * the store. One that is there already stays where it is, unless it is lost.
+   *
+   * @param name 1 to 255 bytes.
+   * @param options `after`: the position to begin after; the present one by default.
+   * @returns The position of the cursor, once it is on disk.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `CURSOR_LOST`: the journal does not reach back to `after`; as `put` does.
+   *
+   * @example A view that has each change exactly once, over any crash
+   * ```ts
+   * import { HybridStore, toText } from "@hybrid/store";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using store = await HybridStore.openTemp();
+   * await store.createCursor("lengths");
+   * await store.put("word/ox", "");
+   * await store.put("word/hare", "");
+   *
+   * const words = store.changes({ cursor: "lengths", prefix: "word/", live: false });
+   * for await (const { position, writes } of words) {
+   *   const batch = store.batch().advance("lengths", position);
+   *   for (const { key } of writes) batch.put(`length/${toText(key)}`, `${key.length - 5}`);
+   *   await batch.commit();
+   * }
+   * assertEquals(toText(store.getSync("length/word/hare")), "4");
+   * ```
+   */
+  createCursor(name: string, options: { after?: bigint } = {}): Promise<bigint> {
+    return OPERATIONS.createCursor.promise(this.#surface, undefined, undefined, async (what) => {
+      this.#surface.requireOpen(what);
+      requireOptions(what, options, ["after"]);
+      return await this.#open.createCursor(what, name, options.after);
+    });
+  }
+
+  /** Returns the cursors of the store.
+   *
+   * @throws {StoreError} `CLOSED`.
+   */
+  cursors(): CursorState[] {
+    this.#surface.requireOpen("Cannot list cursors");
+    return this.#open.cursorStates();
+  }
+
+  /** Removes a cursor, for which the journal is then no longer kept.
+   *
+   * @returns Whether there was one, once that is on disk.
+   * @throws {TypeError | RangeError} The name is not valid.
+   * @throws {StoreError} As `put` does.
+   */
+  deleteCursor(name: string): Promise<boolean> {
+    return OPERATIONS.deleteCursor.promise(this.#surface, undefined, undefined, async (what) => {
+      this.#surface.requireOpen(what);
+      return await this.#open.deleteCursor(what, name);
+    });
   }
 
   /** Returns the keys below a prefix as a store of their own, whose keys are given and returned without it.

@@ -7,6 +7,12 @@ import { StoreError } from "../codec/error.ts";
 import type { EngineName, Router } from "../codec/route.ts";
 import { closeParts, openParts, type Parts } from "./directory/lifecycle.ts";
 import { openReadOnlyParts } from "./directory/read_only.ts";
+import type { JournalWriter } from "../journal/writer.ts";
+import { followPages } from "../journal/follow.ts";
+import type { BackupMoment } from "./maintenance/backup.ts";
+import { requirePast } from "./feed/changes.ts";
+import { Cursors, requireName, requirePosition as requireGiven } from "./feed/cursors.ts";
+import { Watches } from "./feed/watches.ts";
 import { KeySpace } from "./key_space.ts";
 import { toBytes } from "./limits.ts";
 import { MemtableStack } from "./memtable/memtable_stack.ts";
@@ -14,12 +20,13 @@ import type { Settings } from "./options.ts";
 import type { ReadSource } from "./read/merge.ts";
 import { type Moment, pinMoment } from "./read/moment.ts";
 import { CachedReader } from "./read/read_cache.ts";
-import type { BytesLike, StoreStats } from "./types.ts";
+import type { BytesLike, CursorState, StoreStats } from "./types.ts";
 import { Applier } from "./write/applier.ts";
 import { replay } from "./write/replay.ts";
 import { RunningFunction } from "./write/running_function.ts";
 import { commitSet, idle } from "./write/commit.ts";
 import { type ReadMoment, TransactionRunner } from "./write/transaction_runner.ts";
+import { WriteSet } from "./write/write_set.ts";
 import { WritePath } from "./write/write_path.ts";
 import type { WriteSurface } from "./write/writer.ts";
 
@@ -32,6 +39,9 @@ export class OpenStore implements WriteSurface {
   readonly running = new RunningFunction();
   readonly keys: KeySpace;
   readonly transactions: TransactionRunner;
+  readonly cursors: Cursors;
+  readonly watches: Watches;
+  readonly #closed = new AbortController();
   readonly #memtables: MemtableStack;
   readonly #applier: Applier;
   readonly #replayed: number;
@@ -41,8 +51,12 @@ export class OpenStore implements WriteSurface {
 
   private constructor(
     parts: Parts,
-    memtables: MemtableStack,
-    applier: Applier,
+    { memtables, cursors, watches, applier }: {
+      memtables: MemtableStack;
+      cursors: Cursors;
+      watches: Watches;
+      applier: Applier;
+    },
     writes: WritePath,
     now: ReadSource,
     replayed: number,
@@ -56,6 +70,8 @@ export class OpenStore implements WriteSurface {
       beginReading: (what) => idle(what, this).#beginReading(),
       commit: (what, set, durable) => commitSet(what, this, set, durable),
     });
+    this.cursors = cursors;
+    this.watches = watches;
     this.#memtables = memtables;
     this.#applier = applier;
     this.#now = now;
@@ -77,9 +93,12 @@ export class OpenStore implements WriteSurface {
     const memtableBytes = parts.isReadOnly ? Infinity : settings.memtableBytes;
     const { engines: { append, btree }, router } = parts;
     const memtables = new MemtableStack(router, memtableBytes);
+    const cursors = new Cursors(settings.feedBytesMax, btree.note);
+    const watches = new Watches();
     const cache = new CachedReader(btree, settings.readCacheBytes);
-    const applier = new Applier({ ...parts, memtables, cache, memtableBytes });
-    const writes = new WritePath({ ...parts, ...settings, memtableBytes, memtables, applier });
+    const applier = new Applier({ ...parts, memtables, cache, cursors, memtableBytes });
+    const shared = { memtables, cursors, watches, applier };
+    const writes = new WritePath({ ...parts, ...settings, memtableBytes, ...shared });
     const now = {
       get layers() {
         return memtables.layers;
@@ -88,8 +107,8 @@ export class OpenStore implements WriteSurface {
       router,
     };
     try {
-      const replayed = await replay(parts, memtables, applier, memtableBytes);
-      return new OpenStore(parts, memtables, applier, writes, now, replayed);
+      const replayed = await replay(parts, memtables, cursors, applier, memtableBytes);
+      return new OpenStore(parts, shared, writes, now, replayed);
     } catch (error) {
       await applier.close();
       await closeParts(parts).catch(() => {});
@@ -99,6 +118,15 @@ export class OpenStore implements WriteSurface {
 
   get router(): Router {
     return this.parts.router;
+  }
+
+  get journal(): JournalWriter {
+    return this.parts.journal;
+  }
+
+  /** Aborted when the store is closed. */
+  get closing(): AbortSignal {
+    return this.#closed.signal;
   }
 
   /** Where the journal ends: everything that was called before is below. */
@@ -141,7 +169,31 @@ export class OpenStore implements WriteSurface {
   /** Pins the store as it is now. */
   pin(): Moment {
     const { engines, journal, router } = this.parts;
-    return pinMoment(this.writes.share(), engines, router, journal.end);
+    const memory = this.writes.share();
+    return pinMoment(memory, engines, router, {
+      position: journal.end,
+      note: this.cursors.note(),
+    });
+  }
+
+  /** Pins the store as it is now, with the records that its cursors have still before them. */
+  pinWithBacklog(): BackupMoment {
+    const moment = this.pin();
+    const { journal } = this.parts;
+    const from = this.cursors.backlogStart(journal, moment.position);
+    const hold = this.cursors.hold(from, Infinity);
+    return {
+      ...moment,
+      backlogStart: from,
+      async *backlog() {
+        await journal.sync();
+        yield* followPages(journal, { from, until: moment.position, verify: "crc32c" });
+      },
+      release() {
+        hold.release();
+        moment.release();
+      },
+    };
   }
 
   /** Pins the store as it is now, for a transaction that asks later what was written since. */
@@ -161,6 +213,56 @@ export class OpenStore implements WriteSurface {
         moment.release();
       },
     };
+  }
+
+  /** Creates a cursor, unless there is one that is not lost.
+   *
+   * @param after Where it begins; at the present end of the journal, if left out.
+   * @returns Its position, once it is on disk.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `CURSOR_LOST`: the journal does not reach back to `after`; as a write does.
+   */
+  async createCursor(what: string, name: string, after: bigint | undefined): Promise<bigint> {
+    requireName(what, name);
+    if (after !== undefined) requireGiven(what, "after", after);
+    const { writes, cursors } = idle(what, this);
+    const { journal } = this.parts;
+    const found = cursors.get(name);
+    if (found !== undefined && found >= journal.segments[0]!.base) return found;
+    const position = after === undefined ? this.position : requirePast(what, this, after);
+    writes.requireWritable(what);
+    this.parts.allowCursors?.();
+    await this.#setCursor(what, name, position);
+    return position;
+  }
+
+  /** Removes a cursor, and returns whether there was one, once that is on disk.
+   *
+   * @throws {TypeError | RangeError} The name is not valid.
+   * @throws {StoreError} As a write does.
+   */
+  async deleteCursor(what: string, name: string): Promise<boolean> {
+    requireName(what, name);
+    const { cursors } = idle(what, this);
+    if (cursors.get(name) === undefined) return false;
+    await this.#setCursor(what, name, undefined);
+    return true;
+  }
+
+  /** Returns all cursors. */
+  cursorStates(): CursorState[] {
+    const start = this.parts.journal.segments[0]!.base;
+    return Array.from(this.cursors.all(), ([name, position]) => ({
+      name,
+      position,
+      isLost: position < start,
+    }));
+  }
+
+  #setCursor(what: string, name: string, position: bigint | undefined): Promise<bigint> {
+    const set = new WriteSet(this.router);
+    set.moveCursor(what, name, position);
+    return commitSet(what, this, set, true);
   }
 
   /** Moves everything into the engines, and removes the segments that they no longer need.
@@ -192,6 +294,12 @@ export class OpenStore implements WriteSurface {
         bytes,
         memtables: layers.length,
       },
+      feed: {
+        cursors: this.cursors.all().size,
+        readers: this.cursors.holds,
+        watches: this.watches.size,
+        bytes: Number(journal.end - this.cursors.floor(journal)),
+      },
       transactions: { open: recent.transactions, bytes: recent.bytes },
       groups: writes,
       syncs,
@@ -215,6 +323,7 @@ export class OpenStore implements WriteSurface {
   }
 
   async #close(): Promise<void> {
+    this.#closed.abort(new StoreError("CLOSED", "Cannot go on: the store is closed"));
     this.writes.close();
     try {
       // What a full disk or a poisoned journal keeps from the engines is replayed by the next open.

@@ -22,6 +22,7 @@ export interface Settings {
   readonly memtableBytes: number;
   readonly segmentBytes: number;
   readonly readCacheBytes: number;
+  readonly feedBytesMax: number;
 }
 
 const DURABILITIES: ReadonlySet<unknown> = new Set(["hybrid", "always", "flush"]);
@@ -34,6 +35,7 @@ const KNOWN = [
   "memtableBytes",
   "segmentBytes",
   "readCacheBytes",
+  "feedBytesMax",
 ];
 
 function requireInteger(name: string, value: unknown, min: number, max: number): void {
@@ -65,6 +67,7 @@ export function resolveOptions(options: OpenOptions, place?: "directory"): Setti
     memtableBytes = 16 * 1024 * 1024,
     segmentBytes = DEFAULT_SEGMENT_BYTES,
     readCacheBytes = 32 * 1024 * 1024,
+    feedBytesMax = 2 ** 30,
   } = options;
   for (const [name, value] of Object.entries({ create, errorIfExists, readOnly })) {
     if (typeof value !== "boolean") {
@@ -85,6 +88,7 @@ export function resolveOptions(options: OpenOptions, place?: "directory"): Setti
   requireInteger("syncIntervalMs", syncIntervalMs, 1, 2 ** 31 - 1);
   requireInteger("memtableBytes", memtableBytes, 1, 2 ** 32);
   requireInteger("readCacheBytes", readCacheBytes, 0, 2 ** 32);
+  requireInteger("feedBytesMax", feedBytesMax, 0, Number.MAX_SAFE_INTEGER);
   requireSegmentBytes(segmentBytes);
   const { defaultEngine } = options;
   // Refuses what is not valid, and copies: the caller may change the list while the store is opened.
@@ -100,5 +104,6 @@ export function resolveOptions(options: OpenOptions, place?: "directory"): Setti
     memtableBytes,
     segmentBytes,
     readCacheBytes,
+    feedBytesMax,
   };
 }

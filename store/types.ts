@@ -65,6 +65,71 @@ export interface StoreOptions {
   /** Bytes of the cache of values read from the B-tree side; 0 to 2^32, 32 MiB by default. The memory is
    * taken when something is read. */
   readCacheBytes?: number;
+  /** Bytes of journal that are kept for cursors and readers of the change feed; 0 to 2^53 - 1, 1 GiB by default.
+   * Whoever is further behind gets `CURSOR_LOST`. */
+  feedBytesMax?: number;
+}
+
+/** A group of writes that was committed: whole batches and transactions, and single writes beside them.
+ *
+ * @category Change feed
+ */
+export interface Change {
+  /** The journal position behind it: where a reader goes on that has dealt with it. */
+  position: bigint;
+  /** The writes, in their order; the bytes belong to the caller. */
+  writes: ChangedKey[];
+}
+
+/** What was written to a key.
+ *
+ * @category Change feed
+ */
+export interface ChangedKey {
+  /** The key. */
+  key: Uint8Array;
+  /** The new value, `undefined` where the key was deleted. */
+  value: Uint8Array | undefined;
+}
+
+/** Which changes `changes` yields.
+ *
+ * @category Change feed
+ */
+export interface ChangesOptions {
+  /** The position to begin after: of a store, a snapshot, a commit or a change. The present one by default. */
+  after?: bigint;
+  /** The cursor to begin at, in place of `after`. */
+  cursor?: string;
+  /** Only keys that begin with these bytes. */
+  prefix?: BytesLike;
+  /** Whether to wait for further changes; `true` by default. Otherwise the feed ends with what was written before
+   * the call. */
+  live?: boolean;
+  /** Ends the feed when it is aborted, which then throws the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** How `watch` watches.
+ *
+ * @category Change feed
+ */
+export interface WatchOptions {
+  /** Ends it when it is aborted; it then throws the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/** A cursor of the change feed.
+ *
+ * @category Change feed
+ */
+export interface CursorState {
+  /** Its name. */
+  name: string;
+  /** The journal position up to which its consumer has everything. */
+  position: bigint;
+  /** Whether the journal no longer reaches back to it: it has to start again. */
+  isLost: boolean;
 }
 
 /** How one write is acknowledged.
@@ -139,6 +204,9 @@ export interface StoreStats {
   /** Transactions around `await` that are open, and the bytes of journal whose writes are remembered for
    * them. */
   transactions: { open: number; bytes: number };
+  /** The change feed: cursors, feeds that are being read, watches, and the bytes of journal that are kept for
+   * cursors and readers. */
+  feed: { cursors: number; readers: number; watches: number; bytes: number };
   /** Groups that were written to the journal, each in one write call. */
   groups: number;
   /** Syncs of journal segments. */

@@ -17,10 +17,18 @@ const ROOMS: Record<string, string[]> = {
   "memtable": [],
   "read": ["memtable"],
   "directory": [],
-  "write": ["memtable", "read", "directory"],
-  "maintenance": ["memtable", "read", "directory", "write"],
+  "feed": ["memtable", "read"],
+  "write": ["memtable", "read", "directory", "feed"],
+  "maintenance": ["memtable", "read", "directory", "feed", "write"],
 };
-const SHARED_BY_ROOMS = ["key_space.ts", "limits.ts", "operation.ts", "options.ts", "types.ts"];
+const SHARED_BY_ROOMS = [
+  "key_space.ts",
+  "limits.ts",
+  "operation.ts",
+  "options.ts",
+  "payload.ts",
+  "types.ts",
+];
 
 /** What each part of the library may import from, itself included. */
 const LAYERS: Record<string, string[]> = {

@@ -36,6 +36,7 @@ import {
   type Manifest,
   newManifest,
   readManifest,
+  STORE_FORMAT,
   writeDurably,
   writeManifest,
 } from "./manifest.ts";
@@ -67,6 +68,9 @@ export interface Parts {
   /** Whether nothing of it may be changed. */
   readonly isReadOnly?: boolean;
   readonly router: Router;
+  /** Called before the first cursor: an older version, which does not know of them, must not open the store
+   * from then on. */
+  readonly allowCursors?: () => void;
   /** Bytes of the longest key. */
   readonly keyBytesMax: number;
   readonly journal: JournalWriter;
@@ -148,7 +152,10 @@ export async function openParts(path: string, settings: Settings): Promise<Parts
     const { router } = manifest;
     const keyBytesMax = Math.min(manifest.keyBytesMax, append.keyBytesMax);
     const { recovery } = opened;
-    return { lock, ownership, router, keyBytesMax, journal, recovery, engines: { append, btree } };
+    return {
+      ...{ lock, ownership, router, keyBytesMax, journal, recovery, engines: { append, btree } },
+      allowCursors: () => raiseFormat(directory, guard),
+    };
   } catch (error) {
     await closeParts({ engines, journal, lock, ownership }).catch(() => {});
     ownership.requireUnlost(`Cannot open store ${path}`);
@@ -237,6 +244,14 @@ export function requireRoutes(directory: string, { router }: Manifest, settings:
     `Cannot open store ${directory}: the routes or the default engine given are not those it was created with; ` +
       "leave them out to use the stored ones",
   );
+}
+
+/** Gives a store of an older format the present one. */
+function raiseFormat(directory: string, guard: (what: string) => void): void {
+  const manifest = readManifest(directory)!;
+  if (manifest.format === STORE_FORMAT) return;
+  guard(`Cannot change the format of ${directory}`);
+  writeManifest(directory, { ...manifest, format: STORE_FORMAT });
 }
 
 /** Refuses a directory that has no segment.

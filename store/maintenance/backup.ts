@@ -16,6 +16,9 @@ import { compareBytes } from "../../codec/bytes.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
 import { fileError } from "../../codec/_file_error.ts";
 import { nodeFileSystem } from "../../journal/file_system.ts";
+import type { FollowedRecord } from "../../journal/follow.ts";
+import { DEFAULT_SEGMENT_BYTES } from "../../journal/journal.ts";
+import { RECORD_HEADER_BYTES, sealRecord } from "../../journal/record.ts";
 import { JournalWriter } from "../../journal/writer.ts";
 import { writeJournalOwner } from "../directory/journal_owner.ts";
 import {
@@ -44,11 +47,19 @@ const BATCH_BYTES = 16 * 2 ** 20;
 /** What an entry takes in memory besides its bytes, roughly. */
 const ENTRY_BYTES = 256;
 
+/** The moment that is copied, with what its cursors have still before them. */
+export interface BackupMoment extends Moment {
+  /** Where the records begin, up to the moment's position. */
+  readonly backlogStart: bigint;
+  /** Yields them. Called once. */
+  backlog(): AsyncIterable<readonly Pick<FollowedRecord, "payload">[]>;
+}
+
 /** Writes everything that a source shows into a new store.
  *
  * @param what What was asked, as the beginning of messages.
- * @param pin Pins the moment that is copied, once the target is known to be free. The copy's own journal begins
- * at its position.
+ * @param pin Pins the moment that is copied, once the target is known to be free. The copy's own journal ends
+ * at its position, and has the records that a cursor needs.
  * @param target The directory of the copy; absent or empty.
  * @param onProgress Told how many keys are copied, from time to time; what it throws ends the copying
  * and is passed on.
@@ -56,7 +67,7 @@ const ENTRY_BYTES = 256;
  */
 export async function writeBackup(
   what: string,
-  pin: () => Moment,
+  pin: () => BackupMoment,
   target: string,
   onProgress: (keys: number) => void,
 ): Promise<BackupReport> {
@@ -72,10 +83,11 @@ export async function writeBackup(
 
 async function copyMoment(
   what: string,
-  { source, position }: Moment,
+  moment: BackupMoment,
   path: string,
   onProgress: (keys: number) => void,
 ): Promise<BackupReport> {
+  const { source, position, note } = moment;
   const parent = dirname(path);
   let written: string | undefined;
   let thrown: { readonly error: unknown } | undefined;
@@ -90,8 +102,8 @@ async function copyMoment(
   try {
     nodeFileSystem.makeDirectory(parent);
     written = fs.mkdtempSync(join(parent, basename(path) + UNFINISHED_INFIX));
-    const counts = await writeStore(written, source.router, position, (engines) => {
-      return copyEntries(source, engines, position, tell);
+    const counts = await writeStore(written, source.router, moment, (engines) => {
+      return copyEntries(source, engines, { position, note }, tell);
     });
     // Another process may have put something into it since, which stays.
     requireEmptyTarget(what, path);
@@ -108,22 +120,23 @@ async function copyMoment(
   }
 }
 
-/** Writes a new store, whose journal is empty and begins at a position.
+/** Writes a new store.
  *
  * @param directory An empty directory.
  * @param router Where its keys go.
+ * @param records Those of its journal, and where they begin.
  * @param fill Writes the entries into the engines, the position last.
  * @returns What `fill` returned, once all of it is on disk but the directory's own name.
  */
 export async function writeStore<T>(
   directory: string,
   router: Router,
-  position: bigint,
+  records: Pick<BackupMoment, "backlogStart" | "backlog">,
   fill: (engines: Readonly<Record<EngineName, Engine>>) => Promise<T>,
 ): Promise<T> {
   const identity = crypto.randomUUID();
   const filled = await writeEngines(directory, identity, fill);
-  await createJournal(join(directory, JOURNAL_DIRECTORY), position);
+  await createJournal(join(directory, JOURNAL_DIRECTORY), records);
   writeJournalOwner(join(directory, JOURNAL_DIRECTORY), identity);
   for (const part of PART_DIRECTORIES) nodeFileSystem.syncDirectory(join(directory, part));
   writePlace(directory);
@@ -153,7 +166,7 @@ async function writeEngines<T>(
 async function copyEntries(
   source: ReadSource,
   engines: Readonly<Record<EngineName, Engine>>,
-  position: bigint,
+  last: Pick<Moment, "position" | "note">,
   onProgress: (keys: number) => void,
 ): Promise<{ keys: number; bytes: number }> {
   const waiting: Record<EngineName, Entry[]> = { append: [], btree: [] };
@@ -161,12 +174,15 @@ async function copyEntries(
   const lastKeys: Partial<Record<EngineName, Uint8Array>> = {};
   let keys = 0;
   let bytes = 0;
-  const apply = async (at: bigint) => {
+  const apply = async (at: bigint, note?: string) => {
     const { append, btree } = waiting;
     waiting.append = [];
     waiting.btree = [];
     waitingBytes = 0;
-    await Promise.all([engines.append.apply(append, at), engines.btree.apply(btree, at)]);
+    await Promise.all([
+      engines.append.apply(append, at, note),
+      engines.btree.apply(btree, at, note),
+    ]);
   };
   // Value by value: a page of them can be larger than memory.
   for await (const page of turning(pages(() => source, KEY_ROWS, ALL_KEYS, "large"))) {
@@ -182,7 +198,7 @@ async function copyEntries(
     keys += page.length;
     onProgress(keys);
   }
-  await apply(position);
+  await apply(last.position, last.note);
   for (const name of ["append", "btree"] as const) requireLastKey(source, name, lastKeys[name]);
   return { keys, bytes };
 }
@@ -206,20 +222,39 @@ function requireLastKey(
   );
 }
 
-/** Creates a journal that is empty and begins at a position. */
-async function createJournal(directory: string, position: bigint): Promise<void> {
+/** Creates a journal that has some records from a position on. */
+async function createJournal(
+  directory: string,
+  { backlogStart, backlog }: Pick<BackupMoment, "backlogStart" | "backlog">,
+): Promise<void> {
   nodeFileSystem.makeDirectory(directory);
   const recovered = {
     segments: [],
-    end: position,
-    provenEnd: position,
+    end: backlogStart,
+    provenEnd: backlogStart,
     report: { records: 0, truncatedBytes: 0 },
   };
-  const writer = await JournalWriter.open(
-    nodeFileSystem,
-    directory,
-    { segmentBytes: Infinity },
-    recovered,
-  );
-  await writer.close();
+  const options = { segmentBytes: DEFAULT_SEGMENT_BYTES };
+  const writer = await JournalWriter.open(nodeFileSystem, directory, options, recovered);
+  try {
+    for await (const page of backlog()) {
+      writer.write(sealRecords(page.map(({ payload }) => payload)));
+      if (writer.end - writer.durableEnd > BATCH_BYTES) await writer.sync();
+    }
+  } finally {
+    await writer.close();
+  }
+}
+
+/** Returns records that hold some payloads, one behind the other. */
+function sealRecords(payloads: readonly Uint8Array[]): Uint8Array {
+  const bytes = payloads.reduce((sum, { length }) => sum + RECORD_HEADER_BYTES + length, 0);
+  const records = new Uint8Array(bytes);
+  let at = 0;
+  for (const payload of payloads) {
+    records.set(payload, at + RECORD_HEADER_BYTES);
+    sealRecord(records, at, payload.length);
+    at += RECORD_HEADER_BYTES + payload.length;
+  }
+  return records;
 }

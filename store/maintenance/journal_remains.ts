@@ -27,7 +27,7 @@ import {
 } from "../../journal/segment.ts";
 import { SegmentReader } from "../../journal/segment_reader.ts";
 import { readJournalOwner } from "../directory/journal_owner.ts";
-import { decodeWrites } from "../write/payload.ts";
+import { decodeWrites } from "../payload.ts";
 
 /** What a search for records holds in memory at a time. */
 const SEARCH_BYTES_MAX = 2 ** 30;

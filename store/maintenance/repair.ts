@@ -97,7 +97,8 @@ async function repairLocked(
     });
     const written = fs.mkdtempSync(directory + UNFINISHED_INFIX);
     try {
-      const copied = await writeStore(written, router, plan.position, async (engines) => {
+      const records = { backlogStart: plan.position, async *backlog() {} };
+      const copied = await writeStore(written, router, records, async (engines) => {
         const copied = await copyKept(kept, plan, router, engines, onProgress);
         if (examination.manifest === undefined) requirePlaced(what, copied, options);
         return copied;

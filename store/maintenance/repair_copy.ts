@@ -11,7 +11,8 @@ import { type Examination, SIDES } from "./examine.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import { MemtableWrites } from "../memtable/memtable_writes.ts";
-import { decodeWrites } from "../write/payload.ts";
+import { decodeCursors, encodeCursors } from "../feed/cursors.ts";
+import { decodeWrites, type OnCursor } from "../payload.ts";
 import type { RepairPlan } from "./repair_plan.ts";
 import type { RepairOptions } from "../types.ts";
 
@@ -55,10 +56,23 @@ export async function copyKept(
     });
     await waiting.apply();
   }
-  const records = await applyRecords(examination, plan, router, engines, onProgress);
-  for (const name of SIDES) await engines[name].apply([], plan.position);
+  const cursors = keptCursors(examination, plan);
+  const records = await applyRecords(examination, plan, router, engines, cursors, onProgress);
+  // The new journal does not reach back to most of them: they say that they are lost.
+  const note = cursors.size === 0 ? undefined : encodeCursors(cursors);
+  for (const name of SIDES) await engines[name].apply([], plan.position, note);
   const keys = { append: engines.append.stats().keys, btree: engines.btree.stats().keys };
   return { keys, records, misplaced };
+}
+
+/** Returns the cursors that the B-tree side has noted, as far as they can be read. */
+function keptCursors({ engines }: Examination, { sides }: RepairPlan): Map<string, bigint> {
+  if (!sides.btree.takesEntries) return new Map();
+  try {
+    return new Map(decodeCursors(engines.btree.note));
+  } catch {
+    return new Map();
+  }
 }
 
 /** Applies to each side the records that it lacks, and returns how many there are. */
@@ -67,6 +81,7 @@ async function applyRecords(
   { sides }: RepairPlan,
   router: Router,
   engines: Readonly<Record<EngineName, Engine>>,
+  cursors: Map<string, bigint>,
   onProgress: NonNullable<RepairOptions["onProgress"]>,
 ): Promise<number> {
   const waiting = {
@@ -78,7 +93,12 @@ async function applyRecords(
     for (const { offset, next, payload } of journal.records(from)) {
       if (offset >= to) break;
       const bytes = payload.slice();
-      for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes)) {
+      const onCursor: OnCursor = (cursor, position) => {
+        if (offset < sides.btree.from || offset >= sides.btree.to) return;
+        if (position === undefined) cursors.delete(cursor);
+        else cursors.set(cursor, position);
+      };
+      for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes, onCursor)) {
         const keyEnd = keyStart + keyLength;
         const key = bytes.subarray(keyStart, keyEnd);
         const name = router.routeOf(key);

@@ -8,7 +8,7 @@ import { SegmentReader } from "../../journal/segment_reader.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import type { FaultLog } from "./fault_log.ts";
-import { decodeWrites } from "../write/payload.ts";
+import { decodeWrites } from "../payload.ts";
 
 /** A journal to verify, which may be written and trimmed meanwhile. */
 export type VerifiedJournal = Pick<JournalWriter, "segments" | "end" | "fileSystem">;

@@ -167,6 +167,11 @@ export class Memtable {
     this.#fillSlots(this.#slots.length);
   }
 
+  /** Returns the hash of an entry's key. */
+  hash(id: number): number {
+    return this.#entries[WORDS * id]!;
+  }
+
   /** Returns the engine of an entry's key. */
   engine(id: number): EngineName {
     return ENGINES[this.#entries[WORDS * id + ENGINE]!]!;

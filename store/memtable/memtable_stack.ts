@@ -11,6 +11,8 @@ import { RecentWrites } from "./recent_writes.ts";
 export interface SealedMemtable {
   readonly memtable: Memtable;
   readonly end: bigint;
+  /** What the engines note with it. */
+  readonly note: string | undefined;
 }
 
 /** What a moment reads of memory. */
@@ -109,10 +111,11 @@ export class MemtableStack {
    * but the engines have to note that they are past it.
    *
    * @param end The journal position behind its last write.
+   * @param note What the engines are to note with it.
    */
-  seal(end: bigint): void {
+  seal(end: bigint, note?: string): void {
     if (this.#active.bytes === 0) return;
-    this.#sealed = mergeSmall([...this.#sealed, { memtable: this.#active, end }], {
+    this.#sealed = mergeSmall([...this.#sealed, { memtable: this.#active, end, note }], {
       from: this.#claimed,
       bytesMax: this.#mergedBytesMax,
       empty: () => this.empty(),
@@ -174,7 +177,8 @@ function mergeSmall(
     if (older.bytes + newer.bytes > bytesMax || older.bytes >= SIZE_RATIO * newer.bytes) break;
     const merged = empty();
     for (const _ of merged.setAll([older, newer]));
-    sealed.splice(-2, 2, { memtable: merged, end: sealed.at(-1)!.end });
+    const { end, note } = sealed.at(-1)!;
+    sealed.splice(-2, 2, { memtable: merged, end, note });
   }
   return sealed;
 }

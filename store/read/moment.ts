@@ -13,20 +13,22 @@ export interface Moment {
   readonly source: ReadSource;
   /** Where the journal ended. */
   readonly position: bigint;
+  /** What the engines would note with it. */
+  readonly note: string | undefined;
   /** Releases the engines. Called once. */
   release(): void;
 }
 
 /** Pins both engines under memtables.
  *
- * @param position Where the journal ends.
+ * @param at Where the journal ends, and what the engines would note with that.
  * @throws {StoreError} `TOO_MANY_SNAPSHOTS`, `IO`; nothing stays pinned then.
  */
 export function pinMoment(
   memory: SharedLayers,
   engines: Readonly<Record<EngineName, Engine>>,
   router: Router,
-  position: bigint,
+  at: Pick<Moment, "position" | "note">,
 ): Moment {
   const held: { release(): void }[] = [memory];
   const release = () => held.forEach((part) => part.release());
@@ -37,7 +39,8 @@ export function pinMoment(
     held.push(btree);
     return {
       source: { layers: memory.layers, engines: { append, btree }, router },
-      position,
+      position: at.position,
+      note: at.note,
       release,
     };
   } catch (error) {

@@ -9,6 +9,7 @@ import type { EngineName } from "../../codec/route.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
 import { clearTimeout, setTimeout, type Timer } from "../../runtime/timers.ts";
 import { nextTurn } from "../../runtime/turn.ts";
+import type { Cursors } from "../feed/cursors.ts";
 import type { Memtable } from "../memtable/memtable.ts";
 import { writesByEngine } from "../memtable/memtable_writes.ts";
 import type { MemtableStack, SealedMemtable } from "../memtable/memtable_stack.ts";
@@ -38,6 +39,7 @@ export class Applier {
   readonly #memtables: MemtableStack;
   readonly #engines: Readonly<Record<EngineName, Engine>>;
   readonly #cache: CachedReader;
+  readonly #cursors: Pick<Cursors, "floor" | "nextFloor">;
   readonly #memtableBytes: number;
   #running: Promise<void> | undefined;
   #failure: StoreError | undefined;
@@ -51,12 +53,14 @@ export class Applier {
     memtables: MemtableStack;
     engines: Readonly<Record<EngineName, Engine>>;
     cache: CachedReader;
+    cursors: Pick<Cursors, "floor" | "nextFloor">;
     memtableBytes: number;
   }) {
     this.#journal = parts.journal;
     this.#memtables = parts.memtables;
     this.#engines = parts.engines;
     this.#cache = parts.cache;
+    this.#cursors = parts.cursors;
     this.#memtableBytes = parts.memtableBytes;
     this.#confirmedEnd = this.#appliedEnd;
   }
@@ -109,7 +113,18 @@ export class Applier {
       this.#requireRunning();
       await this.#start(() => this.#applyToBoth({ append: [], btree: [] }, this.#appliedEnd));
     }
-    await this.#journal.removeBefore(this.#confirmedEnd);
+    await this.#removeBefore();
+  }
+
+  /** Removes what only the feed has held so far, if a cursor was moved past it. */
+  cursorMoved(): void {
+    const { segments, end } = this.#journal;
+    const next = segments[1]?.base;
+    if (next === undefined || next > this.#confirmedEnd) return;
+    if (next > this.#cursors.nextFloor(end)) return;
+    this.#journal.sync().then(() => this.#removeConfirmed(), () => {
+      // The next write says why.
+    });
   }
 
   /** Returns a promise for when the memtables are small enough again, `undefined` if they are. */
@@ -210,7 +225,7 @@ export class Applier {
 
   /** Writes memtables into the engines, durably. */
   async #applyClaimed(oldest: readonly SealedMemtable[]): Promise<void> {
-    const { end } = oldest.at(-1)!;
+    const { end, note } = oldest.at(-1)!;
     // The engines must never hold what the journal can lose.
     const synced = this.#journal.sync();
     // It may fail before anyone waits for it.
@@ -223,7 +238,7 @@ export class Applier {
     const following = this.#memtables.sealed[oldest.length]?.memtable;
     const isFollowingOrdered = following && putInOrder(following);
     try {
-      await this.#applyToBoth(writes, end);
+      await this.#applyToBoth(writes, end, note);
     } finally {
       await isFollowingOrdered;
     }
@@ -244,6 +259,7 @@ export class Applier {
   async #applyToBoth(
     writes: Record<EngineName, Writes | readonly Write[]>,
     end: bigint,
+    note?: string,
   ): Promise<void> {
     const confirmed = this.#appliedEnd;
     const outcomes = await Promise.allSettled(
@@ -251,7 +267,7 @@ export class Applier {
         const engine = this.#engines[name];
         // While a journal is replayed, one engine may be ahead of what the other one is given.
         const position = engine.position > end ? engine.position : end;
-        return engine.apply(writes[name], position);
+        return engine.apply(writes[name], position, note);
       }),
     );
     for (const outcome of outcomes) {
@@ -260,9 +276,15 @@ export class Applier {
     this.#confirmedEnd = confirmed;
   }
 
+  /** Removes the segments that neither a replay needs nor anyone who reads the feed. */
+  async #removeBefore(): Promise<void> {
+    const floor = this.#cursors.floor(this.#journal);
+    await this.#journal.removeBefore(floor < this.#confirmedEnd ? floor : this.#confirmedEnd);
+  }
+
   async #removeConfirmed(): Promise<void> {
     try {
-      await this.#journal.removeBefore(this.#confirmedEnd);
+      await this.#removeBefore();
     } catch {
       // The engines have what was to go, and the next apply tries again. Where the journal is poisoned
       // by it, the next write says so.

@@ -104,6 +104,12 @@ export class AsyncTransaction {
     this.#transaction.delete(key);
   }
 
+  /** Moves a cursor of the change feed together with the transaction's writes; see {@linkcode Batch.advance}.
+   * Throws as {@linkcode Transaction.advance} does. */
+  advance(name: string, position: bigint): void {
+    this.#transaction.advance(name, position);
+  }
+
   /** Deletes the keys of a range, including the transaction's own, and counts as a read of all of it.
    *
    * @param range The keys; `{}` stands for all of them.

@@ -127,14 +127,32 @@ export class Batch {
     return this;
   }
 
+  /** Moves a cursor of the change feed: together with what the batch writes, and not without it. So a view that
+   * is kept in the same store has each change exactly once, over any crash.
+   *
+   * @param name A cursor that `createCursor` made.
+   * @param position The `position` of the last change that the batch is made of.
+   * @returns The batch.
+   * @throws {TypeError | RangeError} Name or position is not valid; the batch is unchanged.
+   * @throws {StoreError} `CLOSED`: the batch was committed.
+   */
+  advance(name: string, position: bigint): this {
+    const what = "Cannot advance cursor in batch";
+    this.#requireOpen(what);
+    this.#writes.advance(what, name, position);
+    return this;
+  }
+
   /** Commits the batch, once. It takes effect at the call and resolves when it is acknowledged, as the
    * strictest of its writes would be. An empty batch resolves at once. A commit that is refused before
    * it begins leaves the batch unchanged, and can be tried again.
    *
    * @returns The journal position behind it: a snapshot whose `position` is at or above this one shows it.
    * @throws {TypeError} An option is not valid; a function of `transact` or `compareAndSwapF32` is running.
-   * @throws {RangeError} With the keys of its ranges the batch would exceed 512 MiB.
-   * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is written; `POISONED`; `CLOSED`: the
+   * @throws {RangeError} With the keys of its ranges the batch would exceed 512 MiB; or a cursor is at the position
+   * that it is to be advanced to, or behind it.
+   * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is written; `POISONED`; `NOT_FOUND` or
+   * `CURSOR_LOST`: a cursor that is to be advanced is not there, or no longer; `CLOSED`: the
    * store is closed, or the batch was committed before.
    */
   commit(options?: WriteOptions): Promise<bigint> {

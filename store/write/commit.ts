@@ -33,7 +33,8 @@ export function idle<S extends CommitSurface>(what: string, surface: S): S {
  * @param durable Whether it waits for the disk; the store's durability says so where it is left out.
  * @returns Where it ends in the journal, once it is acknowledged.
  * @throws {TypeError} A function of the caller's is running.
- * @throws {RangeError} It would exceed the limit of a batch with the keys of its ranges.
+ * @throws {RangeError} It would exceed the limit of a batch with the keys of its ranges; or move a cursor to where
+ * it does not go.
  * @throws {StoreError} As `WritePath.requireWritable` does; `CLOSED`.
  */
 export function commitSet(
@@ -43,6 +44,7 @@ export function commitSet(
   durable: boolean | undefined,
 ): Promise<bigint> {
   const { writes } = idle(what, surface);
+  writes.requireAdvances(what, set);
   set.resolveRanges(what, () => surface.source(what));
   // A transaction that only read succeeds also where the journal takes nothing.
   if (set.bytes > 0) writes.requireWritable(what);

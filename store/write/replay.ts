@@ -10,11 +10,12 @@ import { fileError } from "../../codec/_file_error.ts";
 import { findSegment } from "../../journal/segment.ts";
 import { SegmentReader } from "../../journal/segment_reader.ts";
 import type { Applier } from "./applier.ts";
+import type { Cursors } from "../feed/cursors.ts";
 import type { Parts } from "../directory/lifecycle.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import type { MemtableStack } from "../memtable/memtable_stack.ts";
-import { decodeWrites } from "./payload.ts";
+import { decodeWrites } from "../payload.ts";
 
 /** Once the memtables hold this many times their limit, the replay waits for the engines. Only a burst that nobody
  * awaited leaves more in the journal alone. */
@@ -29,6 +30,7 @@ const BYTES_BEFORE_WAITING = 8;
 export async function replay(
   { journal, engines, router }: Parts,
   memtables: MemtableStack,
+  cursors: Cursors,
   applier: Applier,
   memtableBytes: number,
 ): Promise<number> {
@@ -59,12 +61,12 @@ export async function replay(
         append: offset >= positions.append,
         btree: offset >= positions.btree,
       };
-      load(bytes, wanted, memtables, router);
+      load(bytes, wanted, memtables, cursors, router);
       memtables.active.bytes += Number(found.next - offset);
       records++;
       offset = found.next;
       if (memtables.active.bytes >= memtableBytes) {
-        memtables.seal(offset);
+        memtables.seal(offset, cursors.note());
         applier.wake();
         if (memtables.bytes >= BYTES_BEFORE_WAITING * memtableBytes) await applier.drain();
       }
@@ -82,10 +84,15 @@ function load(
   bytes: Uint8Array,
   wanted: Readonly<Record<"append" | "btree", boolean>>,
   memtables: MemtableStack,
+  cursors: Cursors,
   router: Router,
 ): void {
   const isAllWanted = wanted.append && wanted.btree;
-  for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes)) {
+  const onCursor = (name: string, position: bigint | undefined) => {
+    // The B-tree side has noted them with its own position.
+    if (wanted.btree) cursors.replay(name, position);
+  };
+  for (const { keyStart, keyLength, valueLength } of decodeWrites(bytes, onCursor)) {
     const key = bytes.subarray(keyStart, keyStart + keyLength);
     if (!isAllWanted && !wanted[router.routeOf(key)]) continue;
     memtables.active.set(key, hashKey(key), bytes, keyStart, valueLength);

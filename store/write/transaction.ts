@@ -140,6 +140,18 @@ export class Transaction {
     this.#writes.add(what, this.#keyBytes(what, key), undefined);
   }
 
+  /** Moves a cursor of the change feed together with the transaction's writes; see {@linkcode Batch.advance}.
+   *
+   * @throws {TypeError | RangeError} Name or position is not valid.
+   * @throws {StoreError} `CLOSED`: the transaction is over.
+   */
+  advance(name: string, position: bigint): void {
+    const what = "Cannot advance cursor in transaction";
+    this.#running.requireNone(what);
+    this.#requireActive(what);
+    this.#writes.advance(what, name, position);
+  }
+
   /** Yields the entries of a range, including the transaction's own writes.
    *
    * @throws {TypeError | RangeError} The range is not valid.

@@ -5,6 +5,7 @@
 
 import { StoreError } from "../../codec/error.ts";
 import type { Router } from "../../codec/route.ts";
+import { abortable } from "../../runtime/abortable.ts";
 import { clearTimeout, setTimeout } from "../../runtime/timers.ts";
 import type { KeySpace } from "../key_space.ts";
 import { describe, requireOptions, requireSignal, showKey } from "../limits.ts";
@@ -207,19 +208,4 @@ function conflictError(
 async function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
   const ms = Math.random() * Math.min(2 ** attempt, PAUSE_MS_MAX);
   await abortable(new Promise<void>((resolve) => void setTimeout(resolve, ms)), signal);
-}
-
-/** Returns what a promise returns, unless the signal is aborted before. */
-async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return await promise;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-    // Nobody may be left to hear of it.
-    Promise.resolve(promise).catch(() => {});
-  }
 }

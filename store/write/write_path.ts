@@ -19,10 +19,12 @@ import {
   type Timer,
 } from "../../runtime/timers.ts";
 import { answer, isTurnOver } from "../../runtime/turn.ts";
+import type { Cursors } from "../feed/cursors.ts";
+import type { Watches } from "../feed/watches.ts";
 import type { Applier } from "./applier.ts";
 import type { MemtableStack, SharedLayers } from "../memtable/memtable_stack.ts";
 import type { Ownership } from "../directory/ownership.ts";
-import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
+import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "../payload.ts";
 import type { Durability } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
@@ -51,6 +53,8 @@ export class WritePath {
   readonly #isReadOnly: boolean;
   readonly #journal: JournalWriter;
   readonly #memtables: MemtableStack;
+  readonly #cursors: Cursors;
+  readonly #watches: Watches;
   readonly #applier: Applier;
   readonly #durability: Durability;
   readonly #syncIntervalMs: number;
@@ -73,6 +77,8 @@ export class WritePath {
     isReadOnly?: boolean;
     journal: JournalWriter;
     memtables: MemtableStack;
+    cursors: Cursors;
+    watches: Watches;
     applier: Applier;
     durability: Durability;
     syncIntervalMs: number;
@@ -82,6 +88,8 @@ export class WritePath {
     this.#isReadOnly = parts.isReadOnly ?? false;
     this.#journal = parts.journal;
     this.#memtables = parts.memtables;
+    this.#cursors = parts.cursors;
+    this.#watches = parts.watches;
     this.#applier = parts.applier;
     this.#durability = parts.durability;
     this.#syncIntervalMs = parts.syncIntervalMs;
@@ -119,6 +127,16 @@ export class WritePath {
     );
   }
 
+  /** Throws where a batch or a transaction advances a cursor that is not to go there.
+   *
+   * @throws {RangeError | StoreError} As `Cursors.requireMove` does.
+   */
+  requireAdvances(what: string, { advances, cursors }: WriteSet): void {
+    for (const name of advances) {
+      this.#cursors.requireMove(what, this.#journal, name, cursors.get(name)!);
+    }
+  }
+
   /** Takes one write.
    *
    * @param hash The key's hash.
@@ -137,6 +155,7 @@ export class WritePath {
     const valueLength = value === undefined ? -1 : value.length;
     this.#at = encodeWrite(this.#chunk, this.#at, key, value);
     const id = active.set(key, hash, this.#chunk, keyStart, valueLength);
+    if (this.#watches.isWatching) this.#watches.note(key, hash);
     return this.#acknowledge(active.engine(id) === "btree", durable).promise;
   }
 
@@ -149,6 +168,8 @@ export class WritePath {
     if (set.bytes === 0) return answer(this.#journal.end);
     this.#reserve(set.bytes);
     this.#at = set.writeInto(this.#chunk, this.#at, this.#memtables.active);
+    for (const [name, position] of set.cursors) this.#cursors.set(name, position);
+    if (this.#watches.isWatching) this.#watches.noteAll(set.memtable);
     const acknowledgement = this.#acknowledge(set.touchesBtree, durable);
     return acknowledgement.promise.then(() => acknowledgement.position);
   }
@@ -182,6 +203,8 @@ export class WritePath {
     if (durable !== undefined) durable.position = position;
     this.#memtables.active.bytes += this.#at - this.#start;
     this.#memtables.active.keep();
+    if (this.#cursors.keep(position)) this.#applier.cursorMoved();
+    this.#watches.wake();
     this.#start = this.#at;
     this.#at += RECORD_HEADER_BYTES;
     if (this.#chunk.length > CHUNK_BYTES) this.#startChunk(0);
@@ -197,7 +220,7 @@ export class WritePath {
   /** Writes the open group and hands the active memtable to the applier. */
   seal(): void {
     this.commit();
-    this.#memtables.seal(this.#journal.end);
+    this.#memtables.seal(this.#journal.end, this.#cursors.note());
     this.#applier.wake();
   }
 
@@ -281,6 +304,9 @@ export class WritePath {
 
   #takeBack(): void {
     this.#memtables.active.takeBack();
+    this.#cursors.takeBack();
+    // What was read of it meanwhile is no more.
+    this.#watches.wake();
     this.#at = this.#start + RECORD_HEADER_BYTES;
   }
 

@@ -4,12 +4,21 @@
  */
 
 import type { Router } from "../../codec/route.ts";
+import { requireName, requirePosition } from "../feed/cursors.ts";
 import { MAX_BATCH_BYTES } from "../limits.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import { KEY_ROWS, type ReadSource } from "../read/merge.ts";
 import { pages, type Scan } from "../read/scan.ts";
-import { encodeWrite, WRITE_HEADER_BYTES, writeBytes } from "./payload.ts";
+import {
+  cursorBytes,
+  encodeCursor,
+  encodeWrite,
+  WRITE_HEADER_BYTES,
+  writeBytes,
+} from "../payload.ts";
+
+const ENCODER = new TextEncoder();
 
 const CHUNK_BYTES_MIN = 1024;
 const CHUNK_BYTES_MAX = 256 * 1024;
@@ -30,6 +39,10 @@ export class WriteSet {
   /** Bytes in all chunks, those of replaced writes included. */
   #encoded = 0;
   #touchesBtree = false;
+  /** Cursors by name: where they are moved to; `undefined` for those that are removed. */
+  readonly cursors = new Map<string, bigint | undefined>();
+  /** The names of those that have to be moved forward. */
+  readonly advances = new Set<string>();
   /** Ranges whose keys are deleted when it is committed, unless they are written after that. */
   readonly #ranges: Scan[] = [];
 
@@ -63,6 +76,29 @@ export class WriteSet {
     const added = this.#bytesAdded(key, hash, value);
     this.#requireRoom(what, this.#bytes + added);
     this.#add(key, hash, value, added);
+  }
+
+  /** Takes the move of a cursor that has to be there when it is committed, and to be moved forward.
+   *
+   * @throws {TypeError | RangeError} An argument is not valid, or as `add` does.
+   */
+  advance(what: string, name: string, position: bigint): void {
+    requireName(what, name);
+    requirePosition(what, "the position", position);
+    this.moveCursor(what, name, position);
+    this.advances.add(name);
+  }
+
+  /** Takes the move of a cursor, or its removal where there is no position.
+   *
+   * @throws {RangeError} As `add` does.
+   */
+  moveCursor(what: string, name: string, position: bigint | undefined): void {
+    const before = this.cursors.has(name) ? this.#cursorBytes(name, this.cursors.get(name)) : 0;
+    const bytes = this.#bytes + this.#cursorBytes(name, position) - before;
+    this.#requireRoom(what, bytes);
+    this.cursors.set(name, position);
+    this.#bytes = bytes;
   }
 
   /** Takes the deletion of a range. What the set itself has written in it goes now, and what the store has when
@@ -131,7 +167,15 @@ export class WriteSet {
    * @returns Where they end.
    */
   writeInto(payload: Uint8Array, start: number, memtable: Memtable): number {
-    return copyEncoded(this.#memtable, payload, start, memtable);
+    let at = copyEncoded(this.#memtable, payload, start, memtable);
+    for (const [name, position] of this.cursors) {
+      at = encodeCursor(payload, at, ENCODER.encode(name), position);
+    }
+    return at;
+  }
+
+  #cursorBytes(name: string, position: bigint | undefined): number {
+    return cursorBytes(ENCODER.encode(name), position);
   }
 
   #add(key: Uint8Array, hash: number, value: Uint8Array | undefined, added: number): void {

@@ -67,6 +67,10 @@ const OPERATIONS: Record<string, [call: Call, events: string[], context: object]
   scanPrefix: [(store) => store.scanPrefix(bytes("sub")), ASYNC, { keyLength: 3 }],
   count: [(store) => store.count(), ASYNC, {}],
   deleteRange: [(store) => store.deleteRange({ lt: KEY }), ASYNC, {}],
+  changes: [(store) => Array.fromAsync(store.changes({ after: 0n, live: false })), ASYNC, {}],
+  watch: [(store) => firstOf(store.watch([KEY])), ASYNC, {}],
+  createCursor: [(store) => store.createCursor("name"), ASYNC, {}],
+  deleteCursor: [(store) => store.deleteCursor("name"), ASYNC, {}],
   snapshot: [(store) => store.snapshot(), ASYNC, {}],
   snapshotSync: [(store) => store.snapshotSync(), SYNC, {}],
   flush: [(store) => store.flush(), ASYNC, {}],
@@ -75,6 +79,11 @@ const OPERATIONS: Record<string, [call: Call, events: string[], context: object]
   routeOf: [(store) => store.routeOf(KEY), SYNC, KEY_CONTEXT],
   close: [(store) => store.close(), ASYNC, {}],
 };
+
+async function firstOf<T>(yielded: AsyncIterable<T>): Promise<T | undefined> {
+  for await (const first of yielded) return first;
+  return undefined;
+}
 
 test("every operation publishes its course, with its context", async () => {
   await using store = await HybridStore.openTemp();
@@ -111,6 +120,7 @@ test("no operation is without a tracer, and no tracer without an operation", () 
   const silent = [
     "constructor",
     "backup",
+    "cursors",
     "destroy",
     "exists",
     "position",

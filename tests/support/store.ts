@@ -5,7 +5,7 @@ import type { Parts } from "../../store/directory/lifecycle.ts";
 import { RECORD_HEADER_BYTES } from "../../journal/record.ts";
 import { OpenStore } from "../../store/open.ts";
 import type { Settings } from "../../store/options.ts";
-import { writeBytes } from "../../store/write/payload.ts";
+import { writeBytes } from "../../store/payload.ts";
 
 /** Returns the bytes of the journal that a put takes which is alone in its record. */
 export function recordBytes(key: Uint8Array, value: Uint8Array): number {

@@ -36,7 +36,8 @@ for (const rowsMax of [0, 2]) {
         await engine.apply(writes, 1n);
       }
       const source = { layers: [], engines, router: new Router() };
-      const moment = { source, position: 1n, release: () => {} };
+      const records = { backlogStart: 1n, async *backlog() {} };
+      const moment = { source, position: 1n, note: undefined, release: () => {}, ...records };
       const copy = (target: string) => {
         return writeBackup("Cannot back up store", () => moment, join(temp.path, target), () => {});
       };

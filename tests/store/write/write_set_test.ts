@@ -4,7 +4,7 @@ import { assertEquals, assertLess, assertThrows } from "@std/assert";
 import { Router } from "../../../mod.ts";
 import { MAX_BATCH_BYTES } from "../../../store/limits.ts";
 import { Memtable } from "../../../store/memtable/memtable.ts";
-import { decodeWrites } from "../../../store/write/payload.ts";
+import { decodeWrites } from "../../../store/payload.ts";
 import { WriteSet } from "../../../store/write/write_set.ts";
 import { appendKey, btreeKey, bytes } from "../_support.ts";
 

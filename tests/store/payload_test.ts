@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
-import { decodeWrites, encodeWrite, writeBytes } from "../../../store/write/payload.ts";
-import { bytes } from "../_support.ts";
-import { assertThrowsCode } from "../../support/assert.ts";
+import { decodeWrites, encodeWrite, writeBytes } from "../../store/payload.ts";
+import { bytes } from "./_support.ts";
+import { assertThrowsCode } from "../support/assert.ts";
 
 const someWrite = fc.record({
   key: fc.uint8Array({ minLength: 1, maxLength: 300 }),

@@ -1,0 +1,164 @@
+/** The change feed: what was committed, read back from the journal.
+ *
+ * @module
+ */
+
+import { startsWith } from "../../codec/bytes.ts";
+import { followPages } from "../../journal/follow.ts";
+import type { JournalWriter } from "../../journal/writer.ts";
+import type { KeySpace } from "../key_space.ts";
+import { describe, requireOptions, requireSignal } from "../limits.ts";
+import type { Change, ChangedKey, ChangesOptions } from "../types.ts";
+import { decodeWrites } from "../payload.ts";
+import { type Cursors, requireKept, requireName, requirePosition } from "./cursors.ts";
+
+/** A reader with a cursor and a prefix hears of its progress after so many bytes of the journal without a change of
+ * its own: the cursor would keep them. */
+const SILENT_BYTES_MAX = 1n << 20n;
+
+/** What a feed is read from. */
+export interface FeedSource {
+  readonly journal: JournalWriter;
+  readonly cursors: Cursors;
+  /** Where the journal ends, with everything that was called before. */
+  readonly position: bigint;
+  /** Aborted when the store is closed. */
+  readonly closing: AbortSignal;
+}
+
+/** A checked request for changes. */
+interface Request {
+  readonly from: bigint;
+  /** Where it ends, unless it is live. */
+  readonly until: bigint | undefined;
+  /** What the keys begin with in the store. */
+  readonly prefix: Uint8Array;
+  readonly hasCursor: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Prepares to read the changes of a store.
+ *
+ * @throws {TypeError | RangeError} An option is not valid.
+ * @throws {StoreError} `NOT_FOUND`, `CURSOR_LOST`.
+ */
+export function prepareChanges(
+  what: string,
+  source: FeedSource,
+  keys: KeySpace,
+  options: ChangesOptions = {},
+): AsyncGenerator<Change, undefined> {
+  return readChanges(what, source, keys, resolveRequest(what, source, keys, options));
+}
+
+async function* readChanges(
+  what: string,
+  { journal, cursors, closing }: FeedSource,
+  keys: KeySpace,
+  { from, until, prefix, hasCursor, signal }: Request,
+): AsyncGenerator<Change, undefined> {
+  const hold = cursors.hold(from);
+  const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  try {
+    requireKept(`${what}: the reader`, journal, from);
+    if (until !== undefined && journal.durableEnd < until) await journal.sync();
+    let shown = from;
+    const pages = followPages(journal, {
+      from,
+      signal: ended,
+      verify: "crc32c",
+      ...(until !== undefined && { until }),
+    });
+    for await (const page of pages) {
+      hold.position = page.at(-1)!.next;
+      for (const { payload, next: position } of page) {
+        ended.throwIfAborted();
+        const writes = writesOf(payload, prefix, keys);
+        const isSilent = writes.length === 0 &&
+          !(hasCursor && position - shown >= SILENT_BYTES_MAX);
+        if (isSilent) continue;
+        shown = position;
+        yield { position, writes };
+      }
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    // A live reader ends with the store; another one has not been shown everything.
+    if (closing.aborted && until === undefined) return undefined;
+    if (!(error instanceof RangeError)) throw error;
+    // What was to be read next has been removed.
+    requireKept(`${what}: the reader`, journal, hold.position);
+    throw error;
+  } finally {
+    hold.release();
+  }
+  if (closing.aborted && until !== undefined) closing.throwIfAborted();
+  return undefined;
+}
+
+/** Returns the writes of a record whose keys begin with a prefix, as copies. */
+function writesOf(payload: Uint8Array, prefix: Uint8Array, keys: KeySpace): ChangedKey[] {
+  const writes: ChangedKey[] = [];
+  for (const { keyStart, keyLength, valueLength } of decodeWrites(payload)) {
+    const keyEnd = keyStart + keyLength;
+    if (prefix.length > 0 && !startsWith(payload.subarray(keyStart, keyEnd), prefix)) continue;
+    writes.push({
+      key: payload.slice(keyStart + keys.prefix.length, keyEnd),
+      value: valueLength < 0 ? undefined : payload.slice(keyEnd, keyEnd + valueLength),
+    });
+  }
+  return writes;
+}
+
+function resolveRequest(
+  what: string,
+  source: FeedSource,
+  keys: KeySpace,
+  options: ChangesOptions,
+): Request {
+  requireOptions(what, options, ["after", "cursor", "prefix", "live", "signal"]);
+  const { after, cursor, prefix, live = true, signal } = options;
+  if (after !== undefined && cursor !== undefined) {
+    throw new TypeError(`${what}: after and cursor both say where to begin; give one of them`);
+  }
+  if (typeof live !== "boolean") {
+    throw new TypeError(`${what}: live is ${describe(live)}, not a boolean`);
+  }
+  requireSignal(what, signal);
+  return {
+    from: startOf(what, source, after, cursor),
+    until: live ? undefined : source.position,
+    prefix: prefix === undefined ? keys.prefix : keys.bound(what, "prefix", prefix),
+    hasCursor: cursor !== undefined,
+    signal,
+  };
+}
+
+function startOf(
+  what: string,
+  source: FeedSource,
+  after: bigint | undefined,
+  cursor: string | undefined,
+): bigint {
+  if (cursor !== undefined) {
+    requireName(what, cursor);
+    return source.cursors.require(what, source.journal, cursor);
+  }
+  if (after === undefined) return source.position;
+  return requirePast(what, source, after);
+}
+
+/** Checks that a position is one that the journal has come to, and still reaches back to.
+ *
+ * @throws {TypeError | RangeError} It is not one.
+ * @throws {StoreError} `CURSOR_LOST`.
+ */
+export function requirePast(what: string, source: FeedSource, after: bigint): bigint {
+  requirePosition(what, "after", after);
+  const { position } = source;
+  if (after < 0n || after > position) {
+    throw new RangeError(`${what}: after is ${after}, not a position from 0 to ${position}`);
+  }
+  requireKept(`${what}: after`, source.journal, after);
+  return after;
+}

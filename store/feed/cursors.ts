@@ -1,0 +1,271 @@
+/** The named cursors of a store, and what keeps segments of its journal for those that read it.
+ *
+ * A cursor is a name and a journal position: its consumer has everything up to there. It is moved by a record of
+ * the journal, in the same group as the consumer's own writes. The B-tree side notes all cursors with each apply.
+ *
+ * @module
+ */
+
+import { REPAIR } from "../../codec/_advice.ts";
+import { StoreError } from "../../codec/error.ts";
+import type { Segment } from "../../journal/segment.ts";
+import { describe } from "../limits.ts";
+
+/** Bytes of the longest name, in UTF-8. */
+const NAME_BYTES_MAX = 255;
+
+/** Cursors at one moment: positions by name. */
+export type CursorPositions = ReadonlyMap<string, bigint>;
+
+/** Where someone reads the journal, who needs what follows. */
+export interface Hold {
+  position: bigint;
+  /** It holds the journal while it is no further behind. */
+  readonly bytesMax: number | bigint;
+  /** A second call does nothing. */
+  release(): void;
+}
+
+/** What is asked of the journal. */
+export interface HeldJournal {
+  readonly segments: readonly Segment[];
+  readonly end: bigint;
+  readonly durableEnd: bigint;
+}
+
+/** A change of a cursor that is not known to be on disk. */
+interface Move {
+  readonly name: string;
+  readonly position: bigint | undefined;
+  /** Where its record ends. */
+  readonly end: bigint;
+}
+
+/** The cursors of an open store. */
+export class Cursors {
+  readonly #backlogBytesMax: bigint;
+  readonly #positions: Map<string, bigint>;
+  /** What the open group changes: the position before it. */
+  #undo: { readonly name: string; readonly before: bigint | undefined }[] = [];
+  /** As the disk has them: what was removed for a move that a power loss takes back would be missed. */
+  readonly #durable: Map<string, bigint>;
+  #moves: Move[] = [];
+  readonly #holds = new Set<Hold>();
+  /** The text of all, until one changes. */
+  #note: string | undefined;
+
+  /**
+   * @param backlogBytesMax The journal is kept for a cursor that is no further behind.
+   * @param note What the engine has noted.
+   * @throws {StoreError} `CORRUPT`.
+   */
+  constructor(backlogBytesMax: number, note: string | undefined) {
+    const positions = decodeCursors(note);
+    this.#backlogBytesMax = BigInt(backlogBytesMax);
+    this.#positions = new Map(positions);
+    this.#durable = new Map(positions);
+    this.#note = note;
+  }
+
+  get(name: string): bigint | undefined {
+    return this.#positions.get(name);
+  }
+
+  /** Returns all cursors, as a copy. */
+  all(): CursorPositions {
+    return new Map(this.#positions);
+  }
+
+  /** Returns all as the text that the engine notes; `undefined` where there was never one. */
+  note(): string | undefined {
+    if (this.#note === undefined && this.#positions.size > 0) {
+      this.#note = encodeCursors(this.#positions);
+    }
+    return this.#note;
+  }
+
+  /** The journal positions that are read from now. */
+  get holds(): number {
+    return this.#holds.size;
+  }
+
+  /** Moves a cursor, creates it, or removes it where there is no position; final with `keep`. */
+  set(name: string, position: bigint | undefined): void {
+    this.#undo.push({ name, before: this.#positions.get(name) });
+    this.#put(name, position);
+  }
+
+  /** Makes final what was set.
+   *
+   * @param end Where the record ends that says it.
+   * @returns Whether anything was.
+   */
+  keep(end: bigint): boolean {
+    if (this.#undo.length === 0) return false;
+    for (const { name } of this.#undo) {
+      this.#moves.push({ name, position: this.#positions.get(name), end });
+    }
+    this.#undo = [];
+    return true;
+  }
+
+  /** Takes back what was set since the last `keep`. */
+  takeBack(): void {
+    for (const { name, before } of this.#undo.reverse()) this.#put(name, before);
+    this.#undo = [];
+  }
+
+  /** Notes what a record says that is read back, which is on disk. */
+  replay(name: string, position: bigint | undefined): void {
+    this.#put(name, position);
+    put(this.#durable, name, position);
+  }
+
+  /** Keeps the journal from a position on, up to a limit, which is that of a backlog if left out. The position may
+   * be moved on. */
+  hold(position: bigint, bytesMax: number | bigint = this.#backlogBytesMax): Hold {
+    const hold: Hold = { position, bytesMax, release: () => void this.#holds.delete(hold) };
+    this.#holds.add(hold);
+    return hold;
+  }
+
+  /** Returns up to where the journal is not needed by anyone who reads it, as far as that is on disk. */
+  floor({ end, durableEnd }: HeldJournal): bigint {
+    this.#moves = this.#moves.filter((move) => {
+      if (move.end > durableEnd) return true;
+      put(this.#durable, move.name, move.position);
+      return false;
+    });
+    return this.#lowest(end, this.nextFloor(end), this.#durable.values());
+  }
+
+  /** Returns what the floor will be once everything is on disk. */
+  nextFloor(end: bigint): bigint {
+    let floor = this.#lowest(end, end, this.#positions.values());
+    for (const { position, bytesMax } of this.#holds) {
+      if (position < floor && end - position <= bytesMax) floor = position;
+    }
+    return floor;
+  }
+
+  /** Returns where the records begin that a copy of the store needs for the cursors that are not lost. */
+  backlogStart({ segments }: Pick<HeldJournal, "segments">, end: bigint): bigint {
+    const start = segments[0]!.base;
+    const kept = [...this.#positions.values()].filter((position) => position >= start);
+    return this.#lowest(end, end, kept);
+  }
+
+  #lowest(end: bigint, floor: bigint, positions: Iterable<bigint>): bigint {
+    for (const position of positions) {
+      if (position < floor && end - position <= this.#backlogBytesMax) floor = position;
+    }
+    return floor;
+  }
+
+  #put(name: string, position: bigint | undefined): void {
+    put(this.#positions, name, position);
+    // Where there are none, that has to be noted too.
+    this.#note = this.#positions.size === 0 ? encodeCursors(this.#positions) : undefined;
+  }
+
+  /** Checks that a cursor can be moved to a position.
+   *
+   * @throws {RangeError} It would not move forward, or to where the journal has not been.
+   * @throws {StoreError} `NOT_FOUND`, `CURSOR_LOST`.
+   */
+  requireMove(what: string, journal: HeldJournal, name: string, position: bigint): void {
+    const from = this.require(what, journal, name);
+    if (position > from && position <= journal.end) return;
+    throw new RangeError(
+      `${what}: cursor ${
+        JSON.stringify(name)
+      } is at ${from}, and moves to a later position up to ` +
+        `${journal.end}, not to ${position}; has another consumer moved it?`,
+    );
+  }
+
+  /** Returns the position of a cursor.
+   *
+   * @throws {StoreError} `NOT_FOUND`; `CURSOR_LOST`: the journal does not reach back to it.
+   */
+  require(what: string, journal: HeldJournal, name: string): bigint {
+    const position = this.#positions.get(name);
+    if (position === undefined) {
+      throw new StoreError(
+        "NOT_FOUND",
+        `${what}: there is no cursor ${JSON.stringify(name)}; create it with createCursor()`,
+      );
+    }
+    requireKept(`${what}: cursor ${JSON.stringify(name)}`, journal, position);
+    return position;
+  }
+}
+
+/** Checks that the journal reaches back to a position.
+ *
+ * @throws {StoreError} `CURSOR_LOST`.
+ */
+export function requireKept(what: string, { segments }: HeldJournal, position: bigint): void {
+  const start = segments[0]!.base;
+  if (position >= start) return;
+  throw new StoreError(
+    "CURSOR_LOST",
+    `${what} is at ${position}, and the journal begins at ${start}: what was written in between is no ` +
+      "longer in it; take a snapshot, start again from what it shows, and go on after its position",
+  );
+}
+
+/** Checks the name of a cursor.
+ *
+ * @throws {TypeError | RangeError} It is not a string of 1 to 255 bytes.
+ */
+export function requireName(what: string, name: string): void {
+  if (typeof name !== "string") {
+    throw new TypeError(`${what}: the name is ${describe(name)}, not a string`);
+  }
+  if (!name.isWellFormed()) {
+    throw new TypeError(`${what}: the name has half a surrogate pair, which UTF-8 cannot hold`);
+  }
+  const { length } = new TextEncoder().encode(name);
+  if (length >= 1 && length <= NAME_BYTES_MAX) return;
+  throw new RangeError(
+    `${what}: the name is ${length} bytes long, not 1 to ${NAME_BYTES_MAX}`,
+  );
+}
+
+/** Checks the type of a journal position.
+ *
+ * @throws {TypeError} It is not a bigint.
+ */
+export function requirePosition(what: string, name: string, position: unknown): void {
+  if (typeof position === "bigint") return;
+  throw new TypeError(`${what}: ${name} is ${describe(position)}, not a bigint`);
+}
+
+/** Returns cursors as the text that an engine notes. */
+export function encodeCursors(cursors: CursorPositions): string {
+  return JSON.stringify(Array.from(cursors, ([name, position]) => [name, String(position)]));
+}
+
+/** Returns the cursors that an engine has noted.
+ *
+ * @throws {StoreError} `CORRUPT`.
+ */
+export function decodeCursors(noted: string | undefined): CursorPositions {
+  if (noted === undefined) return new Map();
+  try {
+    const found = JSON.parse(noted) as [string, string][];
+    return new Map(found.map(([name, position]) => [name, BigInt(position)]));
+  } catch (error) {
+    throw new StoreError(
+      "CORRUPT",
+      `Cannot open store: the cursors on the B-tree side are not readable; ${REPAIR}`,
+      { cause: error },
+    );
+  }
+}
+
+function put(cursors: Map<string, bigint>, name: string, position: bigint | undefined): void {
+  if (position === undefined) cursors.delete(name);
+  else cursors.set(name, position);
+}

@@ -1,0 +1,118 @@
+/** Watching keys: the newest state after each change.
+ *
+ * @module
+ */
+
+import type { Entry } from "../../backends/engine.ts";
+import { prefixUpperBound } from "../../codec/prefix.ts";
+import { abortable } from "../../runtime/abortable.ts";
+import type { KeySpace } from "../key_space.ts";
+import { describe, requireOptions, requireSignal } from "../limits.ts";
+import { hashKey } from "../memtable/key_hash.ts";
+import { ENTRY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
+import type { Moment } from "../read/moment.ts";
+import { requireKeys } from "../read/reader.ts";
+import { pages, type Scan, turning } from "../read/scan.ts";
+import type { BytesLike, WatchOptions } from "../types.ts";
+import type { Watch, Watches } from "./watches.ts";
+
+/** What is watched. */
+export interface WatchSource {
+  readonly watches: Watches;
+  /** Aborted when the store is closed. */
+  readonly closing: AbortSignal;
+  /** Returns the current entries. */
+  source(what: string): ReadSource;
+  /** Pins the store as it is now. */
+  pin(): Moment;
+}
+
+/** Prepares to watch keys, or all keys below a prefix.
+ *
+ * @throws {TypeError | RangeError} An argument is not valid.
+ */
+export function prepareWatch(
+  what: string,
+  source: WatchSource,
+  keys: KeySpace,
+  watched: readonly BytesLike[] | { prefix: BytesLike },
+  options: WatchOptions = {},
+): AsyncGenerator<Entry[], undefined> {
+  requireOptions(what, options, ["signal"]);
+  const { signal } = options;
+  requireSignal(what, signal);
+  if (isPrefix(watched)) {
+    const prefix = keys.bound(what, "prefix", watched.prefix);
+    const begin = () => source.watches.watchPrefix(prefix);
+    return states(source, signal, begin, () => readPrefix(source, keys, prefix));
+  }
+  if (!Array.isArray(watched)) {
+    throw new TypeError(
+      `${what}: what to watch is ${describe(watched)}, neither an array of keys nor { prefix }`,
+    );
+  }
+  // As copies: the caller may change its bytes.
+  const wanted = requireKeys(what, keys, watched as BytesLike[]).map((key) => key.slice());
+  const begin = () => source.watches.watchKeys(wanted.map((key) => ({ key, hash: hashKey(key) })));
+  return states(source, signal, begin, () => readKeys(source.source(what), keys, wanted));
+}
+
+async function* states(
+  { closing }: WatchSource,
+  signal: AbortSignal | undefined,
+  begin: () => Watch,
+  read: () => Entry[] | Promise<Entry[]>,
+): AsyncGenerator<Entry[], undefined> {
+  const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  const watch = begin();
+  try {
+    for (;;) {
+      ended.throwIfAborted();
+      const state = await read();
+      ended.throwIfAborted();
+      yield state;
+      await abortable(watch.changed(), ended);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    if (closing.aborted) return undefined;
+    throw error;
+  } finally {
+    watch.end();
+  }
+}
+
+function readKeys(source: ReadSource, keys: KeySpace, wanted: readonly Uint8Array[]): Entry[] {
+  const entries: Entry[] = [];
+  for (const key of wanted) {
+    const value = readValue(source, key);
+    if (value !== undefined) entries.push({ key: keys.outside(key).slice(), value });
+  }
+  return entries;
+}
+
+/** Reads all keys of a prefix at one moment. */
+async function readPrefix(
+  source: WatchSource,
+  keys: KeySpace,
+  prefix: Uint8Array,
+): Promise<Entry[]> {
+  const moment = source.pin();
+  try {
+    const scan: Scan = {
+      range: { start: prefix, end: prefixUpperBound(prefix), reverse: false },
+      limit: Infinity,
+    };
+    const found = pages(() => moment.source, ENTRY_ROWS, scan, "large");
+    const entries: Entry[] = [];
+    for await (const page of turning(keys.pages(found, ENTRY_ROWS))) entries.push(...page);
+    return entries;
+  } finally {
+    moment.release();
+  }
+}
+
+function isPrefix(watched: unknown): watched is { prefix: BytesLike } {
+  return typeof watched === "object" && watched !== null && !Array.isArray(watched) &&
+    "prefix" in watched;
+}

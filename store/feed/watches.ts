@@ -1,0 +1,140 @@
+/** Who watches keys, and waking them when these are written.
+ *
+ * @module
+ */
+
+import { equalBytes, startsWith } from "../../codec/bytes.ts";
+import type { Memtable } from "../memtable/memtable.ts";
+
+/** Some keys, or all keys below a prefix, that someone watches. */
+export interface Watch {
+  /** Resolves once one of them may have been written since the call before. */
+  changed(): Promise<void>;
+  /** Ends it. A second call does nothing. */
+  end(): void;
+}
+
+/** A key that is watched, and by whom. */
+interface WatchedKey {
+  readonly key: Uint8Array;
+  readonly watcher: Watcher;
+}
+
+/** All that is watched in a store.
+ *
+ * A write costs one look into a map, if anything is watched at all, and a comparison with each prefix that is.
+ */
+export class Watches {
+  /** By the hash of the key. */
+  readonly #keys = new Map<number, WatchedKey[]>();
+  readonly #prefixes = new Map<Watcher, Uint8Array>();
+  /** Those whose keys are in the open group. */
+  #touched: Watcher[] = [];
+  #watchers = 0;
+
+  get isWatching(): boolean {
+    return this.#watchers > 0;
+  }
+
+  /** How many there are. */
+  get size(): number {
+    return this.#watchers;
+  }
+
+  /** Notes that a key is written, in a group that is not committed yet.
+   *
+   * @param hash The key's hash.
+   */
+  note(key: Uint8Array, hash: number): void {
+    const watched = this.#keys.get(hash);
+    if (watched !== undefined) {
+      for (const { key: other, watcher } of watched) {
+        if (equalBytes(key, other)) this.#touch(watcher);
+      }
+    }
+    for (const [watcher, prefix] of this.#prefixes) {
+      if (startsWith(key, prefix)) this.#touch(watcher);
+    }
+  }
+
+  /** Notes that all keys of a batch are written. */
+  noteAll(memtable: Memtable): void {
+    for (let id = 0; id < memtable.size; id++) this.note(memtable.key(id), memtable.hash(id));
+  }
+
+  /** Wakes those whose keys were in the group, which is committed now, or taken back. */
+  wake(): void {
+    if (this.#touched.length === 0) return;
+    const touched = this.#touched;
+    this.#touched = [];
+    for (const watcher of touched) watcher.wake();
+  }
+
+  /** Begins to watch keys, given with their hashes. */
+  watchKeys(keys: readonly { readonly key: Uint8Array; readonly hash: number }[]): Watch {
+    const watcher = this.#begin(() => {
+      for (const { hash } of keys) {
+        const left = this.#keys.get(hash)?.filter((watched) => watched.watcher !== watcher) ?? [];
+        if (left.length > 0) this.#keys.set(hash, left);
+        else this.#keys.delete(hash);
+      }
+    });
+    for (const { key, hash } of keys) {
+      const watched = this.#keys.get(hash);
+      if (watched === undefined) this.#keys.set(hash, [{ key, watcher }]);
+      else watched.push({ key, watcher });
+    }
+    return watcher;
+  }
+
+  /** Begins to watch all keys that begin with a prefix. */
+  watchPrefix(prefix: Uint8Array): Watch {
+    const watcher = this.#begin(() => void this.#prefixes.delete(watcher));
+    this.#prefixes.set(watcher, prefix);
+    return watcher;
+  }
+
+  #begin(forget: () => void): Watcher {
+    this.#watchers++;
+    return new Watcher(() => {
+      this.#watchers--;
+      forget();
+    });
+  }
+
+  #touch(watcher: Watcher): void {
+    if (watcher.isTouched) return;
+    watcher.isTouched = true;
+    this.#touched.push(watcher);
+  }
+}
+
+class Watcher implements Watch {
+  /** Whether it is to be woken with the open group. */
+  isTouched = false;
+  #hasChanged = false;
+  #waiting: (() => void) | undefined;
+  #forget: (() => void) | undefined;
+
+  constructor(forget: () => void) {
+    this.#forget = forget;
+  }
+
+  wake(): void {
+    this.isTouched = false;
+    this.#hasChanged = true;
+    this.#waiting?.();
+  }
+
+  async changed(): Promise<void> {
+    if (!this.#hasChanged) await new Promise<void>((resolve) => this.#waiting = resolve);
+    this.#waiting = undefined;
+    this.#hasChanged = false;
+  }
+
+  end(): void {
+    const forget = this.#forget;
+    this.#forget = undefined;
+    forget?.();
+  }
+}
