@@ -23,6 +23,13 @@ export { StoreReader } from "./store/read/reader.ts";
 export { Snapshot } from "./store/read/snapshot.ts";
 export { type Synchronous, Transaction } from "./store/write/transaction.ts";
 export { StoreWriter } from "./store/write/writer.ts";
+export type {
+  OrderedBatch,
+  OrderedReader,
+  OrderedSnapshot,
+  OrderedStore,
+  OrderedTransaction,
+} from "./store/ordered_store.ts";
 export { MAX_BATCH_BYTES, MAX_VALUE_BYTES } from "./store/limits.ts";
 export type {
   BackupOptions,

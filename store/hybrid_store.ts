@@ -19,11 +19,11 @@ import { verifyClosed } from "./maintenance/verify_closed.ts";
 import { LiveStore } from "./live_store.ts";
 import { OpenStore } from "./open.ts";
 import { ON_DIRECTORY, OPERATIONS } from "./operation.ts";
+import type { OrderedStore } from "./ordered_store.ts";
 import { resolveOptions } from "./options.ts";
 import type {
   BackupOptions,
   BackupReport,
-  KVStore,
   OpenOptions,
   RepairOptions,
   RepairReport,
@@ -63,7 +63,7 @@ const MEMORY = ":memory:";
  * assertEquals((await store.scanPrefix(subjectScanPrefix("Tesla"))).length, 2);
  * ```
  */
-export class HybridStore extends LiveStore implements KVStore {
+export class HybridStore extends LiveStore implements OrderedStore {
   /** The store's directory; `":memory:"` where it has none. */
   readonly path: string;
   readonly #open: OpenStore;

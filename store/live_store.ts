@@ -14,16 +14,10 @@ import { requireOptions } from "./limits.ts";
 import type { KeySpace } from "./key_space.ts";
 import type { OpenStore } from "./open.ts";
 import { OPERATIONS } from "./operation.ts";
+import type { OrderedStore } from "./ordered_store.ts";
 import type { ReadSource } from "./read/merge.ts";
 import { Snapshot } from "./read/snapshot.ts";
-import type {
-  BytesLike,
-  Change,
-  ChangesOptions,
-  CursorState,
-  KVStore,
-  WatchOptions,
-} from "./types.ts";
+import type { BytesLike, Change, ChangesOptions, CursorState, WatchOptions } from "./types.ts";
 import { idle } from "./write/commit.ts";
 import type { RunningFunction } from "./write/running_function.ts";
 import type { TransactionRunner } from "./write/transaction_runner.ts";
@@ -324,7 +318,7 @@ class SubSurface implements WriteSurface {
  *
  * @category HybridStore
  */
-export class SubStore extends LiveStore implements KVStore {
+export class SubStore extends LiveStore implements OrderedStore {
   readonly #surface: SubSurface;
 
   /** @internal */
