@@ -5,6 +5,7 @@ import { Bank } from "../../examples/bank.ts";
 import { balanceOf, deposit, updateBalances } from "../../examples/event_log.ts";
 import { JobQueue } from "../../examples/job_queue.ts";
 import { createHandler, openCounter } from "../../examples/page_counter.ts";
+import { SearchIndex } from "../../examples/search_index.ts";
 import { SessionStore } from "../../examples/session_store.ts";
 import { HybridStore, Journal } from "../../mod.ts";
 import { crashImage } from "../support/crash_image.ts";
@@ -111,4 +112,47 @@ test("each event counts once, whatever a crash leaves of the view", async () => 
     assertEquals(await updateBalances(journal, view), 0);
     assertEquals([await balanceOf(view, "ada"), await balanceOf(view, "bob")], [55, 500]);
   }
+});
+
+test("the search index follows its documents, goes on after a crash, and starts again", async () => {
+  using temp = tempDirectory();
+  const options = { memtableBytes: 2000, segmentBytes: 4000, feedBytesMax: 20_000 };
+  const path = join(temp.path, "store");
+  {
+    await using store = await HybridStore.open(path, options);
+    const documents = store.sub("document/");
+    await documents.put("old", "There before the index");
+    const index = await SearchIndex.open(store);
+    assertEquals(await index.find("before"), ["old"]);
+    await documents.put("haiku", "The old pond; a frog jumps in");
+    await documents.put("proverb", "The frog in the well");
+    assertEquals(await index.find("frog"), []);
+    await index.catchUp();
+    assertEquals(await index.find("Frog"), ["haiku", "proverb"]);
+    await store.batch().put("document/haiku", "silence").delete("document/old").commit();
+    await using image = await HybridStore.open(await crashImage(store, join(temp.path, "image")));
+    for (const view of [store, image]) {
+      const index = await SearchIndex.open(view);
+      await index.catchUp();
+      assertEquals(await index.find("frog"), ["proverb"]);
+      assertEquals(await index.find("silence"), ["haiku"]);
+      assertEquals(await index.find("before"), []);
+      assertEquals(await view.count({ prefix: "index/entry/" }), 5);
+    }
+    // Nobody follows for too long.
+    for (let i = 0; i < 600; i++) await documents.put(`${i}`, `document ${i}`);
+    await store.checkpoint();
+    assertEquals(store.cursors()[0]!.isLost, true);
+  }
+  await using store = await HybridStore.open(path, options);
+  const index = await SearchIndex.open(store);
+  assertEquals(store.cursors()[0]!.isLost, false);
+  assertEquals((await index.find("document")).length, 600);
+  assertEquals(await index.find("599"), ["599"]);
+  const following = index.follow();
+  await store.put("document/last", "gone");
+  for await (const [words] of store.watch(["index/words/last"])) if (words) break;
+  assertEquals(await index.find("gone"), ["last"]);
+  await store.close();
+  await following;
 });
