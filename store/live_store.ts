@@ -207,7 +207,8 @@ export abstract class LiveStore extends StoreWriter {
   }
 
   /** Returns the store as it is now, over both engines, readable while writes go on. Snapshots between
-   * which nothing was applied to the engines share a moment of them, of which 1024 can be held.
+   * which nothing was applied to the engines share a moment of them, of which 1024 can be held. While one is held,
+   * the change feed can go on after its `position`, up to `feedBytesMax`.
    *
    * @throws {StoreError} `TOO_MANY_SNAPSHOTS`: dispose of those that are done with; `CLOSED`, `IO`.
    */
@@ -256,7 +257,11 @@ export abstract class LiveStore extends StoreWriter {
 
   #takeSnapshot(what: string): Snapshot {
     const surface = idle(what, this.#surface);
-    return new Snapshot(this.#open.pin(), surface.keys, (asked) => surface.requireOpen(asked));
+    return new Snapshot(
+      this.#open.pinForFeed(),
+      surface.keys,
+      (asked) => surface.requireOpen(asked),
+    );
   }
 }
 

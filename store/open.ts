@@ -176,12 +176,25 @@ export class OpenStore implements WriteSurface {
     });
   }
 
+  /** Pins the store as it is now, for a snapshot: the feed can go on from there while it is held. */
+  pinForFeed(): Moment {
+    const moment = this.pin();
+    const hold = this.cursors.hold(moment.position, "snapshot");
+    return {
+      ...moment,
+      release() {
+        hold.release();
+        moment.release();
+      },
+    };
+  }
+
   /** Pins the store as it is now, with the records that its cursors have still before them. */
   pinWithBacklog(): BackupMoment {
     const moment = this.pin();
     const { journal } = this.parts;
     const from = this.cursors.backlogStart(journal, moment.position);
-    const hold = this.cursors.hold(from, Infinity);
+    const hold = this.cursors.hold(from, "backup");
     return {
       ...moment,
       backlogStart: from,
@@ -296,7 +309,7 @@ export class OpenStore implements WriteSurface {
       },
       feed: {
         cursors: this.cursors.all().size,
-        readers: this.cursors.holds,
+        readers: this.cursors.readers,
         watches: this.watches.size,
         bytes: Number(journal.end - this.cursors.floor(journal)),
       },

@@ -57,7 +57,7 @@ async function* readChanges(
   keys: KeySpace,
   { from, until, prefix, hasCursor, signal }: Request,
 ): AsyncGenerator<Change, undefined> {
-  const hold = cursors.hold(from);
+  const hold = cursors.hold(from, "reader");
   const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
   try {
     requireKept(`${what}: the reader`, journal, from);

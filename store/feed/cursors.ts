@@ -17,11 +17,13 @@ const NAME_BYTES_MAX = 255;
 /** Cursors at one moment: positions by name. */
 export type CursorPositions = ReadonlyMap<string, bigint>;
 
+/** Who holds the journal. A backup does so however far it is behind. */
+export type HoldKind = "reader" | "snapshot" | "backup";
+
 /** Where someone reads the journal, who needs what follows. */
 export interface Hold {
   position: bigint;
-  /** It holds the journal while it is no further behind. */
-  readonly bytesMax: number | bigint;
+  readonly kind: HoldKind;
   /** A second call does nothing. */
   release(): void;
 }
@@ -84,9 +86,11 @@ export class Cursors {
     return this.#note;
   }
 
-  /** The journal positions that are read from now. */
-  get holds(): number {
-    return this.#holds.size;
+  /** The feeds that are being read. */
+  get readers(): number {
+    let readers = 0;
+    for (const { kind } of this.#holds) if (kind === "reader") readers++;
+    return readers;
   }
 
   /** Moves a cursor, creates it, or removes it where there is no position; final with `keep`. */
@@ -121,10 +125,9 @@ export class Cursors {
     put(this.#durable, name, position);
   }
 
-  /** Keeps the journal from a position on, up to a limit, which is that of a backlog if left out. The position may
-   * be moved on. */
-  hold(position: bigint, bytesMax: number | bigint = this.#backlogBytesMax): Hold {
-    const hold: Hold = { position, bytesMax, release: () => void this.#holds.delete(hold) };
+  /** Keeps the journal from a position on, up to the limit of a backlog. The position may be moved on. */
+  hold(position: bigint, kind: HoldKind): Hold {
+    const hold: Hold = { position, kind, release: () => void this.#holds.delete(hold) };
     this.#holds.add(hold);
     return hold;
   }
@@ -142,8 +145,9 @@ export class Cursors {
   /** Returns what the floor will be once everything is on disk. */
   nextFloor(end: bigint): bigint {
     let floor = this.#lowest(end, end, this.#positions.values());
-    for (const { position, bytesMax } of this.#holds) {
-      if (position < floor && end - position <= bytesMax) floor = position;
+    for (const { position, kind } of this.#holds) {
+      const isKept = kind === "backup" || end - position <= this.#backlogBytesMax;
+      if (position < floor && isKept) floor = position;
     }
     return floor;
   }

@@ -116,7 +116,7 @@ test("each event counts once, whatever a crash leaves of the view", async () => 
 
 test("the search index follows its documents, goes on after a crash, and starts again", async () => {
   using temp = tempDirectory();
-  const options = { memtableBytes: 2000, segmentBytes: 4000, feedBytesMax: 20_000 };
+  const options = { memtableBytes: 2000, segmentBytes: 4000, feedBytesMax: 80_000 };
   const path = join(temp.path, "store");
   {
     await using store = await HybridStore.open(path, options);
@@ -140,7 +140,7 @@ test("the search index follows its documents, goes on after a crash, and starts 
       assertEquals(await view.count({ prefix: "index/entry/" }), 5);
     }
     // Nobody follows for too long.
-    for (let i = 0; i < 600; i++) await documents.put(`${i}`, `document ${i}`);
+    for (let i = 0; i < 600; i++) await documents.put(`${i}`, `document ${i}`.padEnd(150, "."));
     await store.checkpoint();
     assertEquals(store.cursors()[0]!.isLost, true);
   }
