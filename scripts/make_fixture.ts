@@ -10,7 +10,15 @@
 
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { assertionKey, HybridStore, mvKey, voteCountKey } from "../mod.ts";
+import {
+  assertionKey,
+  HybridStore,
+  MAX_KEY_BYTES,
+  mvKey,
+  type Route,
+  type StoreOptions,
+  voteCountKey,
+} from "../mod.ts";
 import { STORE_FORMAT } from "../store/directory/manifest.ts";
 import { ROOT } from "./_run.ts";
 
@@ -33,10 +41,14 @@ async function fill(store: HybridStore): Promise<void> {
   await store.put(assertionKey("Tesla", "large"), pattern(20_000, 3));
   await store.put(mvKey("Tesla", "large"), pattern(20_000, 4));
   await store.put("a key of text", "a value of text, ü and 𝄞");
-  await store.put(pattern(1978, 5), "the longest key");
+  await store.put(pattern(MAX_KEY_BYTES, 5), "the longest key");
   await store.put(mvKey("Tesla", "empty"), "");
   await store.fetchAndAddU64(voteCountKey("Tesla", "h1"), 2n ** 63n + 5n);
   await store.compareAndSwapF32(mvKey("Tesla", "f32"), () => 0.1);
+  // Noted by the engines, …
+  await store.createCursor("behind");
+  await store.createCursor("removed");
+  await store.put("log/1", "after the cursor");
   await store.checkpoint();
 }
 
@@ -46,12 +58,26 @@ async function change(store: HybridStore): Promise<void> {
   await store.batch().delete(assertionKey("Tesla", "h3")).delete(mvKey("Tesla", "p3"))
     .put(assertionKey("Tesla", "h4"), "changed").put(mvKey("Tesla", "new"), "new").commit();
   await store.transact((tx) => tx.deleteRange({ prefix: mvKey("Tesla", "p1") }));
+  // … and changed in the journal alone.
+  await store.batch().put("log/2", "with a cursor").advance("removed", store.position).commit();
+  await store.deleteCursor("removed");
+  await store.createCursor("ahead");
+  await store.put("log/3", "after both cursors");
   await store.flush();
 }
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
-const ROUTES = [{ tag: "MV:", engine: "append" }, { tag: "SP:", engine: "btree" }] as const;
-for (const [name, options] of [["default", {}], ["routes", { routes: ROUTES }]] as const) {
+const ROUTES: Route[] = [
+  { tag: "MV:", engine: "append" },
+  { tag: "SP:", engine: "btree" },
+  { prefix: new TextEncoder().encode("log/"), engine: "btree" },
+  { prefix: Uint8Array.of(0, 0xff), engine: "append" },
+];
+const STORES: [name: string, options: StoreOptions][] = [
+  ["default", {}],
+  ["routes", { routes: ROUTES, defaultEngine: "append" }],
+];
+for (const [name, options] of STORES) {
   // The reserve of a segment is as large as the segment.
   const store = await HybridStore.openTemp({ ...options, segmentBytes: 64 * 1024 });
   await fill(store);
@@ -65,6 +91,25 @@ for (const [name, options] of [["default", {}], ["routes", { routes: ROUTES }]] 
   fs.writeFileSync(
     join(target, `${name}.json`),
     `[\n${entries.map((entry) => JSON.stringify(entry)).join(",\n")}\n]\n`,
+  );
+  const changes = await Array.fromAsync(store.changes({ cursor: "behind", live: false }));
+  fs.writeFileSync(
+    join(target, `${name}.cursors.json`),
+    `${
+      JSON.stringify(
+        {
+          cursors: Object.fromEntries(
+            store.cursors().map(({ name, position }) => [name, `${position}`]),
+          ),
+          changes: changes.map(({ position, writes }) => [
+            `${position}`,
+            ...writes.map(({ key, value }) => [hex(key), value && hex(value)]),
+          ]),
+        },
+        undefined,
+        2,
+      )
+    }\n`,
   );
   await store.close();
 }

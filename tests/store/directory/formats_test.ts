@@ -1,4 +1,4 @@
-import { cpSync, readdirSync, readFileSync } from "node:fs";
+import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { test } from "node:test";
 import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
@@ -22,6 +22,19 @@ function entriesOf(store: HybridStore): string[][] {
   ) => [store.routeOf(key), hex(key), hex(value)]);
 }
 
+/** Returns the cursors of a store and the changes behind one of them, as the JSON beside a fixture has them. */
+async function feedOf(store: HybridStore): Promise<unknown> {
+  const changes = await Array.fromAsync(store.changes({ cursor: "behind", live: false }));
+  const feed = {
+    cursors: Object.fromEntries(store.cursors().map(({ name, position }) => [name, `${position}`])),
+    changes: changes.map(({ position, writes }) => [
+      `${position}`,
+      ...writes.map(({ key, value }) => [hex(key), value && hex(value)]),
+    ]),
+  };
+  return JSON.parse(JSON.stringify(feed));
+}
+
 test("there is a store of every format", () => {
   assertGreater(STORES.length, 1);
 });
@@ -29,6 +42,8 @@ test("there is a store of every format", () => {
 for (const fixture of STORES) {
   const name = fixture.slice(FIXTURES.length + 1);
   const expected = JSON.parse(readFileSync(`${fixture}.json`, "utf8"));
+  const hasFeed = existsSync(`${fixture}.cursors.json`);
+  const feed = hasFeed && JSON.parse(readFileSync(`${fixture}.cursors.json`, "utf8"));
 
   test(`a store of format ${name} is verified, opened, read and written`, async () => {
     using temp = tempDirectory();
@@ -39,6 +54,7 @@ for (const fixture of STORES) {
     for (const _ of ["replayed", "in the engines"]) {
       await using store = await HybridStore.open(path);
       assertEquals(entriesOf(store), expected);
+      if (hasFeed) assertEquals(await feedOf(store), feed);
       const verified = await store.verify();
       assertEquals([verified.ok, verified.faults], [true, []]);
     }
@@ -55,6 +71,7 @@ for (const fixture of STORES) {
     {
       await using store = await HybridStore.open(restored);
       assertEquals(entriesOf(store), expected);
+      if (hasFeed) assertEquals(await feedOf(store), feed);
     }
     const path = join(temp.path, "store");
     cpSync(fixture, path, { recursive: true });
