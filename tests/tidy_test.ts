@@ -198,7 +198,7 @@ test("no test has a limit that a busy machine reaches", () => {
 
 test("every test file uses node:test, itself or through a suite", () => {
   const usesNodeTest = (file: string) =>
-    importsOf(file).some((name) => name === "node:test" || name.endsWith("/conformance/suite.ts"));
+    importsOf(file).some((name) => name === "node:test" || name.endsWith("/suite.ts"));
   assertEquals(sources.filter(isTest).filter((file) => !usesNodeTest(file)), []);
   const misplaced = sources.filter((file) => file.endsWith("_test.ts") && !isTest(file));
   assertEquals(misplaced, []);

@@ -35,12 +35,17 @@ export interface HeldJournal {
   readonly durableEnd: bigint;
 }
 
-/** A change of a cursor that is not known to be on disk. */
+/** A change of a cursor. */
 interface Move {
-  readonly name: string;
   readonly position: bigint | undefined;
   /** Where its record ends. */
   readonly end: bigint;
+}
+
+/** The changes of a cursor that are not known to be on disk. Those in between do not matter. */
+interface Moves {
+  readonly first: Move;
+  readonly last: Move;
 }
 
 /** The cursors of an open store. */
@@ -51,7 +56,7 @@ export class Cursors {
   #undo: { readonly name: string; readonly before: bigint | undefined }[] = [];
   /** As the disk has them: what was removed for a move that a power loss takes back would be missed. */
   readonly #durable: Map<string, bigint>;
-  #moves: Move[] = [];
+  readonly #moves = new Map<string, Moves>();
   readonly #holds = new Set<Hold>();
   /** The text of all, until one changes. */
   #note: string | undefined;
@@ -107,7 +112,8 @@ export class Cursors {
   keep(end: bigint): boolean {
     if (this.#undo.length === 0) return false;
     for (const { name } of this.#undo) {
-      this.#moves.push({ name, position: this.#positions.get(name), end });
+      const last = { position: this.#positions.get(name), end };
+      this.#moves.set(name, { first: this.#moves.get(name)?.first ?? last, last });
     }
     this.#undo = [];
     return true;
@@ -134,11 +140,13 @@ export class Cursors {
 
   /** Returns up to where the journal is not needed by anyone who reads it, as far as that is on disk. */
   floor({ end, durableEnd }: HeldJournal): bigint {
-    this.#moves = this.#moves.filter((move) => {
-      if (move.end > durableEnd) return true;
-      put(this.#durable, move.name, move.position);
-      return false;
-    });
+    for (const [name, { first, last }] of this.#moves) {
+      const durable = last.end <= durableEnd ? last : first;
+      if (durable.end > durableEnd) continue;
+      put(this.#durable, name, durable.position);
+      if (durable === last) this.#moves.delete(name);
+      else this.#moves.set(name, { first: last, last });
+    }
     return this.#lowest(end, this.nextFloor(end), this.#durable.values());
   }
 
