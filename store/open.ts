@@ -36,7 +36,7 @@ export class OpenStore implements WriteSurface {
   readonly isTraced = true;
   readonly parts: Parts;
   readonly writes: WritePath;
-  readonly running = new RunningFunction();
+  readonly running: RunningFunction = new RunningFunction();
   readonly keys: KeySpace;
   readonly transactions: TransactionRunner;
   readonly cursors: Cursors;

@@ -40,9 +40,9 @@ export class WriteSet {
   #encoded = 0;
   #touchesBtree = false;
   /** Cursors by name: where they are moved to; `undefined` for those that are removed. */
-  readonly cursors = new Map<string, bigint | undefined>();
+  readonly cursors: Map<string, bigint | undefined> = new Map();
   /** The names of those that have to be moved forward. */
-  readonly advances = new Set<string>();
+  readonly advances: Set<string> = new Set();
   /** Ranges whose keys are deleted when it is committed, unless they are written after that. */
   readonly #ranges: Scan[] = [];
 
