@@ -11,6 +11,8 @@
 import { type Change, HybridStore, type SubStore, toText } from "@hybrid/store";
 
 const CURSOR = "search index";
+/** Keeps the changes that follow while the index is made. */
+const MAKING = "search index, being made";
 
 /** Words of documents, by word. */
 export class SearchIndex {
@@ -75,6 +77,7 @@ export class SearchIndex {
   async #rebuild(): Promise<void> {
     await this.#entries.deleteRange({});
     await this.#words.deleteRange({});
+    await this.#store.createCursor(MAKING);
     using snapshot = await this.#store.snapshot();
     const prefix = "document/";
     for await (const page of snapshot.scanPages({ prefix }, { rows: 500 })) {
@@ -90,6 +93,7 @@ export class SearchIndex {
     }
     // A crash before this leaves no cursor, and the index is made anew.
     await this.#store.createCursor(CURSOR, { after: snapshot.position });
+    await this.#store.deleteCursor(MAKING);
   }
 }
 

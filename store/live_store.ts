@@ -126,6 +126,10 @@ export abstract class LiveStore extends StoreWriter {
    * there on, up to `feedBytesMax`. It is moved by `advance` of a batch or a transaction, and belongs to all of
    * the store. One that is there already stays where it is, unless it is lost.
    *
+   * To make a view of what is there already, or anew after `CURSOR_LOST`: create a cursor of another name, which
+   * keeps the journal meanwhile; take a snapshot; make the view of it; create the view's own cursor `after` the
+   * snapshot's `position`; and remove the other one.
+   *
    * @param name 1 to 255 bytes.
    * @param options `after`: the position to begin after; the present one by default.
    * @returns The position of the cursor, once it is on disk.
@@ -207,8 +211,7 @@ export abstract class LiveStore extends StoreWriter {
   }
 
   /** Returns the store as it is now, over both engines, readable while writes go on. Snapshots between
-   * which nothing was applied to the engines share a moment of them, of which 1024 can be held. While one is held,
-   * the change feed can go on after its `position`, up to `feedBytesMax`.
+   * which nothing was applied to the engines share a moment of them, of which 1024 can be held.
    *
    * @throws {StoreError} `TOO_MANY_SNAPSHOTS`: dispose of those that are done with; `CLOSED`, `IO`.
    */
@@ -258,7 +261,7 @@ export abstract class LiveStore extends StoreWriter {
   #takeSnapshot(what: string): Snapshot {
     const surface = idle(what, this.#surface);
     return new Snapshot(
-      this.#open.pinForFeed(),
+      this.#open.pin(),
       surface.keys,
       (asked) => surface.requireOpen(asked),
     );

@@ -176,19 +176,6 @@ export class OpenStore implements WriteSurface {
     });
   }
 
-  /** Pins the store as it is now, for a snapshot: the feed can go on from there while it is held. */
-  pinForFeed(): Moment {
-    const moment = this.pin();
-    const hold = this.cursors.hold(moment.position, "snapshot");
-    return {
-      ...moment,
-      release() {
-        hold.release();
-        moment.release();
-      },
-    };
-  }
-
   /** Pins the store as it is now, with the records that its cursors have still before them. */
   pinWithBacklog(): BackupMoment {
     const moment = this.pin();

@@ -65,7 +65,7 @@ export interface StoreOptions {
   /** Bytes of the cache of values read from the B-tree side; 0 to 2^32, 32 MiB by default. The memory is
    * taken when something is read. */
   readCacheBytes?: number;
-  /** Bytes of journal that are kept for cursors and readers of the change feed, and for snapshots; 0 to 2^53 - 1, 1 GiB by default.
+  /** Bytes of journal that are kept for cursors and readers of the change feed; 0 to 2^53 - 1, 1 GiB by default.
    * Whoever is further behind gets `CURSOR_LOST`. */
   feedBytesMax?: number;
 }
@@ -205,7 +205,7 @@ export interface StoreStats {
    * them. */
   transactions: { open: number; bytes: number };
   /** The change feed: cursors, feeds that are being read, watches, and the bytes of journal that are kept for
-   * cursors, readers and snapshots. */
+   * cursors and readers. */
   feed: { cursors: number; readers: number; watches: number; bytes: number };
   /** Groups that were written to the journal, each in one write call. */
   groups: number;

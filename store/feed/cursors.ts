@@ -18,7 +18,7 @@ const NAME_BYTES_MAX = 255;
 export type CursorPositions = ReadonlyMap<string, bigint>;
 
 /** Who holds the journal. A backup does so however far it is behind. */
-export type HoldKind = "reader" | "snapshot" | "backup";
+export type HoldKind = "reader" | "backup";
 
 /** Where someone reads the journal, who needs what follows. */
 export interface Hold {

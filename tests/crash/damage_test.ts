@@ -207,7 +207,7 @@ test("a manifest that is missing, cut, or of a newer format is refused", TIMEOUT
     if (!(found instanceof StoreError)) assertEquals(found, healthy, `${at}`);
     fs.writeFileSync(manifest, text);
   }
-  fs.writeFileSync(manifest, text.replace('"format": 1', '"format": 2'));
+  fs.writeFileSync(manifest, text.replace('"format": 2', '"format": 3'));
   await rejects(() => HybridStore.open(path), "UNSUPPORTED", /manifest\.json.*use the version/);
   fs.rmSync(manifest);
   await rejects(() => HybridStore.open(path), "CORRUPT", /manifest\.json; .*restore a backup/);
