@@ -9,11 +9,12 @@ import { rangeOf } from "../conformance/_kit.ts";
 interface Image {
   readonly entries: readonly Entry[];
   readonly position: bigint;
+  readonly note: string | undefined;
 }
 
 /** The disk of one engine: the first image is safe, the last one is what a read sees. */
 export class EngineDisk {
-  #images: Image[] = [{ entries: [], position: 0n }];
+  #images: Image[] = [{ entries: [], position: 0n, note: undefined }];
   /** Called before each step of an apply, which fails where this throws. */
   onStep: () => void = () => {};
   /** How many transactions carry the writes of an apply. */
@@ -66,11 +67,15 @@ export class DiskEngine extends MemoryEngine {
     this.#disk = disk;
   }
 
-  async load({ entries, position }: Image): Promise<void> {
-    await super.apply(entries, position);
+  async load({ entries, position, note }: Image): Promise<void> {
+    await super.apply(entries, position, note);
   }
 
-  override async apply(given: Writes | readonly Write[], position: bigint): Promise<void> {
+  override async apply(
+    given: Writes | readonly Write[],
+    position: bigint,
+    note?: string,
+  ): Promise<void> {
     const writes = listWrites(given);
     const before = this.position;
     const transactions = this.#disk.transactions();
@@ -79,13 +84,19 @@ export class DiskEngine extends MemoryEngine {
       const to = Math.floor(writes.length * (i + 1) / transactions);
       await this.#commit(writes.slice(from, to), before, this.#disk.isEachSynced);
     }
-    await this.#commit([], position, true);
+    await this.#commit([], position, true, note);
   }
 
-  async #commit(writes: readonly Write[], position: bigint, isSynced: boolean): Promise<void> {
+  async #commit(
+    writes: readonly Write[],
+    position: bigint,
+    isSynced: boolean,
+    note?: string,
+  ): Promise<void> {
     this.#disk.onStep();
-    await super.apply(writes, position);
+    await super.apply(writes, position, note);
     await new Promise((resolve) => setImmediate(resolve));
-    this.#disk.save({ entries: this.range(rangeOf(), Infinity), position }, isSynced);
+    const entries = this.range(rangeOf(), Infinity);
+    this.#disk.save({ entries, position, note: this.note }, isSynced);
   }
 }

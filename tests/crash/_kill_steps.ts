@@ -203,24 +203,28 @@ class SteppedEngine implements Engine {
     return this.#engine.keys(...args);
   }
 
-  apply(writes: Writes | readonly Write[], position: bigint): Promise<void> {
-    return this.#applying = this.#apply(listWrites(writes), position);
+  get note(): string | undefined {
+    return this.#engine.note;
   }
 
-  async #apply(writes: readonly Write[], position: bigint): Promise<void> {
+  apply(writes: Writes | readonly Write[], position: bigint, note?: string): Promise<void> {
+    return this.#applying = this.#apply(listWrites(writes), position, note);
+  }
+
+  async #apply(writes: readonly Write[], position: bigint, note?: string): Promise<void> {
     const name = `${this.#name} apply`;
     step(`before ${name}`);
     if (isDue(`within ${name}`)) {
-      this.#engine.apply(writes, position).catch(() => {});
+      this.#engine.apply(writes, position, note).catch(() => {});
       await nextTurn();
       die();
     }
     if (isDue(`half of the writes of ${name}`)) {
       // In the midst of a transaction.
-      await this.#engine.apply(dieHalfway(writes), position);
+      await this.#engine.apply(dieHalfway(writes), position, note);
     }
     if (isDue(`half of ${name}`)) {
-      // As an engine does it: the transactions before the last one carry no position.
+      // As an engine does it: the transactions before the last one carry neither position nor note.
       await this.#engine.apply(writes.slice(0, writes.length >> 1), this.#engine.position);
       die();
     }
@@ -234,7 +238,7 @@ class SteppedEngine implements Engine {
       await this.other.#applying;
       die();
     }
-    await this.#engine.apply(writes, position);
+    await this.#engine.apply(writes, position, note);
     step(`after ${name}`);
   }
 

@@ -31,7 +31,11 @@ export class FlakyEngine extends MemoryEngine {
     return this.broken;
   }
 
-  override async apply(given: Writes | readonly Write[], position: bigint): Promise<void> {
+  override async apply(
+    given: Writes | readonly Write[],
+    position: bigint,
+    note?: string,
+  ): Promise<void> {
     const writes = listWrites(given);
     this.attempts++;
     try {
@@ -40,7 +44,7 @@ export class FlakyEngine extends MemoryEngine {
       await super.apply(writes.slice(0, this.writesBeforeFailure), this.position);
       throw error;
     }
-    await super.apply(writes, position);
+    await super.apply(writes, position, note);
   }
 }
 
