@@ -4,6 +4,7 @@
  *
  *     deno task crash
  *     deno task crash --kills 1000 --seed 7
+ *     deno task crash --feed            # consumers of the change feed keep views meanwhile
  *     bun scripts/crash.ts
  *
  * @module
@@ -18,7 +19,11 @@ import { killCampaign } from "../tests/crash/_kill_campaign.ts";
 import { Progress } from "./_progress.ts";
 
 const { values } = parseArgs({
-  options: { kills: { type: "string", default: "300" }, seed: { type: "string" } },
+  options: {
+    kills: { type: "string", default: "300" },
+    seed: { type: "string" },
+    feed: { type: "boolean", default: false },
+  },
 });
 const kills = requireCount("--kills", values.kills);
 const seed = values.seed === undefined
@@ -31,14 +36,18 @@ const directory = mkdtempSync(join(tmpdir(), "hybridstore-crash-"));
 const progress = new Progress("kills", kills);
 let hasFailed = true;
 try {
-  const report = await killCampaign(directory, seed, kills, ({ kills, acknowledged, losses }) => {
-    progress.update(kills, `${acknowledged} acknowledged, ${losses} lost`);
+  const report = await killCampaign(directory, seed, kills, {
+    isFed: values.feed,
+    onKill: ({ kills, acknowledged, losses }) => {
+      progress.update(kills, `${acknowledged} acknowledged, ${losses} lost`);
+    },
   });
   progress.stop();
   for (const fault of report.faults) console.log(fault);
   console.log(
     `kills                    ${report.kills}, ${report.killsInOpen} of them while opening\n` +
       `acknowledged operations  ${report.acknowledged}\n` +
+      (values.feed ? `changes shown            ${report.shown}\n` : "") +
       `losses                   ${report.losses}\n` +
       `other faults             ${report.faults.length}`,
   );

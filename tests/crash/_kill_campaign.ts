@@ -17,6 +17,8 @@ export interface CampaignReport {
   /** Kills before the store said that it was open. */
   killsInOpen: number;
   acknowledged: number;
+  /** Changes that the feed showed. */
+  shown: number;
   losses: number;
   /** What is wrong, with the number of the kill. */
   faults: string[];
@@ -25,27 +27,34 @@ export interface CampaignReport {
 /** Kills processes that work on a store in `directory`, until something is wrong.
  *
  * @param directory An existing directory that is empty.
- * @param onKill Told after each kill and its check. The report goes on changing.
+ * @param options.isFed Whether consumers of the change feed keep views in the store.
+ * @param options.onKill Told after each kill and its check. The report goes on changing.
  */
 export async function killCampaign(
   directory: string,
   seed: number,
   kills: number,
-  onKill: (report: CampaignReport) => void = () => {},
+  { isFed = false, onKill = () => {} }: {
+    isFed?: boolean;
+    onKill?: (report: CampaignReport) => void;
+  } = {},
 ): Promise<CampaignReport> {
   const random = new Random(seed);
-  const report = { kills: 0, killsInOpen: 0, acknowledged: 0, losses: 0, faults: [] as string[] };
+  const report: CampaignReport = {
+    ...{ kills: 0, killsInOpen: 0, acknowledged: 0, shown: 0, losses: 0, faults: [] },
+  };
   const store = join(directory, "store");
   let entries = new Map<string, string>();
   let from = 0;
+  let testimony: Testimony | undefined;
   let next = new Mortal();
   try {
     while (report.kills < kills && report.faults.length === 0) {
       using mortal = next;
-      const life = { directory: store, options: someOptions(random), seed, from };
+      const life = { directory: store, options: someOptions(random), seed, from, isFed };
       mortal.begin(life);
-      await liveAndDie(mortal, random);
-      const testimony = await mortal.testimony(from);
+      await liveAndDie(mortal, random, isFed);
+      testimony = await mortal.testimony(from, testimony);
       // Its runtime starts while the last one's store is checked.
       next = new Mortal();
       // A check in the directory itself leaves nothing to replay, which is to be interrupted too.
@@ -71,11 +80,12 @@ function note(report: CampaignReport, testimony: Testimony, { losses, faults }: 
   report.kills++;
   if (!testimony.hasOpened) report.killsInOpen++;
   report.acknowledged += testimony.outcomes.size;
+  report.shown = [...testimony.shown.values()].reduce((sum, { size }) => sum + size, 0);
   report.losses += losses;
   report.faults.push(...faults.map((fault) => `kill ${report.kills}: ${fault}`));
 }
 
-async function liveAndDie(mortal: Mortal, random: Random): Promise<void> {
+async function liveAndDie(mortal: Mortal, random: Random, isFed: boolean): Promise<void> {
   const kind = random.below(10);
   await mortal.hasSaid("o");
   if (kind < 3) {
@@ -84,7 +94,9 @@ async function liveAndDie(mortal: Mortal, random: Random): Promise<void> {
     await mortal.hasSaid("r");
     await delay(random.below(40));
   } else {
-    const acknowledged = mortal.hasSaid("a", 1 + random.below(400));
+    const acknowledged = isFed && random.once(2)
+      ? mortal.hasSaid("c", 1 + random.below(150))
+      : mortal.hasSaid("a", 1 + random.below(400));
     await Promise.race([acknowledged, delay(LIFE_MS_MAX, undefined, { ref: false })]);
     await delay(random.below(4));
   }

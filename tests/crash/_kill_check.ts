@@ -3,7 +3,8 @@
 import { HybridStore, Router } from "../../mod.ts";
 import { closeParts, openParts } from "../../store/directory/lifecycle.ts";
 import { resolveOptions } from "../../store/options.ts";
-import type { Testimony } from "./_kill_life.ts";
+import { checkFeed, isNoted } from "./_feed_views.ts";
+import type { Life, Testimony } from "./_kill_life.ts";
 import { Model, operationAt, text } from "./_kill_operations.ts";
 
 /** What was found. */
@@ -26,7 +27,7 @@ export interface Finding {
 export async function checkStore(
   directory: string,
   before: Map<string, string>,
-  { seed, from }: { seed: number; from: number },
+  { seed, from, isFed = false }: Pick<Life, "seed" | "from" | "isFed">,
   testimony: Testimony,
 ): Promise<Finding> {
   const store = await HybridStore.open(directory, { memtableBytes: 5000, segmentBytes: 20_000 });
@@ -34,10 +35,17 @@ export async function checkStore(
   let entries: Map<string, string>;
   let losses = 0;
   try {
+    if (isFed) {
+      faults.push(...compareMoves(store, testimony));
+      faults.push(...await checkFeed(store, testimony.shown));
+    }
     entries = await entriesOf(store);
-    const found = findPrefix(entries, before, { seed, from }, testimony);
-    losses = found.losses;
-    faults.push(...found.faults);
+    // Views that are not up to date fit nothing.
+    if (faults.length === 0) {
+      const found = findPrefix(entries, before, { seed, from, isFed }, testimony);
+      losses = found.losses;
+      faults.push(...found.faults);
+    }
     const report = await store.verify();
     faults.push(...report.faults.map(({ part, message }) => `verify: ${part}: ${message}`));
     faults.push(...await compareEngines(store, entries));
@@ -54,19 +62,27 @@ async function entriesOf(store: HybridStore): Promise<Map<string, string>> {
   return entries;
 }
 
+/** A move of a cursor that was acknowledged is a write like any other. */
+function compareMoves(store: HybridStore, { moved }: Testimony): string[] {
+  return store.cursors().flatMap(({ name, position }) => {
+    const least = moved.get(name) ?? 0n;
+    return position >= least ? [] : [`cursor ${name} is back at ${position} from ${least}`];
+  });
+}
+
 /** Finds the operation up to which everything is there, and nothing of what follows. Whole batches,
  * and counters that are the sums of what was added, follow from that.
  */
 function findPrefix(
   entries: Map<string, string>,
   before: Map<string, string>,
-  { seed, from }: { seed: number; from: number },
+  { seed, from, isFed }: Required<Pick<Life, "seed" | "from" | "isFed">>,
   { end, outcomes }: Testimony,
 ): { losses: number; faults: string[] } {
-  const model = new Model(before);
+  const model = new Model(before, isFed);
   const faults: string[] = [];
-  const keys = new Set([...entries.keys(), ...before.keys()]);
-  const different = new Set([...keys].filter((key) => entries.get(key) !== before.get(key)));
+  const keys = [...entries.keys(), ...before.keys()].filter((key) => !isNoted(key));
+  const different = new Set(keys.filter((key) => entries.get(key) !== before.get(key)));
   let fits = different.size === 0 ? from : undefined;
   let acknowledgedEnd = from;
   let closest = { end: from, keys: [...different] };

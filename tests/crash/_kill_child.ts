@@ -5,6 +5,8 @@
  *     r               has opened it
  *     i <number>      is about to issue all operations up to this one
  *     a <number> <outcome>   the store has acknowledged this one
+ *     v <cursor> <position> <digest>   the change feed has shown this, which is not acted on yet
+ *     c <cursor> <position>            the store has acknowledged the move of a cursor
  *     s               is about to kill itself at the step it was asked to
  *     e <text>        something failed that must not fail
  */
@@ -15,6 +17,8 @@ import { createInterface } from "node:readline";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { HybridStore, type Snapshot } from "../../mod.ts";
 import { Random } from "../support/random.ts";
+import { consume } from "./_feed_consumer.ts";
+import { checkFeed, createCursors } from "./_feed_views.ts";
 import type { Life } from "./_kill_life.ts";
 import { operationAt, run } from "./_kill_operations.ts";
 import { openWithSteps } from "./_kill_steps.ts";
@@ -52,6 +56,7 @@ class Worker {
   #store!: HybridStore;
   #next: number;
   #pauses = 0;
+  #consumed: Promise<void> | undefined;
 
   constructor(life: Life) {
     this.#life = life;
@@ -73,7 +78,33 @@ class Worker {
     this.#store = step === undefined
       ? await HybridStore.open(directory, options)
       : await openWithSteps(directory, options, step, () => say("s"));
+    if (this.#life.isFed === true) await this.#feed();
     say("r");
+  }
+
+  async #feed(): Promise<void> {
+    // Before the first write, of which the views would lack the change.
+    await createCursors(this.#store);
+    this.#consumed = consume(this.#store, {
+      random: this.#random,
+      onShown: (cursor, position, digest) => say(`v ${cursor} ${position} ${digest}`),
+      onMoved: (cursor, position) => say(`c ${cursor} ${position}`),
+    });
+    this.#consumed.catch(fail);
+  }
+
+  /** Copies the store, for whose cursors the journal has to be kept in the copy too. */
+  async #backUp(): Promise<void> {
+    const copy = `${this.#life.directory}-backup`;
+    fs.rmSync(copy, { recursive: true, force: true });
+    await this.#store.backup(copy);
+    const store = await HybridStore.open(copy);
+    try {
+      const faults = await checkFeed(store, new Map());
+      if (faults.length > 0) fail(`in a backup ${faults.join()}`);
+    } finally {
+      await store.close();
+    }
   }
 
   #issue(count: number): void {
@@ -108,6 +139,8 @@ class Worker {
         return;
       case 5:
         return random.once(6) ? await this.#reopen() : undefined;
+      case 6:
+        return this.#consumed && random.once(4) ? await this.#backUp() : undefined;
       default:
         if (random.once(2)) await Promise.all(this.#pending);
         else await nextTurn();
@@ -119,6 +152,7 @@ class Worker {
     // Whoever waits hears of it before the store is closed.
     await this.#store.close();
     await Promise.all(this.#pending);
+    await this.#consumed;
     await this.#open();
   }
 }

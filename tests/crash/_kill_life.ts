@@ -16,6 +16,8 @@ export interface Life {
   /** The seed of the operations, and the number of the first. */
   readonly seed: number;
   readonly from: number;
+  /** Whether consumers of the change feed keep views in the store. */
+  readonly isFed?: boolean;
   /** Where the process kills itself. */
   readonly step?: StepChoice;
 }
@@ -28,6 +30,32 @@ export interface Testimony {
   readonly outcomes: ReadonlyMap<number, string>;
   readonly hasOpened: boolean;
   readonly hasReachedStep: boolean;
+  /** What the change feed has shown, in earlier lives too. */
+  readonly shown: Map<string, Map<bigint, string>>;
+  /** Up to where each cursor is known to have been moved. */
+  readonly moved: Map<string, bigint>;
+}
+
+/** Notes what the feed showed.
+ *
+ * @throws Where it was shown after its cursor was moved past it, or looked otherwise before.
+ */
+function noteShown(
+  shown: Map<string, Map<bigint, string>>,
+  cursor: string,
+  [at, digest]: readonly string[],
+  moved: ReadonlyMap<string, bigint>,
+): void {
+  const position = BigInt(at!);
+  const found = shown.get(cursor) ?? new Map<bigint, string>();
+  shown.set(cursor, found);
+  if (position <= (moved.get(cursor) ?? -1n)) {
+    throw new Error(`Cursor ${cursor} is past ${position}, and was shown it again`);
+  }
+  if ((found.get(position) ?? digest) !== digest) {
+    throw new Error(`Cursor ${cursor} was shown two changes at ${position}`);
+  }
+  found.set(position, digest!);
 }
 
 /** A process that is started ahead of its life, because starting a runtime takes longer than that. */
@@ -77,26 +105,31 @@ export class Mortal implements Disposable {
 
   /** Resolves once the process is dead.
    *
+   * @param before That of the life before it, which this one continues.
    * @throws Where it did not die of a kill, or something failed before.
    */
-  async testimony(from: number): Promise<Testimony> {
+  async testimony(from: number, before?: Testimony): Promise<Testimony> {
     const { signal } = await this.#closed;
     const outcomes = new Map<number, string>();
     let end = from;
     let hasOpened = false;
     let hasReachedStep = false;
+    const shown = before?.shown ?? new Map<string, Map<bigint, string>>();
+    const moved = before?.moved ?? new Map<string, bigint>();
     for (const line of this.#lines) {
       const [kind, number, ...outcome] = line.split(" ");
       if (kind === "a") outcomes.set(Number(number), outcome.join(" "));
       else if (kind === "i") end = Number(number) + 1;
       else if (kind === "r") hasOpened = true;
       else if (kind === "s") hasReachedStep = true;
+      else if (kind === "v") noteShown(shown, number!, outcome, moved);
+      else if (kind === "c") moved.set(number!, BigInt(outcome[0]!));
       else if (kind === "e") throw new Error(`The process failed: ${line.slice(2)}`);
     }
     if (signal !== "SIGKILL") {
       throw new Error(`The process ended by itself (${signal}): ${this.#errors}`);
     }
-    return { end, outcomes, hasOpened, hasReachedStep };
+    return { end, outcomes, hasOpened, hasReachedStep, shown, moved };
   }
 
   #hear(data: string): void {

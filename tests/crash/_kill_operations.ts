@@ -17,6 +17,7 @@ import {
   voteWeightKey,
 } from "../../mod.ts";
 import { Random } from "../support/random.ts";
+import { foldInto } from "./_feed_views.ts";
 
 const SUBJECTS = 6;
 const KEYS_PER_SUBJECT = 20;
@@ -175,9 +176,12 @@ function weigh(current: number, by: number): number {
 /** What a store has to hold: latin-1 strings of keys and values, which compare natively. */
 export class Model {
   readonly entries: Map<string, string>;
+  readonly #isFed: boolean;
 
-  constructor(entries: Iterable<readonly [string, string]> = []) {
+  /** @param isFed Whether the views of `_feed_views.ts` are kept as well, and are up to date. */
+  constructor(entries: Iterable<readonly [string, string]> = [], isFed = false) {
     this.entries = new Map(entries);
+    this.#isFed = isFed;
   }
 
   /** Does what the store does. */
@@ -204,7 +208,8 @@ export class Model {
         const prefix = text(operation.prefix);
         const keys = [...this.entries.keys()].filter((key) => key.startsWith(prefix));
         for (const key of keys) this.entries.delete(key);
-        return { keys, outcome: `${keys.length}` };
+        const views = this.#feed(keys.map((key) => ({ key, value: undefined })));
+        return { keys: [...keys, ...views], outcome: `${keys.length}` };
       }
       case "transfer":
         return this.#transfer(operation);
@@ -234,7 +239,12 @@ export class Model {
       if (value === undefined) this.entries.delete(text(key));
       else this.entries.set(text(key), text(value));
     }
-    return { keys: writes.map(({ key }) => text(key)), outcome };
+    const named = writes.map(({ key, value }) => ({ key: text(key), value }));
+    return { keys: [...named.map(({ key }) => key), ...this.#feed(named)], outcome };
+  }
+
+  #feed(writes: Parameters<typeof foldInto>[1]): string[] {
+    return this.#isFed ? foldInto(this.entries, writes) : [];
   }
 
   #get(key: Uint8Array): Uint8Array | undefined {

@@ -169,7 +169,9 @@ async function dieAt(
   let from = 0;
   for (const step of steps) {
     using mortal = new Mortal();
-    const life = { directory, options: OPTIONS, seed: SEED, from, step };
+    // No step of a creation follows the first cursor.
+    const isFed = isCreated;
+    const life = { directory, options: OPTIONS, seed: SEED, from, step, isFed };
     mortal.begin(life);
     const testimony = await mortal.testimony(from);
     assert(testimony.hasReachedStep, "the step was never reached");
