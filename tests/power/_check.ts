@@ -4,11 +4,12 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "@std/path";
 import { HybridStore, StoreError } from "../../mod.ts";
 import { UNFINISHED_INFIX } from "../../store/directory/layout.ts";
+import { checkFeed, shownByCursor } from "../crash/_feed_views.ts";
 import { entriesOf, fit, type Load } from "./_load.ts";
 import type { Claim } from "./_testimony.ts";
 
 /** What is wrong with an image: acknowledged operations are not there; what is there is not a number of
- * whole operations; the store does not open, or does not work then; `verify()` found something; the
+ * whole operations, or the views of the change feed do not agree with it; the store does not open, or does not work then; `verify()` found something; the
  * process that looked at it died, or never ended.
  */
 export const VERDICTS = ["lost", "torn", "refused", "unverifiable", "died"] as const;
@@ -27,6 +28,8 @@ export interface Assignment {
   readonly directory: string;
   readonly load: Load;
   readonly outcomes: readonly (readonly [number, string])[];
+  /** What the change feed had shown: the cursor, the position, and a digest of the change. */
+  readonly shown: readonly (readonly [string, string, string])[];
   readonly claims: readonly Claim[];
 }
 
@@ -48,7 +51,7 @@ export async function checkImage(assignment: Assignment): Promise<Finding> {
 const GOOD: Finding = { verdict: "good", reason: "" };
 
 async function checkClaim(
-  { directory, load, outcomes }: Assignment,
+  { directory, load, outcomes, shown }: Assignment,
   { path, numbers, least, mayBeMissing }: Claim,
 ): Promise<Finding> {
   const place = join(directory, path);
@@ -63,15 +66,9 @@ async function checkClaim(
   }
   let finding = GOOD;
   try {
+    if (load.isFed === true) finding = await checkViews(store, shown);
     const entries = await entriesOf(store);
-    const { length, fault } = fit(load, numbers, new Map(outcomes), entries);
-    if (length === undefined) finding = { verdict: "torn", reason: fault! };
-    else if (length < least) {
-      finding = {
-        verdict: "lost",
-        reason: `${length} operations are there, ${least} were promised, ${numbers.length} called`,
-      };
-    } else if (fault !== undefined) finding = { verdict: "torn", reason: fault };
+    if (finding === GOOD) finding = compare(load, numbers, least, new Map(outcomes), entries);
     if (finding === GOOD) finding = await checkWork(store, place, entries);
   } catch (error) {
     finding = { verdict: "refused", reason: `open, but ${explain(error)}` };
@@ -80,6 +77,29 @@ async function checkClaim(
     if (finding === GOOD) finding = { verdict: "refused", reason: `at close ${explain(error)}` };
   });
   return finding;
+}
+
+/** Brings the views up to date, once they are found to be where their cursors are. */
+async function checkViews(store: HybridStore, shown: Assignment["shown"]): Promise<Finding> {
+  const [fault] = await checkFeed(store, shownByCursor(shown));
+  return fault === undefined ? GOOD : { verdict: "torn", reason: fault };
+}
+
+function compare(
+  load: Load,
+  numbers: readonly number[],
+  least: number,
+  outcomes: ReadonlyMap<number, string>,
+  entries: Map<string, string>,
+): Finding {
+  const { length, fault } = fit(load, numbers, outcomes, entries);
+  if (length === undefined) return { verdict: "torn", reason: fault! };
+  if (length < least) {
+    const reason =
+      `${length} operations are there, ${least} were promised, ${numbers.length} called`;
+    return { verdict: "lost", reason };
+  }
+  return fault === undefined ? GOOD : { verdict: "torn", reason: fault };
 }
 
 /** Verifies a store, writes to it, and opens it once more. */

@@ -7,6 +7,8 @@ import process from "node:process";
 import { setImmediate as nextTurn, setTimeout as delay } from "node:timers/promises";
 import { join } from "@std/path";
 import { HybridStore, type Snapshot, StoreError } from "../../mod.ts";
+import { consume } from "../crash/_feed_consumer.ts";
+import { checkFeed, type OnShown } from "../crash/_feed_views.ts";
 import { run } from "../crash/_kill_operations.ts";
 import { Random } from "../support/random.ts";
 import type { Life } from "./_life.ts";
@@ -29,6 +31,8 @@ class Worker {
   readonly #snapshots: Snapshot[] = [];
   #store!: HybridStore;
   #hasFailed = false;
+  #consumed: Promise<void> | undefined;
+  readonly #onShown: OnShown = (...shown) => this.#say(`shown ${shown.join(" ")}`);
 
   constructor(life: Life) {
     this.#life = life;
@@ -70,6 +74,9 @@ class Worker {
       () => HybridStore.open(join(root, "store"), options),
     );
     this.#store = opened;
+    // Operations are compared with views that are up to date.
+    const faults = load.isFed === true ? await checkFeed(opened, new Map(), this.#onShown) : [];
+    for (const fault of faults) this.#fail(`opened again in the same boot: ${fault}`);
     const { numbers, outcomes, promised } = this.#testimony;
     const { length, fault } = fit(load, numbers, outcomes, await entriesOf(opened));
     if (fault !== undefined) this.#fail(`opened again in the same boot: ${fault}`);
@@ -78,6 +85,12 @@ class Worker {
       this.#fail(`opened again in the same boot: ${length} operations of ${promised} promised`);
     }
     this.#say(`found ${length}`);
+    if (load.isFed === true) this.#feed();
+  }
+
+  #feed(): void {
+    const consumed = consume(this.#store, { random: this.#random, onShown: this.#onShown });
+    this.#consumed = consumed.catch((error) => this.#fail(`consumer: ${error?.stack ?? error}`));
   }
 
   async #restore(): Promise<void> {
@@ -170,6 +183,7 @@ class Worker {
     this.#snapshots.length = 0;
     await this.#promise("close", this.#store.close());
     await Promise.all(this.#pending);
+    await this.#consumed;
   }
 
   /** Returns what a call resolves to, which may have to be made again after a failure. */

@@ -238,7 +238,8 @@ async function replay(
 
 function assign(plan: Plan, testimony: Testimony, directory: string) {
   const outcomes = [...testimony.outcomes];
-  return { directory, load: plan.load, outcomes, claims: testimony.claims() };
+  const { shown } = testimony;
+  return { directory, load: plan.load, outcomes, shown: [...shown], claims: testimony.claims() };
 }
 
 /** Keeps the traces of a run where something is wrong. Makes the images once more, as nobody has looked at

@@ -62,6 +62,12 @@ function planOf(
 }
 
 const LOAD_SEED = 20;
+/** The views are there from the first operation on. */
+const FED = {
+  load: { seed: LOAD_SEED, isLarge: false, isFed: true },
+  base: "none",
+  known: 0,
+} as const;
 
 function lifeOf(random: Random, life: Partial<PlannedLife>): PlannedLife {
   return {
@@ -113,7 +119,7 @@ function afterFailure(
   };
 }
 
-function control(name: string, ignores: RegExp): Scenario {
+function control(name: string, ignores: RegExp, base: Partial<Plan> = {}): Scenario {
   return {
     name: `control: ${name}`,
     share: 10,
@@ -123,7 +129,7 @@ function control(name: string, ignores: RegExp): Scenario {
     isControl: true,
     plan: (random) => {
       const options = { durability: "always", memtableBytes: 3000, segmentBytes: 8000 } as const;
-      return planOf(random, { count: 100 }, { options, ignores });
+      return planOf(random, { count: 100 }, { options, ignores, ...base });
     },
   };
 }
@@ -191,10 +197,24 @@ export const SCENARIOS: readonly Scenario[] = [
       return planOf(random, life, { options: smallOptions(random, durability) });
     },
   },
+  {
+    name: "feed",
+    share: 90,
+    images: 40,
+    injects: { calls: ["pwrite64", "fdatasync", "unlink"], effect: "kill" },
+    plan: (random, injection) => {
+      const options = smallOptions(random, random.pick(["always", "hybrid", "flush"] as const));
+      const lives = [lifeOf(random, { count: 40 + random.below(60) })];
+      // What a killed consumer leaves, the next one continues.
+      if (injection !== undefined) lives.unshift(lifeOf(random, { injection, end: "exit" }));
+      return planOf(random, {}, { options, ...FED, lives });
+    },
+  },
   afterFailure("failed call", 200, {}),
   afterFailure("failed call in creation", 70, { base: "none", known: 0 }),
   afterFailure("failed call in backup", 40, { copies: "backup" }),
   afterFailure("failed call in restore", 40, { copies: "restore", base: "copy" }),
   control("ignored syncs of the journal", /\.seg$/),
+  control("ignored syncs of the journal, with a feed", /\.seg$/, FED),
   control("ignored syncs of SQLite", /\.sqlite(-wal)?$/),
 ];

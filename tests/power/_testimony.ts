@@ -10,6 +10,7 @@
  *     restore                begins to make the store out of the copy
  *     copied                 the copy, or the store made of it, is whole and on disk
  *     given up               the copy has failed, and nothing is said of it
+ *     shown <cursor> <position> <digest>   the change feed has shown this
  *     fault <text>           something that must not be
  */
 export class Testimony {
@@ -23,6 +24,8 @@ export class Testimony {
   /** Whether the store has ever been open. */
   hasOpened: boolean;
   copy: { readonly isSource: boolean; count: number; isWhole: boolean } | undefined;
+  /** What the change feed has shown. */
+  readonly shown: [cursor: string, position: string, digest: string][] = [];
   readonly faults: string[] = [];
 
   /**
@@ -78,6 +81,9 @@ export class Testimony {
         return;
       case "given":
         this.copy = undefined;
+        return;
+      case "shown":
+        this.shown.push([rest[0]!, rest[1]!, rest[2]!]);
         return;
       case "fault":
         this.faults.push(rest.join(" "));
