@@ -95,7 +95,7 @@ async function liveAndDie(mortal: Mortal, random: Random, isFed: boolean): Promi
     await delay(random.below(40));
   } else {
     const acknowledged = isFed && random.once(2)
-      ? mortal.hasSaid("c", 1 + random.below(150))
+      ? mortal.hasSaid("c", 1 + random.below(80))
       : mortal.hasSaid("a", 1 + random.below(400));
     await Promise.race([acknowledged, delay(LIFE_MS_MAX, undefined, { ref: false })]);
     await delay(random.below(4));

@@ -154,7 +154,7 @@ test(
   TIMEOUT,
   async () => {
     let shown = 0;
-    for (let seed = SEED; seed < SEED + 40; seed++) {
+    for (let seed = SEED; seed < SEED + 30; seed++) {
       const subject = new Subject(seed);
       const { random } = subject;
       let fileSystem = new VolatileFileSystem();
@@ -177,7 +177,7 @@ test(
       await subject.checkKept(fileSystem, `seed ${seed}`);
       shown += subject.testimony.shown.length;
     }
-    assertGreater(shown, 1000);
+    assertGreater(shown, 300);
   },
 );
 
@@ -206,7 +206,7 @@ const FAULTS: Record<string, (fileSystem: FaultyFileSystem, nth: number) => void
 for (const [name, prepare] of Object.entries(FAULTS)) {
   test(`where ${name}, a consumer that begins again applies no change twice`, TIMEOUT, async () => {
     const codes = new Set<string>();
-    for (let seed = SEED; seed < SEED + 25; seed++) {
+    for (let seed = SEED; seed < SEED + 16; seed++) {
       const subject = new Subject(seed);
       const files = new VolatileFileSystem();
       const fileSystem = new FaultyFileSystem(files);
