@@ -10,7 +10,7 @@ import { StoreError } from "../codec/error.ts";
 
 /** Bytes of a file that are written anew at a time. */
 const REWRITE_BYTES = 2 ** 20;
-/** A write that did not fit leaves less space than this. */
+/** A write that did not fit leaves less space than this, unless much of it is written at a time. */
 const PROBE_BYTES = 2 ** 20;
 /** What one connection to a database opens at the most: the database, its log, its shared memory. */
 const DESCRIPTORS_NEEDED = 4;
@@ -47,11 +47,13 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
 
 /** Returns whether there is no space left beside a file, by trying: that also knows of quotas, and asks
  * for no further permission.
+ *
+ * @param bytes What has to fit in.
  */
-export function isFileSystemFull(path: string): boolean {
+export function isFileSystemFull(path: string, bytes: number = PROBE_BYTES): boolean {
   const probe = `${path}-probe`;
   try {
-    fs.writeFileSync(probe, new Uint8Array(PROBE_BYTES), { mode: 0o600 });
+    fs.writeFileSync(probe, new Uint8Array(bytes), { mode: 0o600 });
     return false;
   } catch (error) {
     return isSpaceError(error);

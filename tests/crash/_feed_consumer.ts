@@ -29,7 +29,14 @@ export interface ConsumerOptions {
  * @returns A promise that resolves once the store is closed and they have ended, and rejects where one has failed.
  */
 export async function consume(store: HybridStore, options: ConsumerOptions): Promise<void> {
-  await createCursors(store);
+  try {
+    await createCursors(store);
+  } catch (error) {
+    // It may be closed, or have failed, before they are there.
+    if (!(error instanceof StoreError)) throw error;
+    if (error.code === "CLOSED" || options.onFailure?.(error) !== undefined) return;
+    throw error;
+  }
   await Promise.all(VIEWS.map((view, index) => consumeView(store, view, index > 0, options)));
 }
 
