@@ -28,6 +28,9 @@ const CURSOR = 3;
 const NO_CURSOR = 4;
 const POSITION_BYTES = 8;
 
+// Without `ignoreBOM` a name that begins with U+FEFF would come back as another one.
+const NAMES = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** Returns the bytes that a write takes in a payload. */
 export function writeBytes(key: Uint8Array, value: Uint8Array | undefined): number {
   return WRITE_HEADER_BYTES + key.length + (value?.length ?? 0);
@@ -108,7 +111,7 @@ export function* decodeWrites(
     }
     if (kind === CURSOR || kind === NO_CURSOR) {
       const nameEnd = keyStart + keyLength;
-      const name = new TextDecoder().decode(payload.subarray(keyStart, nameEnd));
+      const name = NAMES.decode(payload.subarray(keyStart, nameEnd));
       onCursor(name, kind === CURSOR ? view.getBigUint64(nameEnd, true) : undefined);
     } else {
       yield { keyStart, keyLength, valueLength: kind === PUT ? valueLength : -1 };

@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { test } from "node:test";
 import { assertEquals } from "@std/assert";
-import { decodeWrites, encodeWrite, writeBytes } from "../../store/payload.ts";
+import {
+  cursorBytes,
+  decodeWrites,
+  encodeCursor,
+  encodeWrite,
+  writeBytes,
+} from "../../store/payload.ts";
 import { bytes } from "./_support.ts";
 import { assertThrowsCode } from "../support/assert.ts";
 
@@ -76,4 +82,17 @@ test("a payload that no store wrote is CORRUPT", () => {
     assertThrowsCode(() => [...decodeWrites(Uint8Array.from([...put, ...payload]))], "CORRUPT");
   }
   assertEquals([...decodeWrites(new Uint8Array(0))], []);
+});
+
+test("a cursor comes back under the name that it was given, whatever that begins with", () => {
+  for (const name of ["view", "\uFEFFview", "\uFEFF", "\0", "Ärger 🎈"]) {
+    const encoded = new TextEncoder().encode(name);
+    const payload = new Uint8Array(cursorBytes(encoded, 7n) + cursorBytes(encoded, undefined));
+    const end = encodeCursor(payload, 0, encoded, 7n);
+    assertEquals(encodeCursor(payload, end, encoded, undefined), payload.length);
+    const found: unknown[] = [];
+    const onCursor = (...cursor: unknown[]) => void found.push(cursor);
+    assertEquals([...decodeWrites(payload, onCursor)], []);
+    assertEquals(found, [[name, 7n], [name, undefined]]);
+  }
 });
