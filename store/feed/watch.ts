@@ -97,6 +97,8 @@ async function readPrefix(
   keys: KeySpace,
   prefix: Uint8Array,
 ): Promise<Entry[]> {
+  // Pinning ends the open group. A function that is running now, of a transaction, may have read from it.
+  await undefined;
   const moment = source.pin();
   try {
     const scan: Scan = {

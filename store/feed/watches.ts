@@ -30,15 +30,15 @@ export class Watches {
   readonly #prefixes = new Map<Watcher, Uint8Array>();
   /** Those whose keys are in the open group. */
   #touched: Watcher[] = [];
-  #watchers = 0;
+  readonly #watchers = new Set<Watcher>();
 
   get isWatching(): boolean {
-    return this.#watchers > 0;
+    return this.#watchers.size > 0;
   }
 
   /** How many there are. */
   get size(): number {
-    return this.#watchers;
+    return this.#watchers.size;
   }
 
   /** Notes that a key is written, in a group that is not committed yet.
@@ -62,7 +62,14 @@ export class Watches {
     for (let id = 0; id < memtable.size; id++) this.note(memtable.key(id), memtable.hash(id));
   }
 
-  /** Wakes those whose keys were in the group, which is committed now, or taken back. */
+  /** Wakes everyone: the group is taken back. Who began to watch within it may have read of it, and was not
+   * noted. */
+  wakeAll(): void {
+    this.#touched = [];
+    for (const watcher of this.#watchers) watcher.wake();
+  }
+
+  /** Wakes those whose keys were in the group, which is committed now. */
   wake(): void {
     if (this.#touched.length === 0) return;
     const touched = this.#touched;
@@ -95,11 +102,12 @@ export class Watches {
   }
 
   #begin(forget: () => void): Watcher {
-    this.#watchers++;
-    return new Watcher(() => {
-      this.#watchers--;
+    const watcher = new Watcher(() => {
+      this.#watchers.delete(watcher);
       forget();
     });
+    this.#watchers.add(watcher);
+    return watcher;
   }
 
   #touch(watcher: Watcher): void {

@@ -306,7 +306,7 @@ export class WritePath {
     this.#memtables.active.takeBack();
     this.#cursors.takeBack();
     // What was read of it meanwhile is no more.
-    this.#watches.wake();
+    this.#watches.wakeAll();
     this.#at = this.#start + RECORD_HEADER_BYTES;
   }
 

@@ -232,3 +232,47 @@ test("a write that fails is shown to be gone", async () => {
   assert(!seen.includes("a=2"));
   await store.close();
 });
+
+for (const watched of [["a"], { prefix: "a" }]) {
+  const name = Array.isArray(watched) ? "keys" : "a prefix";
+  test(`a watch of ${name} that begins within a group that fails is shown that it is gone`, async () => {
+    using temp = tempDirectory();
+    const { store, files } = await openFake(temp.path, {});
+    await store.put("a", "1");
+    files.before = ({ kind, name }) => {
+      if (kind === "write" && name.endsWith(".seg")) {
+        throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+      }
+    };
+    const failing = assertRejects(() => store.put("a", "2"));
+    const { seen } = collect(store.watch(watched));
+    await failing;
+    files.before = () => {};
+    await until(() => seen.at(-1) === "a=1");
+    await store.close();
+  });
+}
+
+test("a watch that begins in a transaction does not end the group that this has read from", async () => {
+  using temp = tempDirectory();
+  const { store, files } = await openFake(temp.path, {});
+  await store.put("n", "1");
+  let writes = 0;
+  files.before = ({ kind, name }) => {
+    if (kind === "write" && name.endsWith(".seg") && writes++ === 0) {
+      throw Object.assign(new Error("ENOSPC"), { code: "ENOSPC" });
+    }
+  };
+  const failing = assertRejects(() => store.put("n", "5"));
+  const transaction = assertRejects(() =>
+    store.transact((tx) => {
+      const read = toText(tx.get("n")!);
+      store.watch({ prefix: "x" }).next();
+      tx.put("copy", read);
+    })
+  );
+  await failing;
+  await transaction;
+  assertEquals([await store.has("copy"), toText(store.getSync("n")!)], [false, "1"]);
+  await store.close();
+});
