@@ -70,9 +70,10 @@ async function* readChanges(
       ...(until !== undefined && { until }),
     });
     for await (const page of pages) {
-      hold.position = page.at(-1)!.next;
       for (const { payload, next: position } of page) {
         ended.throwIfAborted();
+        // Not the end of the page: the consumer may go on from any change that it has got.
+        hold.position = position;
         const writes = writesOf(payload, prefix, keys);
         const isSilent = writes.length === 0 &&
           !(hasCursor && position - shown >= SILENT_BYTES_MAX);

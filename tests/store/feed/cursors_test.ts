@@ -182,6 +182,17 @@ test("a reader keeps the journal while it is read, and lets it go behind it", as
   assertEquals(segmentsOf(store).length, 1);
 });
 
+test("a reader keeps the journal from the change on that it has shown, not from the page", async () => {
+  await using store = await HybridStore.openTemp({ segmentBytes: 16_384 });
+  for (let i = 0; i < 20; i++) await store.put(appendKey(i), "x".repeat(2000));
+  for await (const { position } of store.changes({ after: 0n, live: false })) {
+    await store.checkpoint();
+    assertEquals(await store.createCursor("view", { after: position }), position);
+    break;
+  }
+  assertEquals((await readAll(store, { cursor: "view" })).length, 19);
+});
+
 test("a cursor that is too far behind is lost, and starts again from a snapshot", async () => {
   using temp = tempDirectory();
   const options = { segmentBytes: 2000, memtableBytes: 1000, feedBytesMax: 20_000 };
