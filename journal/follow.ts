@@ -101,6 +101,38 @@ export function requireWithin(
   );
 }
 
+/** Returns whether an offset of a journal, from its start to its end, lies within a record: nobody could follow the
+ * journal from there.
+ *
+ * Reads the record that begins there. Only where none does, it reads those before it in the segment.
+ */
+export function isWithinRecord(
+  { segments, end, fileSystem }: Pick<FollowedJournal, "segments" | "end" | "fileSystem">,
+  offset: bigint,
+): boolean {
+  const segment = segments[findSegment(segments, offset)]!;
+  if (offset === end || offset === segment.base) return false;
+  try {
+    const reader = new SegmentReader(fileSystem, segment);
+    reader.limit = end;
+    try {
+      if (reader.lookup(offset, "crc32c").fault === undefined) return false;
+      let at = segment.base;
+      while (at < offset) {
+        const found = reader.lookup(at, "crc32c");
+        // Damaged, which is for those to say who read it.
+        if (found.fault !== undefined) return false;
+        at = found.next;
+      }
+      return at > offset;
+    } finally {
+      reader.close();
+    }
+  } catch (error) {
+    throw fileError(`Cannot read journal at offset ${offset}`, error);
+  }
+}
+
 /** Waits for a record at an offset; returns whether there is one, or the journal is closed. */
 async function hasMore(
   journal: FollowedJournal,

@@ -10,7 +10,13 @@ import type { KeySpace } from "../key_space.ts";
 import { describe, requireOptions, requireSignal } from "../limits.ts";
 import type { Change, ChangedKey, ChangesOptions } from "../types.ts";
 import { decodeWrites } from "../payload.ts";
-import { type Cursors, requireKept, requireName, requirePosition } from "./cursors.ts";
+import {
+  type Cursors,
+  requireBetween,
+  requireKept,
+  requireName,
+  requirePosition,
+} from "./cursors.ts";
 
 /** A reader with a cursor and a prefix hears of its progress after so many bytes of the journal without a change of
  * its own: the cursor would keep them. */
@@ -152,7 +158,7 @@ function startOf(
 /** Checks that a position is one that the journal has come to, and still reaches back to.
  *
  * @throws {TypeError | RangeError} It is not one.
- * @throws {StoreError} `CURSOR_LOST`.
+ * @throws {StoreError} `CURSOR_LOST`, `IO`.
  */
 export function requirePast(what: string, source: FeedSource, after: bigint): bigint {
   requirePosition(what, "after", after);
@@ -161,5 +167,6 @@ export function requirePast(what: string, source: FeedSource, after: bigint): bi
     throw new RangeError(`${what}: after is ${after}, not a position from 0 to ${position}`);
   }
   requireKept(`${what}: after`, source.journal, after);
+  requireBetween(`${what}: after`, source.journal, after);
   return after;
 }

@@ -8,7 +8,8 @@
 
 import { REPAIR } from "../../codec/_advice.ts";
 import { StoreError } from "../../codec/error.ts";
-import type { Segment } from "../../journal/segment.ts";
+import { isWithinRecord } from "../../journal/follow.ts";
+import type { JournalWriter } from "../../journal/writer.ts";
 import { describe } from "../limits.ts";
 
 /** Bytes of the longest name, in UTF-8. */
@@ -29,11 +30,7 @@ export interface Hold {
 }
 
 /** What is asked of the journal. */
-export interface HeldJournal {
-  readonly segments: readonly Segment[];
-  readonly end: bigint;
-  readonly durableEnd: bigint;
-}
+export type HeldJournal = Pick<JournalWriter, "segments" | "end" | "durableEnd" | "fileSystem">;
 
 /** A change of a cursor. */
 interface Move {
@@ -139,7 +136,7 @@ export class Cursors {
   }
 
   /** Returns up to where the journal is not needed by anyone who reads it, as far as that is on disk. */
-  floor({ end, durableEnd }: HeldJournal): bigint {
+  floor({ end, durableEnd }: Pick<HeldJournal, "end" | "durableEnd">): bigint {
     for (const [name, { first, last }] of this.#moves) {
       const durable = last.end <= durableEnd ? last : first;
       if (durable.end > durableEnd) continue;
@@ -182,12 +179,17 @@ export class Cursors {
 
   /** Checks that a cursor can be moved to a position.
    *
-   * @throws {RangeError} It would not move forward, or to where the journal has not been.
-   * @throws {StoreError} `NOT_FOUND`, `CURSOR_LOST`.
+   * @throws {RangeError} It would not move forward, or to where the journal has not been or no change ends.
+   * @throws {StoreError} `NOT_FOUND`, `CURSOR_LOST`, `IO`.
    */
   requireMove(what: string, journal: HeldJournal, name: string, position: bigint): void {
     const from = this.require(what, journal, name);
-    if (position > from && position <= journal.end) return;
+    if (position > from && position <= journal.end) {
+      // A reader has just shown it, as a rule, so that nothing has to be read.
+      const isShown = [...this.#holds].some((hold) => hold.position === position);
+      if (!isShown) requireBetween(`${what}: the position`, journal, position);
+      return;
+    }
     throw new RangeError(
       `${what}: cursor ${
         JSON.stringify(name)
@@ -217,13 +219,31 @@ export class Cursors {
  *
  * @throws {StoreError} `CURSOR_LOST`.
  */
-export function requireKept(what: string, { segments }: HeldJournal, position: bigint): void {
+export function requireKept(
+  what: string,
+  { segments }: Pick<HeldJournal, "segments">,
+  position: bigint,
+): void {
   const start = segments[0]!.base;
   if (position >= start) return;
   throw new StoreError(
     "CURSOR_LOST",
     `${what} is at ${position}, and the journal begins at ${start}: what was written in between is no ` +
       "longer in it; take a snapshot, start again from what it shows, and go on after its position",
+  );
+}
+
+/** Checks that a position, to which the journal reaches back, is one where a change ends. A cursor that stood within
+ * one would look like damage to its consumer, and to every backup.
+ *
+ * @throws {RangeError} It is not.
+ * @throws {StoreError} `IO`.
+ */
+export function requireBetween(what: string, journal: HeldJournal, position: bigint): void {
+  if (!isWithinRecord(journal, position)) return;
+  throw new RangeError(
+    `${what} is ${position}, where no change ends; give the position of a change, a commit, a snapshot or ` +
+      "a store as it is",
   );
 }
 

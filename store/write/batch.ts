@@ -150,7 +150,7 @@ export class Batch {
    * @returns The journal position behind it: a snapshot whose `position` is at or above this one shows it.
    * @throws {TypeError} An option is not valid; a function of `transact` or `compareAndSwapF32` is running.
    * @throws {RangeError} With the keys of its ranges the batch would exceed 512 MiB; or a cursor is at the position
-   * that it is to be advanced to, or behind it.
+   * that it is to be advanced to, or behind it, or no change ends there.
    * @throws {StoreError} `NO_SPACE` or `IO`: nothing of the batch is written; `POISONED`; `NOT_FOUND` or
    * `CURSOR_LOST`: a cursor that is to be advanced is not there, or no longer; `CLOSED`: the
    * store is closed, or the batch was committed before.
