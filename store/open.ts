@@ -227,8 +227,12 @@ export class OpenStore implements WriteSurface {
     if (after !== undefined) requireGiven(what, "after", after);
     const { writes, cursors } = idle(what, this);
     const { journal } = this.parts;
+    const settled = this.#settleCursor(name);
     const found = cursors.get(name);
-    if (found !== undefined && found >= journal.segments[0]!.base) return found;
+    if (found !== undefined && found >= journal.segments[0]!.base) {
+      await settled;
+      return found;
+    }
     const position = after === undefined ? this.position : requirePast(what, this, after);
     writes.requireWritable(what);
     this.parts.allowCursors?.();
@@ -244,9 +248,25 @@ export class OpenStore implements WriteSurface {
   async deleteCursor(what: string, name: string): Promise<boolean> {
     requireName(what, name);
     const { cursors } = idle(what, this);
-    if (cursors.get(name) === undefined) return false;
+    const settled = this.#settleCursor(name);
+    if (cursors.get(name) === undefined) {
+      await settled;
+      return false;
+    }
     await this.#setCursor(what, name, undefined);
     return true;
+  }
+
+  /** Writes what was called before about a cursor, or takes it back, and returns a promise for when that is on
+   * disk. */
+  #settleCursor(name: string): Promise<void> | undefined {
+    const { journal } = this.parts;
+    if (this.cursors.isDurable(name, journal)) return undefined;
+    this.writes.commit();
+    const synced = journal.sync();
+    // What was taken back is done again, and nobody waits for this.
+    synced.catch(() => {});
+    return synced;
   }
 
   /** Returns all cursors. */

@@ -75,6 +75,13 @@ export class Cursors {
     return this.#positions.get(name);
   }
 
+  /** Returns whether the disk has the latest change of a cursor. */
+  isDurable(name: string, { durableEnd }: Pick<HeldJournal, "durableEnd">): boolean {
+    const move = this.#moves.get(name)?.last;
+    return (move === undefined || move.end <= durableEnd) &&
+      !this.#undo.some((change) => change.name === name);
+  }
+
   /** Returns all cursors, as a copy. */
   all(): CursorPositions {
     return new Map(this.#positions);
