@@ -8,7 +8,14 @@ import * as fs from "node:fs";
 import { fileError } from "../../codec/_file_error.ts";
 import { StoreError } from "../../codec/error.ts";
 import { nodeFileSystem } from "../../journal/file_system.ts";
-import { CREATING_FILE, PART_DIRECTORIES, UNFINISHED_INFIX } from "./layout.ts";
+import {
+  APPEND_DIRECTORY,
+  BTREE_DIRECTORY,
+  CREATING_FILE,
+  JOURNAL_DIRECTORY,
+  PART_DIRECTORIES,
+  UNFINISHED_INFIX,
+} from "./layout.ts";
 import { LOCK_FILE, StoreLock } from "./lock.ts";
 import { MANIFEST_FILE } from "./manifest.ts";
 import { NOTE_FILE } from "./owner_note.ts";
@@ -23,6 +30,13 @@ const NAMES = [
   ...[MANIFEST_FILE, `${MANIFEST_FILE}.tmp`, PLACE_FILE, `${PLACE_FILE}.tmp`],
 ];
 
+/** What its parts hold: other programs have directories of these names too. */
+const NAMES_IN_PARTS: Readonly<Record<string, RegExp>> = {
+  [APPEND_DIRECTORY]: /^(data|lock)\.mdb$/,
+  [BTREE_DIRECTORY]: /^data\.sqlite(-wal|-shm|-journal)?$/,
+  [JOURNAL_DIRECTORY]: /^(\d{20}\.seg|\d+(-\d+)?\.salvage|\.durable|\.store(\.tmp)?)$/,
+};
+
 /** Returns whether a directory holds a store, damaged or not.
  *
  * @throws {StoreError} `IO`: it cannot be looked at.
@@ -30,7 +44,7 @@ const NAMES = [
 export function storeExists(what: string, path: string): boolean {
   if (findPendingSwap(path) !== undefined) return true;
   try {
-    return requireRemains(what, path);
+    return requireRemains(what, path) && hasOwnFile(path);
   } catch (error) {
     if (error instanceof StoreError && ["NOT_FOUND", "CORRUPT"].includes(error.code)) return false;
     throw fileError(what, error);
@@ -45,12 +59,18 @@ export function storeExists(what: string, path: string): boolean {
  */
 export function destroyStore(what: string, path: string): void {
   finishSwap(path);
-  requireRemains(what, path);
+  // What was not finished may have no file yet.
+  if (requireRemains(what, path) && !hasOwnFile(path)) {
+    throw new StoreError(
+      "NOT_FOUND",
+      `${what}: nothing in ${path} is of a store; name the directory of one`,
+    );
+  }
   const lock = StoreLock.acquire(path);
   const { directory } = lock;
   let doomed: string | undefined;
   try {
-    const other = fs.readdirSync(directory).find((name) => !NAMES.includes(name));
+    const other = findOther(directory);
     if (other !== undefined) {
       throw new StoreError(
         "NOT_EMPTY",
@@ -74,6 +94,36 @@ export function destroyStore(what: string, path: string): void {
   } catch (error) {
     throw fileError(what, error);
   }
+}
+
+/** Returns whether a directory has a file that only a store has. */
+function hasOwnFile(directory: string): boolean {
+  return fs.existsSync(join(directory, MANIFEST_FILE)) ||
+    PART_DIRECTORIES.some((part) => {
+      const names = namesIn(join(directory, part)) ?? [];
+      return names.some((name) => NAMES_IN_PARTS[part]!.test(name));
+    });
+}
+
+/** Returns the name of something that is not a store's, in its directory or in its parts. */
+function findOther(directory: string): string | undefined {
+  const other = fs.readdirSync(directory).find((name) => !NAMES.includes(name));
+  if (other !== undefined) return other;
+  for (const part of PART_DIRECTORIES) {
+    const path = join(directory, part);
+    if (!fs.existsSync(path)) continue;
+    const names = namesIn(path);
+    if (names === undefined) return part;
+    const foreign = names.find((name) => !NAMES_IN_PARTS[part]!.test(name));
+    if (foreign !== undefined) return join(part, foreign);
+  }
+  return undefined;
+}
+
+/** Returns the names in a directory, `undefined` where it is none. */
+function namesIn(path: string): string[] | undefined {
+  if (!fs.statSync(path, { throwIfNoEntry: false })?.isDirectory()) return undefined;
+  return fs.readdirSync(path);
 }
 
 /** Gives the lock back, which has gone along with the directory. */

@@ -111,6 +111,22 @@ test("HybridStore.destroy() leaves what is open, what is no store, and what else
   await assertRejects(() => HybridStore.destroy("" as never), TypeError, "Cannot destroy store");
 });
 
+test("a directory with a journal of something else is no store, and stays", async () => {
+  using temp = tempDirectory();
+  const path = join(temp.path, "notes");
+  mkdirSync(join(path, "journal"), { recursive: true });
+  writeFileSync(join(path, "journal/monday.txt"), "");
+  assertEquals(await HybridStore.exists(path), false);
+  await assertCode(() => HybridStore.destroy(path), "NOT_FOUND", path);
+  assertEquals(readdirSync(path), ["journal"]);
+  await create(join(path, "store"));
+  writeFileSync(join(path, "store/journal/monday.txt"), "");
+  const place = join("journal", "monday.txt");
+  await assertCode(() => HybridStore.destroy(join(path, "store")), "NOT_EMPTY", place);
+  await using store = await HybridStore.open(join(path, "store"));
+  assertEquals(await store.count(), 1);
+});
+
 test("HybridStore.destroy() follows a symbolic link, which stays", async () => {
   using temp = tempDirectory();
   const path = join(temp.path, "store");
