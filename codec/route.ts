@@ -3,10 +3,10 @@
  * @module
  */
 
-import { compareBytes } from "./bytes.ts";
 import type { EngineName, PrefixRoute, Route, TagRoute } from "./_route.ts";
 import { enginesOf, RouteStates } from "./_route_states.ts";
 import { findTextFault } from "./_text.ts";
+import { MAX_KEY_BYTES } from "./limits.ts";
 
 export type { EngineName, PrefixRoute, Route, TagRoute } from "./_route.ts";
 
@@ -86,7 +86,7 @@ export class Router {
    * @param defaultEngine The engine of keys that no route is for.
    * @throws {TypeError} When `routes` is not an array; a route has neither a tag nor a prefix, or both; a
    * tag is not a string, does not end with `:`, or contains another `:`, NUL or a lone surrogate; a prefix is
-   * not a `Uint8Array` or is empty; a tag or a prefix comes twice; or an engine is unknown. The message names
+   * not a `Uint8Array`, is empty or is longer than a key; a tag or a prefix comes twice; or an engine is unknown. The message names
    * the route.
    */
   constructor(
@@ -100,9 +100,11 @@ export class Router {
     const copies = Array.from(routes, copyRoute);
     const tags = copies.filter((route): route is TagRoute => "tag" in route);
     const prefixes = copies.filter((route): route is PrefixRoute => "prefix" in route);
+    const names = new Set<string>();
     copies.forEach((route, index) => {
-      const earlier = copies.slice(0, index).some((other) => isForTheSame(route, other));
-      if (earlier) refuseRoute(route, index, `an earlier route has this ${kindOf(route)}`);
+      const name = nameOf(route);
+      if (names.has(name)) refuseRoute(route, index, `an earlier route has this ${kindOf(route)}`);
+      names.add(name);
     });
     this.routes = Object.freeze(copies);
     this.defaultEngine = defaultEngine;
@@ -178,11 +180,10 @@ export class Router {
 
   /** Returns whether another router has the same routes, in any order, and the same default engine. */
   equals(other: Router): boolean {
-    return this.defaultEngine === other.defaultEngine &&
-      this.routes.length === other.routes.length &&
-      this.routes.every((route) =>
-        other.routes.some((same) => route.engine === same.engine && isForTheSame(route, same))
-      );
+    if (this.defaultEngine !== other.defaultEngine) return false;
+    if (this.routes.length !== other.routes.length) return false;
+    const engines = new Map(other.routes.map((route) => [nameOf(route), route.engine]));
+    return this.routes.every((route) => engines.get(nameOf(route)) === route.engine);
   }
 }
 
@@ -198,9 +199,9 @@ function kindOf(route: Route): "tag" | "prefix" {
   return "tag" in route ? "tag" : "prefix";
 }
 
-function isForTheSame(a: Route, b: Route): boolean {
-  if ("tag" in a || "tag" in b) return "tag" in a && "tag" in b && a.tag === b.tag;
-  return compareBytes(a.prefix, b.prefix) === 0;
+/** Returns what no two routes have in common. There may be thousands of them, so that they are found by it. */
+function nameOf(route: Route): string {
+  return "tag" in route ? `tag ${route.tag}` : `prefix ${route.prefix.join()}`;
 }
 
 function copyRoute(given: Route, index: number): Route {
@@ -236,6 +237,9 @@ function findTagFault(tag: unknown): string | undefined {
 function findPrefixFault(prefix: unknown): string | undefined {
   if (!(prefix instanceof Uint8Array)) return "the prefix is not a Uint8Array";
   if (prefix.length === 0) return "the prefix is empty; give all keys an engine as the default one";
+  if (prefix.length > MAX_KEY_BYTES) {
+    return `the prefix is ${prefix.length} bytes long, more than a key can be, which is ${MAX_KEY_BYTES}`;
+  }
   return undefined;
 }
 
@@ -244,7 +248,9 @@ function refuseRoute(
   index: number,
   reason: string,
 ): never {
-  const named = prefix instanceof Uint8Array ? new TextDecoder().decode(prefix) : tag;
+  const named = prefix instanceof Uint8Array
+    ? new TextDecoder().decode(prefix.subarray(0, 80))
+    : tag;
   // JSON shows a NUL and a lone surrogate as escapes, which a terminal would swallow.
   const name = typeof named === "string"
     ? `${JSON.stringify(named)} at index ${index}`

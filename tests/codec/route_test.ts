@@ -1,5 +1,5 @@
 import { test } from "node:test";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertLess, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   DEFAULT_ROUTES,
@@ -109,6 +109,13 @@ test("Router refuses routes that it cannot follow, and names them", () => {
     [
       [{ prefix: new Uint8Array(0), engine }],
       'route "" at index 0: the prefix is empty; give all keys an engine as the default one',
+    ],
+    [
+      [{ prefix: new Uint8Array(2601).fill(0x61), engine }],
+      `route "${
+        "a".repeat(80)
+      }" at index 0: the prefix is 2601 bytes long, more than a key can be, ` +
+      "which is 2600",
     ],
     [
       [{ prefix: encoder.encode("a\0"), engine }, { prefix: encoder.encode("a\0"), engine }],
@@ -304,6 +311,23 @@ test("a router keeps a copy of the prefixes, and knows another one with the same
   assertEquals(router.equals(new Router(routes)), false);
   assertEquals(new Router(same.routes, "append").equals(same), false);
   assertEquals(router.equals(new Router(router.routes.slice(1))), false);
+});
+
+test("a router takes thousands of routes, and prefixes as long as a key", () => {
+  const routes: Route[] = Array.from({ length: 20_000 }, (_, i) => ({
+    prefix: encoder.encode(`tenant ${i}/`),
+    engine: i % 2 === 0 ? "append" : "btree",
+  }));
+  const longest = new Uint8Array(2600);
+  routes.push({ prefix: longest, engine: "append" });
+  const start = performance.now();
+  const router = new Router(routes);
+  assertEquals(router.equals(new Router(routes.toReversed())), true);
+  // Compared with one another they would take half a minute.
+  assertLess(performance.now() - start, 3000);
+  assertEquals(router.routeOf(encoder.encode("tenant 19998/")), "append");
+  assertEquals(router.routeOf(longest), "append");
+  assertEquals(router.routeOf(longest.subarray(1)), "btree");
 });
 
 // Bytes that routes and bounds are made of. Between two of them there is another one, so that a range never
