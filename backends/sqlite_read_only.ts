@@ -82,7 +82,7 @@ export function openSqliteReadOnly(
   let connection: Connection | undefined;
   try {
     requireWholePages(path);
-    const read = hasLog(path) ? copyDatabase(path, options.scratch) : path;
+    const read = hasLog(path) ? copyDatabase(path, options) : path;
     connection = new Connection(read, "immutable");
     return new ReadOnlySqliteEngine(read, connection, readMeta(connection, path, options));
   } catch (error) {
@@ -92,7 +92,8 @@ export function openSqliteReadOnly(
 }
 
 /** Copies a database with its log, and returns the path of the copy, which has none. */
-function copyDatabase(path: string, scratch: string): string {
+function copyDatabase(path: string, options: EngineOptions & { readonly scratch: string }): string {
+  const { scratch } = options;
   const copy = join(scratch, SQLITE_FILE);
   try {
     fs.mkdirSync(scratch, { recursive: true, mode: 0o700 });
@@ -107,6 +108,8 @@ function copyDatabase(path: string, scratch: string): string {
   // The last connection moves the log when it is closed.
   const connection = new Connection(copy, "write");
   try {
+    // One that is not ours, or is damaged, is refused in the same words as without a log.
+    readMeta(connection, path, options);
     connection.pin();
     connection.emptyLog();
   } finally {

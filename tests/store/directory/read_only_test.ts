@@ -1,7 +1,15 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { test } from "node:test";
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore, type OpenOptions, toText } from "../../../mod.ts";
 import {
@@ -194,6 +202,11 @@ test("what is no store, damaged or of other routes is refused, and stays as it i
     assertEquals(stateOf(at("damaged")), before);
     rmSync(at("damaged"), { recursive: true });
   }
+  // An empty database, with a log that belongs to another one.
+  cpSync(at("store"), at("damaged"), { recursive: true });
+  assertGreater(statSync(at("damaged/btree/data.sqlite-wal")).size, 0);
+  truncateSync(at("damaged/btree/data.sqlite"));
+  await assertCode(() => HybridStore.open(at("damaged"), READ_ONLY), "CORRUPT", "repair()");
   await assertRejects(
     () => HybridStore.open(at("store"), { readOnly: true, errorIfExists: true }),
     TypeError,
