@@ -24,16 +24,22 @@ import type { TransactionRunner } from "./write/transaction_runner.ts";
 import type { WritePath } from "./write/write_path.ts";
 import { StoreWriter, type WriteSurface } from "./write/writer.ts";
 
+/** What a store, or a part of it, is worked on. */
+export interface LiveSurface extends WriteSurface {
+  /** Aborted when it is closed. */
+  readonly closing: AbortSignal;
+}
+
 /** What {@linkcode HybridStore} and {@linkcode SubStore} share besides reads and writes.
  *
  * @category HybridStore
  */
 export abstract class LiveStore extends StoreWriter {
   readonly #open: OpenStore;
-  readonly #surface: WriteSurface;
+  readonly #surface: LiveSurface;
 
   /** @internal */
-  constructor(open: OpenStore, surface: WriteSurface) {
+  constructor(open: OpenStore, surface: LiveSurface) {
     super(surface);
     this.#open = open;
     this.#surface = surface;
@@ -82,7 +88,8 @@ export abstract class LiveStore extends StoreWriter {
   changes(options?: ChangesOptions): AsyncIterableIterator<Change> {
     return OPERATIONS.changes.rowsAsync(this.#surface, (what) => {
       this.#surface.requireOpen(what);
-      return prepareChanges(what, this.#open, this.#surface.keys, options);
+      const { keys, closing } = this.#surface;
+      return prepareChanges(what, this.#open, keys, closing, options);
     });
   }
 
@@ -118,7 +125,8 @@ export abstract class LiveStore extends StoreWriter {
   ): AsyncIterableIterator<Entry[]> {
     return OPERATIONS.watch.rowsAsync(this.#surface, (what) => {
       this.#surface.requireOpen(what);
-      return prepareWatch(what, this.#open, this.#surface.keys, keys, options);
+      const { keys: space, closing } = this.#surface;
+      return prepareWatch(what, this.#open, space, closing, keys, options);
     });
   }
 
@@ -269,14 +277,17 @@ export abstract class LiveStore extends StoreWriter {
 }
 
 /** What the keys below a prefix are read from and written to: those of the store, named without the prefix. */
-class SubSurface implements WriteSurface {
+class SubSurface implements LiveSurface {
   readonly where = "";
   readonly isTraced = true;
   readonly keys: KeySpace;
-  readonly #store: WriteSurface;
-  isClosed = false;
+  readonly #store: LiveSurface;
+  /** Made when it is asked for: a part may be opened for a single read. */
+  #closed: AbortController | undefined;
+  #closing: AbortSignal | undefined;
+  #isClosed = false;
 
-  constructor(store: WriteSurface, keys: KeySpace) {
+  constructor(store: LiveSurface, keys: KeySpace) {
     this.#store = store;
     this.keys = keys;
   }
@@ -312,9 +323,22 @@ class SubSurface implements WriteSurface {
 
   requireOpen(what: string): void {
     this.#store.requireOpen(what);
-    if (!this.isClosed) return;
-    throw new StoreError("CLOSED", `${what}: this part of the store is closed`);
+    if (this.#isClosed) throw closedPart(what);
   }
+
+  get closing(): AbortSignal {
+    this.#closed ??= new AbortController();
+    return this.#closing ??= AbortSignal.any([this.#store.closing, this.#closed.signal]);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#closed?.abort(closedPart("Cannot go on"));
+  }
+}
+
+function closedPart(what: string): StoreError {
+  return new StoreError("CLOSED", `${what}: this part of the store is closed`);
 }
 
 /** The keys of a store below a prefix, as a store of their own. `HybridStore.sub()` returns it.
@@ -330,7 +354,7 @@ export class SubStore extends LiveStore implements OrderedStore {
   readonly #surface: SubSurface;
 
   /** @internal */
-  constructor(open: OpenStore, store: WriteSurface, keys: KeySpace) {
+  constructor(open: OpenStore, store: LiveSurface, keys: KeySpace) {
     const surface = new SubSurface(store, keys);
     super(open, surface);
     this.#surface = surface;
@@ -341,10 +365,11 @@ export class SubStore extends LiveStore implements OrderedStore {
     return this.#surface.keys.prefix.slice();
   }
 
-  /** Ends this view: it refuses further calls, and so do its parts and snapshots. The store stays open. */
+  /** Ends this view: it refuses further calls, and so do its parts and snapshots, and its feeds and watches end. The
+   * store stays open. */
   // deno-lint-ignore require-await
   async close(): Promise<void> {
-    this.#surface.isClosed = true;
+    this.#surface.close();
   }
 
   /** Ends this view: `await using` calls it. */

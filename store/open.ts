@@ -28,10 +28,10 @@ import { commitSet, idle } from "./write/commit.ts";
 import { type ReadMoment, TransactionRunner } from "./write/transaction_runner.ts";
 import { WriteSet } from "./write/write_set.ts";
 import { WritePath } from "./write/write_path.ts";
-import type { WriteSurface } from "./write/writer.ts";
+import type { LiveSurface } from "./live_store.ts";
 
 /** One open store: what its operations work on. */
-export class OpenStore implements WriteSurface {
+export class OpenStore implements LiveSurface {
   readonly where = "";
   readonly isTraced = true;
   readonly parts: Parts;

@@ -103,7 +103,7 @@ export class Operation {
     if (!this.#isPublished(surface)) return prepare(what);
     const rows = this.#prepared(() => prepare(what));
     const tracer = this.#tracer;
-    return (async function* () {
+    const traced = (async function* () {
       const { end, fail } = tracer.iteration();
       try {
         return yield* rows;
@@ -114,6 +114,13 @@ export class Operation {
         end();
       }
     })();
+    // While it waits for a row, a generator takes up nothing else, and there may never be one.
+    const { return: leave } = traced;
+    traced.return = (value) => {
+      rows.return(undefined).catch(() => {});
+      return leave.call(traced, value);
+    };
+    return traced;
   }
 
   #isPublished({ isTraced }: Surface): boolean {

@@ -10,6 +10,7 @@ import type { KeySpace } from "../key_space.ts";
 import { describe, requireOptions, requireSignal } from "../limits.ts";
 import type { Change, ChangedKey, ChangesOptions } from "../types.ts";
 import { decodeWrites } from "../payload.ts";
+import { endable } from "./endable.ts";
 import {
   type Cursors,
   requireBetween,
@@ -28,8 +29,6 @@ export interface FeedSource {
   readonly cursors: Cursors;
   /** Where the journal ends, with everything that was called before. */
   readonly position: bigint;
-  /** Aborted when the store is closed. */
-  readonly closing: AbortSignal;
 }
 
 /** A checked request for changes. */
@@ -45,6 +44,7 @@ interface Request {
 
 /** Prepares to read the changes of a store.
  *
+ * @param closing Aborted when the store is closed, or the part of it that is read.
  * @throws {TypeError | RangeError} An option is not valid.
  * @throws {StoreError} `NOT_FOUND`, `CURSOR_LOST`.
  */
@@ -52,19 +52,22 @@ export function prepareChanges(
   what: string,
   source: FeedSource,
   keys: KeySpace,
+  closing: AbortSignal,
   options: ChangesOptions = {},
 ): AsyncGenerator<Change, undefined> {
-  return readChanges(what, source, keys, resolveRequest(what, source, keys, options));
+  const request = resolveRequest(what, source, keys, options);
+  return endable((left) => readChanges(what, source, keys, request, { closing, left }));
 }
 
 async function* readChanges(
   what: string,
-  { journal, cursors, closing }: FeedSource,
+  { journal, cursors }: FeedSource,
   keys: KeySpace,
   { from, until, prefix, hasCursor, signal }: Request,
+  { closing, left }: { readonly closing: AbortSignal; readonly left: AbortSignal },
 ): AsyncGenerator<Change, undefined> {
   const hold = cursors.hold(from, "reader");
-  const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  const ended = AbortSignal.any(signal === undefined ? [closing, left] : [signal, closing, left]);
   try {
     requireKept(`${what}: the reader`, journal, from);
     if (until !== undefined && journal.durableEnd < until) await journal.sync();
@@ -89,6 +92,7 @@ async function* readChanges(
       }
     }
   } catch (error) {
+    if (left.aborted) return undefined;
     signal?.throwIfAborted();
     // A live reader ends with the store; another one has not been shown everything.
     if (closing.aborted && until === undefined) return undefined;

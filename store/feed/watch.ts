@@ -14,13 +14,12 @@ import type { Moment } from "../read/moment.ts";
 import { requireKeys } from "../read/reader.ts";
 import { pages, type Scan, turning } from "../read/scan.ts";
 import type { BytesLike, WatchOptions } from "../types.ts";
+import { endable } from "./endable.ts";
 import type { Watch, Watches } from "./watches.ts";
 
 /** What is watched. */
 export interface WatchSource {
   readonly watches: Watches;
-  /** Aborted when the store is closed. */
-  readonly closing: AbortSignal;
   /** Returns the current entries. */
   source(what: string): ReadSource;
   /** Pins the store as it is now. */
@@ -29,22 +28,26 @@ export interface WatchSource {
 
 /** Prepares to watch keys, or all keys below a prefix.
  *
+ * @param closing Aborted when the store is closed, or the part of it that is watched.
  * @throws {TypeError | RangeError} An argument is not valid.
  */
 export function prepareWatch(
   what: string,
   source: WatchSource,
   keys: KeySpace,
+  closing: AbortSignal,
   watched: readonly BytesLike[] | { prefix: BytesLike },
   options: WatchOptions = {},
 ): AsyncGenerator<Entry[], undefined> {
   requireOptions(what, options, ["signal"]);
   const { signal } = options;
   requireSignal(what, signal);
+  const statesOf = (begin: () => Watch, read: () => Entry[] | Promise<Entry[]>) =>
+    endable((left) => states({ closing, left, signal }, begin, read));
   if (isPrefix(watched)) {
     const prefix = keys.bound(what, "prefix", watched.prefix);
     const begin = () => source.watches.watchPrefix(prefix);
-    return states(source, signal, begin, () => readPrefix(source, keys, prefix));
+    return statesOf(begin, () => readPrefix(source, keys, prefix));
   }
   if (!Array.isArray(watched)) {
     throw new TypeError(
@@ -54,16 +57,19 @@ export function prepareWatch(
   // As copies: the caller may change its bytes.
   const wanted = requireKeys(what, keys, watched as BytesLike[]).map((key) => key.slice());
   const begin = () => source.watches.watchKeys(wanted.map((key) => ({ key, hash: hashKey(key) })));
-  return states(source, signal, begin, () => readKeys(source.source(what), keys, wanted));
+  return statesOf(begin, () => readKeys(source.source(what), keys, wanted));
 }
 
 async function* states(
-  { closing }: WatchSource,
-  signal: AbortSignal | undefined,
+  { closing, left, signal }: {
+    readonly closing: AbortSignal;
+    readonly left: AbortSignal;
+    readonly signal: AbortSignal | undefined;
+  },
   begin: () => Watch,
   read: () => Entry[] | Promise<Entry[]>,
 ): AsyncGenerator<Entry[], undefined> {
-  const ended = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+  const ended = AbortSignal.any(signal === undefined ? [closing, left] : [signal, closing, left]);
   const watch = begin();
   try {
     for (;;) {
@@ -74,6 +80,7 @@ async function* states(
       await abortable(watch.changed(), ended);
     }
   } catch (error) {
+    if (left.aborted) return undefined;
     signal?.throwIfAborted();
     if (closing.aborted) return undefined;
     throw error;
