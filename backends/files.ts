@@ -52,12 +52,16 @@ function writeAll(descriptor: number, bytes: Uint8Array, position: number): void
  */
 export function isFileSystemFull(path: string, bytes: number = PROBE_BYTES): boolean {
   const probe = `${path}-probe`;
+  let descriptor: number | undefined;
   try {
-    fs.writeFileSync(probe, new Uint8Array(bytes), { mode: 0o600 });
+    descriptor = fs.openSync(probe, "w", 0o600);
+    const zeros = new Uint8Array(Math.min(bytes, REWRITE_BYTES));
+    for (let at = 0; at < bytes; at += zeros.length) writeAll(descriptor, zeros, at);
     return false;
   } catch (error) {
     return isSpaceError(error);
   } finally {
+    if (descriptor !== undefined) fs.closeSync(descriptor);
     fs.rmSync(probe, { force: true });
   }
 }
