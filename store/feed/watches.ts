@@ -52,6 +52,7 @@ export class Watches {
         if (equalBytes(key, other)) this.#touch(watcher);
       }
     }
+    if (this.#prefixes.size === 0) return;
     for (const [watcher, prefix] of this.#prefixes) {
       if (startsWith(key, prefix)) this.#touch(watcher);
     }
