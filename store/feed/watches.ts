@@ -26,7 +26,7 @@ interface WatchedKey {
  */
 export class Watches {
   /** By the hash of the key. */
-  readonly #keys = new Map<number, WatchedKey[]>();
+  readonly #keys = new Map<number, Set<WatchedKey>>();
   readonly #prefixes = new Map<Watcher, Uint8Array>();
   /** Those whose keys are in the open group. */
   #touched: Watcher[] = [];
@@ -80,17 +80,20 @@ export class Watches {
 
   /** Begins to watch keys, given with their hashes. */
   watchKeys(keys: readonly { readonly key: Uint8Array; readonly hash: number }[]): Watch {
+    const own: { readonly hash: number; readonly watched: WatchedKey }[] = [];
     const watcher = this.#begin(() => {
-      for (const { hash } of keys) {
-        const left = this.#keys.get(hash)?.filter((watched) => watched.watcher !== watcher) ?? [];
-        if (left.length > 0) this.#keys.set(hash, left);
-        else this.#keys.delete(hash);
+      for (const { hash, watched } of own) {
+        const all = this.#keys.get(hash)!;
+        all.delete(watched);
+        if (all.size === 0) this.#keys.delete(hash);
       }
     });
     for (const { key, hash } of keys) {
-      const watched = this.#keys.get(hash);
-      if (watched === undefined) this.#keys.set(hash, [{ key, watcher }]);
-      else watched.push({ key, watcher });
+      const watched = { key, watcher };
+      own.push({ hash, watched });
+      const all = this.#keys.get(hash);
+      if (all === undefined) this.#keys.set(hash, new Set([watched]));
+      else all.add(watched);
     }
     return watcher;
   }
