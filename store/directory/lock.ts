@@ -17,6 +17,7 @@ import {
   type SqliteDatabase,
   sqliteError,
 } from "../../backends/sqlite_driver.ts";
+import { fileError } from "../../codec/_file_error.ts";
 import { StoreError } from "../../codec/error.ts";
 import { NOTE_FILE, NoteHeldError, OwnerNote, readOwner } from "./owner_note.ts";
 import { Ownership } from "./ownership.ts";
@@ -56,7 +57,7 @@ export class StoreLock {
    * @throws {StoreError} `LOCKED` with the owner's process id; `CORRUPT`, `IO`, `NO_SPACE`.
    */
   static acquire(directory: string): StoreLock {
-    const realPath = fs.realpathSync(directory);
+    const realPath = realPathOf(`Cannot lock store ${directory}`, directory);
     if (owned.has(realPath)) {
       throw refusal(
         directory,
@@ -112,6 +113,18 @@ export class StoreLock {
       this.#database.prepare("ROLLBACK").run();
       this.#database.close();
     }
+  }
+}
+
+/** Returns the real path of a directory, which another process may have removed since it was looked at.
+ *
+ * @throws {StoreError} `IO`.
+ */
+export function realPathOf(what: string, directory: string): string {
+  try {
+    return fs.realpathSync(directory);
+  } catch (error) {
+    throw fileError(what, error);
   }
 }
 

@@ -98,11 +98,13 @@ function checksumOf(fields: Fields): string {
 
 /** Returns whether the manifest of a directory was written by another program: many have a file of this
  * name. Where parts of a store are, it is ours, and damaged.
+ *
+ * @param text What is in it, where it was read already: the store may have been destroyed since.
  */
-export function isForeignManifest(directory: string): boolean {
+export function isForeignManifest(directory: string, text?: string): boolean {
   if (PART_DIRECTORIES.some((part) => fs.existsSync(join(directory, part)))) return false;
   try {
-    const found = JSON.parse(fs.readFileSync(join(directory, MANIFEST_FILE), "utf8"));
+    const found = JSON.parse(text ?? fs.readFileSync(join(directory, MANIFEST_FILE), "utf8"));
     return !(Number.isInteger(found.format) && typeof found.identity === "string");
   } catch {
     return true;
@@ -123,7 +125,7 @@ export function readManifest(directory: string): Manifest | undefined {
     if ((error as { code?: unknown }).code === "ENOENT") return undefined;
     throw fileError(`Cannot read ${path}`, error);
   }
-  if (isForeignManifest(directory)) throw foreign(directory, path);
+  if (isForeignManifest(directory, text)) throw foreign(directory, path);
   let found: Fields;
   let isAsWritten: boolean;
   try {

@@ -13,7 +13,7 @@ import {
 } from "../../backends/sqlite_driver.ts";
 import { StoreError } from "../../codec/error.ts";
 import { isFileLocked } from "../../runtime/file_lock.ts";
-import { LOCK_FILE, otherOwner } from "./lock.ts";
+import { LOCK_FILE, otherOwner, realPathOf } from "./lock.ts";
 import { NOTE_FILE } from "./owner_note.ts";
 
 /** A hold on a store that is not open.
@@ -44,7 +44,7 @@ export class ReadLock {
    * @throws {StoreError} `LOCKED`: a process has it open; `IO`.
    */
   static acquire(what: string, directory: string): ReadLock {
-    const realPath = fs.realpathSync(directory);
+    const realPath = realPathOf(`${what} ${directory}`, directory);
     const path = join(realPath, LOCK_FILE);
     // The owner may have lost its lock on the lock file, and still holds its note.
     if (isFileLocked(join(realPath, NOTE_FILE))) {

@@ -4,7 +4,10 @@ import { pathToFileURL } from "node:url";
 import { assertEquals, assertRejects } from "@std/assert";
 import { join } from "@std/path";
 import { HybridStore } from "../../../mod.ts";
-import { assertCode } from "../../support/assert.ts";
+import { StoreLock } from "../../../store/directory/lock.ts";
+import { isForeignManifest } from "../../../store/directory/manifest.ts";
+import { ReadLock } from "../../../store/directory/read_lock.ts";
+import { assertCode, assertThrowsCode } from "../../support/assert.ts";
 import { tempDirectory } from "../../support/temp.ts";
 
 async function create(path: string): Promise<void> {
@@ -138,6 +141,17 @@ test("HybridStore.destroy() follows a symbolic link, which stays", async () => {
   await create(path);
   await using store = await HybridStore.open(link);
   assertEquals(await store.count(), 1);
+});
+
+test("a store that is destroyed while it is being opened is no other program's", () => {
+  using temp = tempDirectory();
+  const path = join(temp.path, "store");
+  // What was read of it just before.
+  const text = '{"format":2,"identity":"1"}';
+  assertEquals(isForeignManifest(path, text), false);
+  assertEquals(isForeignManifest(path, '{"name":"app"}'), true);
+  assertThrowsCode(() => StoreLock.acquire(path), "IO");
+  assertThrowsCode(() => ReadLock.acquire("Cannot open store", path), "IO");
 });
 
 for (const step of ["before", "after"]) {
