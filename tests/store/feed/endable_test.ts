@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
+import { setTimeout as delay } from "node:timers/promises";
 import { assertEquals } from "@std/assert";
 import { HybridStore } from "../../../mod.ts";
 import { assertCode } from "../../support/assert.ts";
@@ -68,4 +69,31 @@ test("the feeds and watches of a part end with it, and with the part that it is 
   const past = ended.changes({ after: 0n, live: false });
   await ended.close();
   await assertCode(() => past.next(), "CLOSED", "this part of the store is closed");
+});
+
+const collect = (globalThis as { Bun?: { gc(isSynchronous: boolean): void } }).Bun?.gc;
+
+test("the collector leaves what nobody refers to, but not what is awaited", {
+  skip: collect === undefined,
+  timeout: 600_000,
+}, async () => {
+  await using store = await HybridStore.openMemory();
+  await store.put("a", "1");
+  const awaited = store.watch(["b"]);
+  await awaited.next();
+  const pending = [awaited.next(), store.changes().next()];
+  // Where no variable of this function can hold them.
+  const abandon = async () => {
+    await store.watch(["a"]).next();
+    await store.changes({ after: 0n }).next();
+  };
+  for (let i = 0; i < 20; i++) await abandon();
+  const others = () => store.stats().feed.watches + store.stats().feed.readers;
+  assertEquals(others(), 42);
+  while (others() > 10) {
+    collect!(true);
+    await delay(1);
+  }
+  await store.put("b", "1");
+  for (const { done } of await Promise.all(pending)) assertEquals(done, false);
 });
