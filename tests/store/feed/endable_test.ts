@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { setTimeout as delay } from "node:timers/promises";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertLessOrEqual } from "@std/assert";
 import { HybridStore } from "../../../mod.ts";
 import { assertCode } from "../../support/assert.ts";
 
@@ -89,7 +89,8 @@ test("the collector leaves what nobody refers to, but not what is awaited", {
   };
   for (let i = 0; i < 20; i++) await abandon();
   const others = () => store.stats().feed.watches + store.stats().feed.readers;
-  assertEquals(others(), 42);
+  // It may have come already.
+  assertLessOrEqual(others(), 42);
   while (others() > 10) {
     collect!(true);
     await delay(1);
