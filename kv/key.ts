@@ -28,8 +28,6 @@ import type { KvKey, KvKeyPart } from "./types.ts";
  * @category Kv
  */
 export const MAX_KV_KEY_BYTES = 2048;
-/** Longest key that can be asked for: a bound of a range may be one byte longer. */
-const READ_KEY_BYTES_MAX = MAX_KV_KEY_BYTES + 1;
 
 const BYTES = 0x01;
 const STRING = 0x02;
@@ -56,28 +54,40 @@ let length = 0;
  * @throws {TypeError} It has no parts, a part is of another type, or it is too long.
  */
 export function encodeWrittenKey(lead: number, key: KvKey): Uint8Array {
-  requireParts(key);
+  if (Array.isArray(key) && key.length === 0) throw new TypeError("key cannot be empty");
   const bytes = encodeKey(lead, key);
   if (bytes.length - 1 <= MAX_KV_KEY_BYTES) return bytes;
   throw new TypeError(`Key too large for write (max ${MAX_KV_KEY_BYTES} bytes)`);
 }
 
-/** Returns the bytes of a key that is read, or of a bound, likewise; the empty key is allowed.
+/** Returns the bytes of a key that is read, likewise; the empty key is allowed.
  *
  * @throws {TypeError} A part is of another type, or it is too long.
  */
 export function encodeReadKey(lead: number, key: KvKey): Uint8Array {
   const bytes = encodeKey(lead, key);
-  if (bytes.length - 1 <= READ_KEY_BYTES_MAX) return bytes;
-  throw new TypeError(`Key too large for read (max ${READ_KEY_BYTES_MAX} bytes)`);
+  if (bytes.length - 1 > MAX_KV_KEY_BYTES) throw tooLargeForRead();
+  return bytes;
 }
 
-/** @throws {TypeError} A key has no parts. */
-export function requireParts(key: KvKey): void {
-  if (Array.isArray(key) && key.length === 0) throw new TypeError("key cannot be empty");
+/** Checks the bytes of a bound: it may be one byte longer than a key, as that of a prefix is.
+ *
+ * @throws {TypeError} It is too long.
+ */
+export function requireBound(bytes: Uint8Array): void {
+  if (bytes.length - 1 > MAX_KV_KEY_BYTES + 1) throw tooLargeForRead();
 }
 
-function encodeKey(lead: number, key: KvKey): Uint8Array {
+function tooLargeForRead(): TypeError {
+  // In Deno's words, for which reading a key is reading up to the next one.
+  return new TypeError(`Key too large for read (max ${MAX_KV_KEY_BYTES + 1} bytes)`);
+}
+
+/** Returns the bytes of a key of any length.
+ *
+ * @throws {TypeError} A part is of another type.
+ */
+export function encodeKey(lead: number, key: KvKey): Uint8Array {
   if (!Array.isArray(key)) {
     throw new TypeError(`the key is ${describe(key)}, not an array of parts`);
   }

@@ -127,9 +127,9 @@ export type KvMutation =
   & (
     | { type: "set"; value: unknown; expireIn?: number }
     | { type: "delete" }
-    | { type: "sum"; value: KvU64 }
-    | { type: "max"; value: KvU64 }
-    | { type: "min"; value: KvU64 }
+    | { type: "sum"; value: Pick<KvU64, "value"> }
+    | { type: "max"; value: Pick<KvU64, "value"> }
+    | { type: "min"; value: Pick<KvU64, "value"> }
   );
 
 /** How a value is set.

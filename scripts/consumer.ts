@@ -7,6 +7,7 @@
 import { StoreError, subjectIndexKey, subjectScanPrefix, voteCountKey } from "@hybrid/store/codec";
 import { Journal } from "@hybrid/store/journal";
 import * as all from "@hybrid/store";
+import { type Kv, KvU64, openKv } from "@hybrid/store/kv";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -27,6 +28,14 @@ check(entries.length === 2, "a scan reads both engines");
 const value: Uint8Array | undefined = await store.get(subjectIndexKey("Tesla"));
 check(value?.join() === "1,2,3", "a value comes back");
 await store.close();
+
+const kv: Kv = await openKv(":memory:");
+await kv.set(["user", 1n], { name: "Ada", tags: new Set(["a"]) });
+await kv.atomic().sum(["visits"], 2n).commit();
+const user = await kv.get<{ tags: Set<string> }>(["user", 1n]);
+check(user.value?.tags.has("a") === true, "a structured value comes back");
+check((await kv.get(["visits"])).value instanceof KvU64, "a counter is a KvU64");
+await kv.close();
 
 const directory = mkdtempSync(join(tmpdir(), "hybridstore-consumer-"));
 const journal = await Journal.open(directory);

@@ -45,6 +45,14 @@ export abstract class LiveStore extends StoreWriter {
     this.#surface = surface;
   }
 
+  /** Returns what a store and its parts have in common, and no other store has.
+   *
+   * @internal
+   */
+  static identityOf(store: LiveStore): object {
+    return store.#open;
+  }
+
   /** Where the journal ends: behind every write that was called before. It only grows, also over a reopening,
    * and a backup continues it.
    *

@@ -44,9 +44,9 @@ test("encodeWrittenKey() refuses what Deno KV refuses, in its words", () => {
   refused("a", "the key is a string, not an array of parts");
   assertEquals(encodeWrittenKey(0, ["a".repeat(2046)]).length, 2049);
   refused(["a".repeat(2047)], "Key too large for write (max 2048 bytes)");
-  assertEquals(encodeReadKey(0, ["a".repeat(2047)]).length, 2050);
+  assertEquals(encodeReadKey(0, ["a".repeat(2046)]).length, 2049);
   assertThrows(
-    () => encodeReadKey(0, ["a".repeat(2048)]),
+    () => encodeReadKey(0, ["a".repeat(2047)]),
     TypeError,
     "Key too large for read (max 2049 bytes)",
   );

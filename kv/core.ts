@@ -1,0 +1,213 @@
+/** What the `Kv` objects over the same keys of a store share: versionstamps, expiry, commits.
+ *
+ * @module
+ */
+
+import { wallClock } from "../runtime/clock.ts";
+import { LiveStore, SubStore } from "../store/live_store.ts";
+import type { Transaction } from "../store/write/transaction.ts";
+import { ENTRY, expiryKey } from "./layout.ts";
+import { Stamps } from "./stamps.ts";
+import { Sweeper } from "./sweeper.ts";
+import type { AtomicCheck, KvCommitError, KvCommitResult } from "./types.ts";
+import { counterOf, encodeCounter, openEntry, seal, stampOf, stampText } from "./value.ts";
+
+const ENCODER = new TextEncoder();
+const STRING = 0x02;
+
+/** A check, with the bytes of its key. */
+export interface Check {
+  readonly check: AtomicCheck;
+  readonly key: Uint8Array;
+  readonly versionstamp: string | null;
+}
+
+/** A write of a commit. */
+export type Mutation =
+  | {
+    readonly type: "set";
+    readonly key: Uint8Array;
+    /** Whether the versionstamp is to follow the key, as a last part. */
+    readonly isStamped: boolean;
+    readonly entry: Uint8Array;
+    readonly expireIn: number | undefined;
+  }
+  | { readonly type: "delete"; readonly key: Uint8Array }
+  | {
+    readonly type: "sum" | "min" | "max";
+    readonly key: Uint8Array;
+    readonly operand: bigint;
+  };
+
+/** A core, and how many use it. */
+interface Shared {
+  readonly opening: Promise<KvCore>;
+  users: number;
+}
+
+/** By store, and within it by prefix. */
+const cores = new WeakMap<object, Map<string, Shared>>();
+
+/** The entries of a store, or of a part of it. */
+export class KvCore {
+  readonly store: LiveStore;
+  readonly #stamps: Stamps;
+  readonly #sweeper: Sweeper;
+  readonly #release: () => boolean;
+
+  private constructor(store: LiveStore, stamps: Stamps, release: () => boolean) {
+    this.store = store;
+    this.#stamps = stamps;
+    this.#release = release;
+    this.#sweeper = new Sweeper(store);
+    this.#sweeper.start();
+  }
+
+  /** Returns the one of the keys of a store, for one more user.
+   *
+   * @throws {StoreError} `UNSUPPORTED`; as reads and writes do.
+   */
+  static async of(store: LiveStore): Promise<KvCore> {
+    const identity = LiveStore.identityOf(store);
+    const known = cores.get(identity) ?? new Map<string, Shared>();
+    cores.set(identity, known);
+    const prefix = store instanceof SubStore ? store.prefix.join() : "";
+    const shared = known.get(prefix) ?? {
+      opening: Stamps.open(store).then((stamps) => new KvCore(store, stamps, release)),
+      users: 0,
+    };
+    const release = () => {
+      if (--shared.users > 0) return false;
+      known.delete(prefix);
+      return true;
+    };
+    known.set(prefix, shared);
+    shared.users++;
+    try {
+      return await shared.opening;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  /** Ends the use by one of its users. */
+  release(): void {
+    if (this.#release()) this.#sweeper.stop();
+  }
+
+  /** Sets one entry: what a commit would do, for less. */
+  async set(
+    key: Uint8Array,
+    entry: Uint8Array,
+    expireIn: number | undefined,
+    durable: boolean | undefined,
+  ): Promise<KvCommitResult> {
+    const options = durable === undefined ? undefined : { durable };
+    const stamp = this.#stamps.next() ?? await this.#nextStamp();
+    if (expireIn === undefined) {
+      seal(entry, stamp, 0);
+      await this.store.put(key, entry, options);
+    } else {
+      const expiresAt = this.#expiry(expireIn);
+      seal(entry, stamp, expiresAt);
+      await this.store.batch().put(key, entry).put(expiryKey(expiresAt, key), "").commit(options);
+      this.#sweeper.note(expiresAt);
+    }
+    return { ok: true, versionstamp: stampText(stamp) };
+  }
+
+  /** Commits checks and writes: all of them or nothing.
+   *
+   * @throws {TypeError} A counter is none.
+   * @throws {StoreError} As `put` of a store does.
+   */
+  async commit(
+    checks: readonly Check[],
+    mutations: readonly Mutation[],
+    durable: boolean | undefined,
+  ): Promise<KvCommitResult | KvCommitError> {
+    const stamp = this.#stamps.next() ?? await this.#nextStamp();
+    let expiresFirst = Infinity;
+    const failed = await this.store.transact((tx) => {
+      const now = wallClock.now();
+      const failed = checks.filter((check) => !holds(tx, check, now)).map(({ check }) => check);
+      if (failed.length > 0) return failed;
+      for (const mutation of mutations) {
+        expiresFirst = Math.min(expiresFirst, this.#apply(tx, mutation, stamp, now));
+      }
+      return failed;
+    }, durable === undefined ? undefined : { durable });
+    if (failed.length > 0) return { ok: false, failed };
+    this.#sweeper.note(expiresFirst);
+    return { ok: true, versionstamp: stampText(stamp) };
+  }
+
+  /** Applies one write, and returns when it expires. */
+  #apply(tx: Transaction, mutation: Mutation, stamp: bigint, now: number): number {
+    switch (mutation.type) {
+      case "delete":
+        tx.delete(mutation.key);
+        return Infinity;
+      case "set": {
+        const { entry, expireIn } = mutation;
+        const key = mutation.isStamped ? stampedKey(mutation.key, stamp) : mutation.key;
+        const expiresAt = expireIn === undefined ? 0 : this.#expiry(expireIn);
+        seal(entry, stamp, expiresAt);
+        tx.put(key, entry);
+        if (expireIn === undefined) return Infinity;
+        tx.put(expiryKey(expiresAt, key), "");
+        return expiresAt;
+      }
+      default: {
+        const { type, key, operand } = mutation;
+        const stored = openEntry(tx.get(key), now);
+        const entry = encodeCounter(
+          stored === undefined ? operand : changed(type, counterOf(stored), operand),
+        );
+        seal(entry, stamp, 0);
+        tx.put(key, entry);
+        return Infinity;
+      }
+    }
+  }
+
+  #expiry(expireIn: number): number {
+    return Math.min(wallClock.now() + expireIn, Number.MAX_SAFE_INTEGER);
+  }
+
+  async #nextStamp(): Promise<bigint> {
+    for (;;) {
+      await this.#stamps.reserve();
+      const stamp = this.#stamps.next();
+      if (stamp !== undefined) return stamp;
+    }
+  }
+}
+
+function holds(tx: Transaction, { key, versionstamp }: Check, now: number): boolean {
+  const entry = openEntry(tx.get(key), now);
+  return (entry === undefined ? null : stampOf(entry)) === versionstamp;
+}
+
+/** @throws {TypeError} There is something else than a counter. */
+function changed(type: "sum" | "min" | "max", stored: bigint | undefined, operand: bigint): bigint {
+  if (stored === undefined) {
+    throw new TypeError(
+      `Failed to perform '${type}' mutation on a non-U64 value in the database`,
+    );
+  }
+  if (type === "sum") return BigInt.asUintN(64, stored + operand);
+  return (type === "min") === stored < operand ? stored : operand;
+}
+
+/** Returns a key with the versionstamp behind it, as a string. */
+function stampedKey(key: Uint8Array, stamp: bigint): Uint8Array {
+  const text = ENCODER.encode(stampText(stamp));
+  const bytes = new Uint8Array(key.length + text.length + 2);
+  bytes.set(key);
+  bytes[0] = ENTRY;
+  bytes[key.length] = STRING;
+  bytes.set(text, key.length + 1);
+  return bytes;
+}

@@ -1,0 +1,270 @@
+/** Deno KV's API over a store.
+ *
+ * @module
+ */
+
+import { wallClock } from "../runtime/clock.ts";
+import type { LiveStore } from "../store/live_store.ts";
+import type { WriteOptions } from "../store/types.ts";
+import { AtomicOperation, COMMIT_VERSIONSTAMP, setMutation } from "./atomic.ts";
+import type { KvCore } from "./core.ts";
+import { encodeReadKey, encodeWrittenKey } from "./key.ts";
+import { ENTRY } from "./layout.ts";
+import { entryOf, KvListIterator } from "./list.ts";
+import { resolveSelector } from "./selector.ts";
+import type {
+  KvCommitResult,
+  KvConsistencyLevel,
+  KvEntryMaybe,
+  KvKey,
+  KvListOptions,
+  KvListSelector,
+  KvSetOptions,
+} from "./types.ts";
+import { openEntry } from "./value.ts";
+import { watchStream } from "./watch.ts";
+
+/** Keys that are lists of parts, values that are structured clones, with Deno KV's methods, errors and order.
+ * {@linkcode openKv} returns it.
+ *
+ * Calls take effect in the order in which they are made, and a read sees every earlier write. Every write has
+ * a versionstamp, which grows with each of them. What has expired is not returned by any read.
+ *
+ * Writes reject as `put` of a store does: with a `StoreError` `NO_SPACE`, `IO`, `POISONED` or `READ_ONLY`.
+ * After {@linkcode Kv.close} every method throws a `BadResource`, which is `Deno.errors.BadResource` in Deno.
+ *
+ * @category Kv
+ * @example
+ * ```ts
+ * import { openKv } from "@hybrid/store/kv";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using kv = await openKv(":memory:");
+ * await kv.set(["user", "ada"], { born: new Date("1815-12-10") });
+ * await kv.set(["user", "alan"], { born: new Date("1912-06-23") });
+ * const { value } = await kv.get<{ born: Date }>(["user", "ada"]);
+ * assertEquals(value?.born.getUTCFullYear(), 1815);
+ *
+ * const names = [];
+ * for await (const { key } of kv.list({ prefix: ["user"] }, { reverse: true })) names.push(key[1]);
+ * assertEquals(names, ["alan", "ada"]);
+ * ```
+ */
+export class Kv implements Disposable, AsyncDisposable {
+  readonly #core: KvCore;
+  readonly #closing = new AbortController();
+  readonly #closeStore: () => Promise<void>;
+  #closed: Promise<void> | undefined;
+
+  /**
+   * @param closeStore Closes the store, where it is the Kv's own.
+   * @internal
+   */
+  constructor(core: KvCore, closeStore: () => Promise<void>) {
+    this.#core = core;
+    this.#closeStore = closeStore;
+  }
+
+  /** Returns the entry of a key; value and versionstamp are `null` where there is none.
+   *
+   * @throws {TypeError} The key is not valid.
+   * @throws {StoreError} `CORRUPT`: its bytes are not what was written; as `get` of a store does.
+   */
+  async get<T = unknown>(
+    key: KvKey,
+    options?: { consistency?: KvConsistencyLevel },
+  ): Promise<KvEntryMaybe<T>> {
+    requireConsistency(options);
+    const bytes = await this.#store().get(encodeReadKey(ENTRY, key));
+    return entryOf<T>(key, bytes, wallClock.now()) as KvEntryMaybe<T>;
+  }
+
+  /** Returns the entries of some keys, in their order and all of one moment. Throws as {@linkcode Kv.get} does. */
+  async getMany<T extends readonly unknown[]>(
+    keys: readonly [...{ [K in keyof T]: KvKey }],
+    options?: { consistency?: KvConsistencyLevel },
+  ): Promise<{ [K in keyof T]: KvEntryMaybe<T[K]> }> {
+    requireConsistency(options);
+    const wanted = keys as readonly KvKey[];
+    const found = await this.#store().getMany(wanted.map((key) => encodeReadKey(ENTRY, key)));
+    const now = wallClock.now();
+    const entries = wanted.map((key, i) => entryOf(key, found[i], now));
+    return entries as { [K in keyof T]: KvEntryMaybe<T[K]> };
+  }
+
+  /** Sets the value of a key, which is copied. Resolves when it is acknowledged: see {@linkcode openKv}.
+   *
+   * @param options `expireIn`: milliseconds after which it is gone. `durable`: whether to wait for the disk.
+   * @returns Its versionstamp.
+   * @throws {TypeError} Key, value or option is not valid; nothing changed.
+   */
+  async set(key: KvKey, value: unknown, options: KvSetOptions = {}): Promise<KvCommitResult> {
+    const core = this.#open();
+    const mutation = setMutation(key, value, options);
+    if (!mutation.isStamped) {
+      return await core.set(mutation.key, mutation.entry, mutation.expireIn, options.durable);
+    }
+    return await core.commit([], [mutation], options.durable) as KvCommitResult;
+  }
+
+  /** Deletes a key. One that is not there is not an error.
+   *
+   * @param options `durable`: whether to wait for the disk.
+   * @throws {TypeError} The key is not valid.
+   */
+  async delete(key: KvKey, options?: WriteOptions): Promise<void> {
+    await this.#store().delete(encodeWrittenKey(ENTRY, key), options);
+  }
+
+  /** Lists entries in the order of their keys.
+   *
+   * @throws {TypeError | Error} Selector or option is not valid.
+   */
+  list<T = unknown>(selector: KvListSelector, options: KvListOptions = {}): KvListIterator<T> {
+    requireConsistency(options);
+    this.#open();
+    return new KvListIterator<T>(() => this.#store(), selector, options);
+  }
+
+  /** Counts entries, reading all of them. Not in Deno KV.
+   *
+   * @throws {TypeError} The selector is not valid.
+   *
+   * @example
+   * ```ts
+   * import { openKv } from "@hybrid/store/kv";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kv = await openKv(":memory:");
+   * for (let i = 0; i < 10; i++) await kv.set(["log", i], `line ${i}`);
+   * assertEquals(await kv.count({ prefix: ["log"] }), 10);
+   * assertEquals(await kv.deleteRange({ prefix: ["log"], end: ["log", 4] }), 4);
+   * assertEquals(await kv.count({ prefix: ["log"] }), 6);
+   * ```
+   */
+  async count(selector: KvListSelector): Promise<number> {
+    const store = this.#store();
+    const { start, end } = resolveSelector(selector);
+    let count = 0;
+    for await (const page of store.scanPages({ gte: start, lt: end })) {
+      const now = wallClock.now();
+      for (const { value } of page) if (openEntry(value, now) !== undefined) count++;
+    }
+    return count;
+  }
+
+  /** Deletes entries together: all of them or none. Not in Deno KV.
+   *
+   * @param options `durable`: whether to wait for the disk.
+   * @returns How many there were.
+   * @throws {TypeError} The selector is not valid.
+   */
+  async deleteRange(selector: KvListSelector, options?: WriteOptions): Promise<number> {
+    const store = this.#store();
+    const { start, end } = resolveSelector(selector);
+    const range = { gte: start, lt: end };
+    return await store.transact((tx) => {
+      const now = wallClock.now();
+      let count = 0;
+      for (const { value } of tx.scan(range)) if (openEntry(value, now) !== undefined) count++;
+      tx.deleteRange(range);
+      return count;
+    }, options);
+  }
+
+  /** Returns an empty atomic operation: checks and writes that take effect together. */
+  atomic(): AtomicOperation {
+    return new AtomicOperation(() => this.#open());
+  }
+
+  /** Returns a stream of the entries of some keys: first as they are, then after each change of one of them.
+   * States in between are left out where the reader is slow, and the last one never is. It ends when the Kv is
+   * closed.
+   *
+   * @param options `raw`: whether states are also given in which no versionstamp has changed.
+   * @throws {TypeError} A key is not valid.
+   */
+  watch<T extends readonly unknown[]>(
+    keys: readonly [...{ [K in keyof T]: KvKey }],
+    options: { raw?: boolean } = {},
+  ): ReadableStream<{ [K in keyof T]: KvEntryMaybe<T[K]> }> {
+    const { signal } = this.#closing;
+    const stream = watchStream(
+      this.#store(),
+      keys as readonly KvKey[],
+      options.raw === true,
+      signal,
+    );
+    return stream as ReadableStream<unknown> as ReadableStream<
+      { [K in keyof T]: KvEntryMaybe<T[K]> }
+    >;
+  }
+
+  /** Returns what stands for the versionstamp of the commit, as the last part of a key that is set: the key then
+   * ends with the versionstamp as a string.
+   *
+   * @example
+   * ```ts
+   * import { openKv } from "@hybrid/store/kv";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kv = await openKv(":memory:");
+   * const { versionstamp } = await kv.set(["event", kv.commitVersionstamp()], "opened");
+   * assertEquals((await kv.get(["event", versionstamp])).value, "opened");
+   * ```
+   */
+  commitVersionstamp(): symbol {
+    return COMMIT_VERSIONSTAMP;
+  }
+
+  /** Ends it, and closes the store where {@linkcode openKv} has opened it. A second call returns the same promise.
+   *
+   * @returns When all is closed. Deno KV's returns nothing, and need not be waited for.
+   * @throws {StoreError} As `close` of a store does.
+   */
+  close(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closing.abort();
+      this.#core.release();
+      this.#closed = this.#closeStore();
+    }
+    return this.#closed;
+  }
+
+  /** Closes it: `using` calls it. */
+  [Symbol.dispose](): void {
+    // Not waited for. A failure is not hidden either: it is an unhandled rejection.
+    void this.close();
+  }
+
+  /** Closes it, and waits for that: `await using` calls it. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #open(): KvCore {
+    if (this.#closed !== undefined) throw badResource();
+    return this.#core;
+  }
+
+  #store(): LiveStore {
+    return this.#open().store;
+  }
+}
+
+/** What is thrown where Deno has no class of its own. */
+class BadResource extends Error {
+  override readonly name = "BadResource";
+}
+
+function badResource(): Error {
+  const { Deno } = globalThis as { Deno?: { errors?: { BadResource?: typeof BadResource } } };
+  return new (Deno?.errors?.BadResource ?? BadResource)("Bad resource ID");
+}
+
+/** @throws {TypeError} There is no such level. */
+function requireConsistency(options: { consistency?: KvConsistencyLevel } | undefined): void {
+  const consistency = options?.consistency;
+  if (consistency === undefined || consistency === "strong" || consistency === "eventual") return;
+  throw new TypeError(`unknown variant \`${consistency}\`, expected \`strong\` or \`eventual\``);
+}
