@@ -54,7 +54,8 @@ export abstract class LiveStore extends StoreWriter {
   }
 
   /** Where the journal ends: behind every write that was called before. It only grows, also over a reopening,
-   * and a backup continues it.
+   * and a backup continues it. Only a repair of a store that has lost its journal may go back, to what its
+   * engines have.
    *
    * @throws {StoreError} `CLOSED`.
    */
