@@ -104,7 +104,9 @@ export class KvCore {
     durable: boolean | undefined,
   ): Promise<KvCommitResult> {
     const options = durable === undefined ? undefined : { durable };
-    const stamp = this.#stamps.next() ?? await this.#nextStamp();
+    // Taken and written with nothing in between: stamps grow in the order of the commits.
+    let stamp: bigint | undefined;
+    while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
     if (expireIn === undefined) {
       seal(entry, stamp, 0);
       await this.store.put(key, entry, options);
@@ -127,7 +129,9 @@ export class KvCore {
     mutations: readonly Mutation[],
     durable: boolean | undefined,
   ): Promise<KvCommitResult | KvCommitError> {
-    const stamp = this.#stamps.next() ?? await this.#nextStamp();
+    // Taken and written with nothing in between: stamps grow in the order of the commits.
+    let stamp: bigint | undefined;
+    while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
     let expiresFirst = Infinity;
     const failed = await this.store.transact((tx) => {
       const now = wallClock.now();
@@ -174,14 +178,6 @@ export class KvCore {
 
   #expiry(expireIn: number): number {
     return Math.min(wallClock.now() + expireIn, Number.MAX_SAFE_INTEGER);
-  }
-
-  async #nextStamp(): Promise<bigint> {
-    for (;;) {
-      await this.#stamps.reserve();
-      const stamp = this.#stamps.next();
-      if (stamp !== undefined) return stamp;
-    }
   }
 }
 
