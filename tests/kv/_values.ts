@@ -100,7 +100,7 @@ export function show(value: unknown): string {
     if (seen.has(value)) return `#${seen.get(value)}`;
     seen.set(value, seen.size);
     const name = Object.prototype.toString.call(value).slice(8, -1);
-    const properties = ArrayBuffer.isView(value) || typeof value.valueOf() === "string"
+    const properties = ArrayBuffer.isView(value) || name === "String"
       ? []
       : Object.entries(value).map(([key, of_]) => `${JSON.stringify(key)}: ${of(of_)}`);
     return `${name}(${inner(value, of)}){${properties.join(", ")}}`;
@@ -123,8 +123,10 @@ function inner(value: object, of: (value: unknown) => string): string {
     const has = ["message", "stack", "cause"].filter((key) => Object.hasOwn(value, key));
     return `${value.name} ${has} ${of(value.message)} ${of(value.cause)}`;
   }
-  const primitive = value.valueOf();
-  return typeof primitive === "object" ? "" : of(primitive);
+  // Asked of the prototype: an object may have a key of that name.
+  const isBoxed = value instanceof Number || value instanceof String ||
+    value instanceof Boolean || value instanceof BigInt;
+  return isBoxed ? of(value.valueOf()) : "";
 }
 
 function hash(text: string): string {
