@@ -145,6 +145,12 @@ test("the library imports its declared dependencies alone, the codec none", () =
   assertEquals(wrong, []);
 });
 
+test("an entry point's own packages are imported by it alone", () => {
+  const wrong = library.filter((file) => layerOf(file) !== "kv")
+    .filter((file) => importsOf(file).includes("msgpackr"));
+  assertEquals(wrong, []);
+});
+
 test("the bench alone imports the packages of the bench, and these are all that it does not share", () => {
   const names = Object.keys(benchConfig.dependencies);
   const isOfBench = (file: string) => layerOf(file) === "bench";
