@@ -8,10 +8,12 @@ import type { WriteOptions } from "../store/types.ts";
 import type { Check, KvCore, Mutation } from "./core.ts";
 import { encodeWrittenKey, MAX_KV_KEY_BYTES } from "./key.ts";
 import { ENTRY } from "./layout.ts";
+import { newMessage } from "./message.ts";
 import type {
   AtomicCheck,
   KvCommitError,
   KvCommitResult,
+  KvEnqueueOptions,
   KvKey,
   KvMutation,
   KvSetOptions,
@@ -144,6 +146,16 @@ export class AtomicOperation {
     return this;
   }
 
+  /** Puts a message into the queue, once it is committed; see {@linkcode Kv.enqueue}.
+   *
+   * @param options Those of {@linkcode Kv.enqueue} but `durable`, which {@linkcode AtomicOperation.commit} has.
+   * @throws {TypeError} Value or option is not valid.
+   */
+  enqueue(value: unknown, options: Omit<KvEnqueueOptions, "durable"> = {}): this {
+    this.#mutations.push({ type: "enqueue", message: newMessage(value, options) });
+    return this;
+  }
+
   /** Commits it: all of it or nothing. A second commit does the same again.
    *
    * @param options `durable`: whether to wait for the disk.
@@ -154,6 +166,15 @@ export class AtomicOperation {
   async commit(options: WriteOptions = {}): Promise<KvCommitResult | KvCommitError> {
     // Copies: more may be added while this waits.
     return await this.#core().commit([...this.#checks], [...this.#mutations], options.durable);
+  }
+
+  /** Says what was forgotten where an operation is awaited.
+   *
+   * @throws {TypeError} Always.
+   * @internal
+   */
+  then(): never {
+    throw new TypeError("'AtomicOperation' is not a promise: did you forget to call 'commit()'");
   }
 
   #addNumber(type: "sum" | "min" | "max", key: KvKey, operand: bigint): this {

@@ -1,4 +1,4 @@
-/** What the `Kv` objects over the same keys of a store share: versionstamps, expiry, commits.
+/** What the `Kv` objects over the same keys of a store share: versionstamps, expiry, commits, the queue.
  *
  * @module
  */
@@ -6,7 +6,15 @@
 import { wallClock } from "../runtime/clock.ts";
 import { LiveStore, SubStore } from "../store/live_store.ts";
 import type { Transaction } from "../store/write/transaction.ts";
-import { ENTRY, expiryKey } from "./layout.ts";
+import { ENTRY, expiryKey, MESSAGE } from "./layout.ts";
+import {
+  encodeMessage,
+  type Message,
+  messageKey,
+  type NewMessage,
+  postponedKey,
+} from "./message.ts";
+import { dueOf, Queue } from "./queue.ts";
 import { Stamps } from "./stamps.ts";
 import { Sweeper } from "./sweeper.ts";
 import type { AtomicCheck, KvCommitError, KvCommitResult } from "./types.ts";
@@ -33,17 +41,41 @@ export type Mutation =
     readonly expireIn: number | undefined;
   }
   | { readonly type: "delete"; readonly key: Uint8Array }
+  | { readonly type: "enqueue"; readonly message: NewMessage }
   | {
     readonly type: "sum" | "min" | "max";
     readonly key: Uint8Array;
     readonly operand: bigint;
   };
 
+/** How many use a core. */
+class Users {
+  readonly #onNone: () => void;
+  #count = 0;
+
+  constructor(onNone: () => void) {
+    this.#onNone = onNone;
+  }
+
+  add(): void {
+    this.#count++;
+  }
+
+  /** Returns whether that was the last one. */
+  remove(): boolean {
+    if (--this.#count > 0) return false;
+    this.#onNone();
+    return true;
+  }
+}
+
 /** A core, and how many use it. */
 interface Shared {
   readonly opening: Promise<KvCore>;
-  users: number;
+  readonly users: Users;
 }
+
+const MESSAGES_END = new Uint8Array([MESSAGE + 1]);
 
 /** By store, and within it by prefix. */
 const cores = new WeakMap<object, Map<string, Shared>>();
@@ -51,16 +83,30 @@ const cores = new WeakMap<object, Map<string, Shared>>();
 /** The entries of a store, or of a part of it. */
 export class KvCore {
   readonly store: LiveStore;
+  readonly queue: Queue;
   readonly #stamps: Stamps;
   readonly #sweeper: Sweeper;
-  readonly #release: () => boolean;
+  readonly #users: Users;
 
-  private constructor(store: LiveStore, stamps: Stamps, release: () => boolean) {
+  private constructor(store: LiveStore, stamps: Stamps, users: Users) {
     this.store = store;
     this.#stamps = stamps;
-    this.#release = release;
+    this.#users = users;
     this.#sweeper = new Sweeper(store);
     this.#sweeper.start();
+    this.queue = new Queue({
+      closing: LiveStore.closingOf(store),
+      messages: (range) => store.scanSync(range),
+      firstDue: (from) => {
+        const first = { gte: from, lt: MESSAGES_END, limit: 1 };
+        for (const { key } of store.scanSync(first)) return dueOf(key);
+        return Infinity;
+      },
+      finish: (key) => store.delete(key),
+      fail: (key, message) => this.#fail(key, message),
+      retain: () => users.add(),
+      release: () => this.release(),
+    });
   }
 
   /** Returns the one of the keys of a store, for one more user.
@@ -68,32 +114,31 @@ export class KvCore {
    * @throws {StoreError} `UNSUPPORTED`; as reads and writes do.
    */
   static async of(store: LiveStore): Promise<KvCore> {
+    // The part that one user passes may be closed before the others are done.
+    const lasting = LiveStore.lasting("Cannot open Kv", store);
     const identity = LiveStore.identityOf(store);
     const known = cores.get(identity) ?? new Map<string, Shared>();
     cores.set(identity, known);
     const prefix = store instanceof SubStore ? store.prefix.join() : "";
-    const shared = known.get(prefix) ?? {
-      opening: Stamps.open(store).then((stamps) => new KvCore(store, stamps, release)),
-      users: 0,
-    };
-    const release = () => {
-      if (--shared.users > 0) return false;
-      known.delete(prefix);
-      return true;
-    };
-    known.set(prefix, shared);
-    shared.users++;
+    let shared = known.get(prefix);
+    if (shared === undefined) {
+      const users = new Users(() => known.delete(prefix));
+      const opening = Stamps.open(lasting).then((stamps) => new KvCore(lasting, stamps, users));
+      shared = { opening, users };
+      known.set(prefix, shared);
+    }
+    shared.users.add();
     try {
       return await shared.opening;
     } catch (error) {
-      release();
+      shared.users.remove();
       throw error;
     }
   }
 
   /** Ends the use by one of its users. */
   release(): void {
-    if (this.#release()) this.#sweeper.stop();
+    if (this.#users.remove()) this.#sweeper.stop();
   }
 
   /** Sets one entry: what a commit would do, for less. */
@@ -119,6 +164,16 @@ export class KvCore {
     return { ok: true, versionstamp: stampText(stamp) };
   }
 
+  /** Adds one message to the queue: what a commit would do, for less. */
+  async enqueue(message: NewMessage, durable: boolean | undefined): Promise<KvCommitResult> {
+    let stamp: bigint | undefined;
+    while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
+    const key = messageKey(wallClock.now() + message.delay, stamp, 0);
+    await this.store.put(key, message.bytes, durable === undefined ? undefined : { durable });
+    this.queue.note(key);
+    return { ok: true, versionstamp: stampText(stamp) };
+  }
+
   /** Commits checks and writes: all of them or nothing.
    *
    * @throws {TypeError} A counter is none.
@@ -133,22 +188,52 @@ export class KvCore {
     let stamp: bigint | undefined;
     while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
     let expiresFirst = Infinity;
+    const messages: Uint8Array[] = [];
     const failed = await this.store.transact((tx) => {
       const now = wallClock.now();
       const failed = checks.filter((check) => !holds(tx, check, now)).map(({ check }) => check);
       if (failed.length > 0) return failed;
       for (const mutation of mutations) {
-        expiresFirst = Math.min(expiresFirst, this.#apply(tx, mutation, stamp, now));
+        if (mutation.type === "enqueue") {
+          const { delay, bytes } = mutation.message;
+          const key = messageKey(now + delay, stamp, messages.length);
+          tx.put(key, bytes);
+          messages.push(key);
+        } else {
+          expiresFirst = Math.min(expiresFirst, this.#apply(tx, mutation, stamp, now));
+        }
       }
       return failed;
     }, durable === undefined ? undefined : { durable });
     if (failed.length > 0) return { ok: false, failed };
     this.#sweeper.note(expiresFirst);
+    for (const key of messages) this.queue.note(key);
     return { ok: true, versionstamp: stampText(stamp) };
   }
 
+  /** Puts off a message that was not dealt with, or after its last attempt sets the keys that it is for. */
+  async #fail(key: Uint8Array, { pauses, keys, entry }: Message): Promise<void> {
+    const [pause, ...later] = pauses;
+    if (pause === undefined) {
+      const sets = keys.map((each): Mutation => (
+        { type: "set", key: each, isStamped: false, entry, expireIn: undefined }
+      ));
+      await this.commit([], [{ type: "delete", key }, ...sets], undefined);
+      return;
+    }
+    const next = postponedKey(key, wallClock.now() + pause);
+    const bytes = encodeMessage({ pauses: later, keys, entry });
+    await this.store.batch().delete(key).put(next, bytes).commit();
+    this.queue.note(next);
+  }
+
   /** Applies one write, and returns when it expires. */
-  #apply(tx: Transaction, mutation: Mutation, stamp: bigint, now: number): number {
+  #apply(
+    tx: Transaction,
+    mutation: Exclude<Mutation, { type: "enqueue" }>,
+    stamp: bigint,
+    now: number,
+  ): number {
     switch (mutation.type) {
       case "delete":
         tx.delete(mutation.key);

@@ -11,12 +11,15 @@ import type { KvCore } from "./core.ts";
 import { encodeReadKey, encodeWrittenKey } from "./key.ts";
 import { ENTRY } from "./layout.ts";
 import { entryOf, KvListIterator } from "./list.ts";
+import { newMessage } from "./message.ts";
 import { resolveSelector } from "./selector.ts";
 import type {
   KvCommitResult,
   KvConsistencyLevel,
+  KvEnqueueOptions,
   KvEntryMaybe,
   KvKey,
+  KvListenOptions,
   KvListOptions,
   KvListSelector,
   KvSetOptions,
@@ -217,7 +220,64 @@ export class Kv implements Disposable, AsyncDisposable {
     return COMMIT_VERSIONSTAMP;
   }
 
+  /** Puts a message into the queue: a value, which is copied. It is delivered to a handler of
+   * {@linkcode Kv.listenQueue}, at least once, also after a crash.
+   *
+   * @param options `delay`: milliseconds before it is delivered. `backoffSchedule`: the pauses before further
+   * attempts, where the handler fails. `keysIfUndelivered`: keys that are set to it where none succeeds. `durable`:
+   * whether to wait for the disk.
+   * @returns The versionstamp of the commit.
+   * @throws {TypeError} Value or option is not valid; nothing changed.
+   *
+   * @example
+   * ```ts
+   * import { openKv } from "@hybrid/store/kv";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const kv = await openKv(":memory:");
+   * const done: unknown[] = [];
+   * const listening = kv.listenQueue(async (message) => {
+   *   done.push(message);
+   *   if (message === "goodbye") await kv.close();
+   * });
+   * await kv.enqueue("hello");
+   * await kv.enqueue("goodbye", { delay: 20 });
+   * await listening;
+   * assertEquals(done, ["hello", "goodbye"]);
+   * ```
+   */
+  async enqueue(value: unknown, options: KvEnqueueOptions = {}): Promise<KvCommitResult> {
+    const core = this.#open();
+    return await core.enqueue(newMessage(value, options), options.durable);
+  }
+
+  /** Delivers the messages of the queue to a handler, in the order in which they are due, until the Kv is closed.
+   *
+   * The handler works on several messages at a time. A message is removed once it returns, or its promise
+   * resolves. Where it fails, that is shown on the console, and it is called again after a pause (see
+   * `backoffSchedule` of {@linkcode Kv.enqueue}). Of several listeners of the same store each message goes to one.
+   * After a crash, and where the Kv is closed while a handler works, the message is delivered again: a handler
+   * should do no harm when it is called twice. A message that cannot be read is shown on the console, and stays.
+   *
+   * @param options `concurrency`: how many messages it works on at a time.
+   * @returns When the Kv is closed. The process stays until then.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {Error} The Kv is closed.
+   * @throws {StoreError} As `scan` of a store does.
+   */
+  async listenQueue(
+    // deno-lint-ignore no-explicit-any -- Deno's type: the caller knows what was put in.
+    handler: (value: any) => Promise<void> | void,
+    options: KvListenOptions = {},
+  ): Promise<void> {
+    if (this.#closed !== undefined) throw new Error("Queue already closed");
+    await this.#core.queue.listen(handler, options.concurrency ?? 100, this.#closing.signal);
+  }
+
   /** Ends it, and closes the store where {@linkcode openKv} has opened it. A second call returns the same promise.
+   *
+   * Handlers of the queue are not waited for, but for those that end at once: so a handler may close the Kv and
+   * return.
    *
    * @returns When all is closed. Deno KV's returns nothing, and need not be waited for.
    * @throws {StoreError} As `close` of a store does.
@@ -226,7 +286,7 @@ export class Kv implements Disposable, AsyncDisposable {
     if (this.#closed === undefined) {
       this.#closing.abort();
       this.#core.release();
-      this.#closed = this.#closeStore();
+      this.#closed = this.#core.queue.settle().then(this.#closeStore);
     }
     return this.#closed;
   }

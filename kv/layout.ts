@@ -6,6 +6,7 @@
  * | `02` | `f` | version of the format: 1 |
  * | `02` | `s` | the versionstamp up to which they may have been given: 8 bytes, big-endian |
  * | `03` | milliseconds, 8 bytes, big-endian; a key | nothing: the entry of the key may expire then |
+ * | `04` | milliseconds, versionstamp, number: see `message.ts` | a message of the queue |
  *
  * @module
  */
@@ -16,6 +17,8 @@ export const ENTRY = 0x01;
 export const META = 0x02;
 /** In front of the index by time of expiry. */
 export const EXPIRY = 0x03;
+/** In front of the messages of the queue. */
+export const MESSAGE = 0x04;
 
 /** The version of this layout, and of what is in it. */
 export const FORMAT = 1;

@@ -140,3 +140,27 @@ export interface KvSetOptions extends WriteOptions {
   /** Milliseconds after which it is gone, an integer from 0 on. Never, by default. */
   expireIn?: number;
 }
+
+/** How a message is put into the queue.
+ *
+ * @category Kv
+ */
+export interface KvEnqueueOptions extends WriteOptions {
+  /** Milliseconds before it is delivered, 0 to 30 days; 0 by default. */
+  delay?: number;
+  /** Keys that are set to the message where no attempt to deliver it succeeds. None by default: it is then dropped. */
+  keysIfUndelivered?: readonly KvKey[];
+  /** Milliseconds before each further attempt, after one has failed: at most 5, each at most an hour; by default
+   * 100, 1,000, 5,000, 30,000 and 60,000. */
+  backoffSchedule?: readonly number[];
+}
+
+/** How a listener is called.
+ *
+ * @category Kv
+ */
+export interface KvListenOptions {
+  /** How many messages it works on at a time, an integer from 1 on; 100 by default. Not in Deno KV, which has 100.
+   */
+  concurrency?: number;
+}

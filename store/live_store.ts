@@ -53,6 +53,27 @@ export abstract class LiveStore extends StoreWriter {
     return store.#open;
   }
 
+  /** Returns the same keys of the same store, for as long as the store is open: a part may be closed before.
+   *
+   * @throws {StoreError} `CLOSED`.
+   * @internal
+   */
+  static lasting(what: string, store: LiveStore): LiveStore {
+    const surface = store.#surface;
+    surface.requireOpen(what);
+    return surface instanceof SubSurface
+      ? new SubStore(store.#open, surface.root, surface.keys)
+      : store;
+  }
+
+  /** Returns the signal that is aborted when a store is closed.
+   *
+   * @internal
+   */
+  static closingOf(store: LiveStore): AbortSignal {
+    return store.#surface.closing;
+  }
+
   /** Where the journal ends: behind every write that was called before. It only grows, also over a reopening,
    * and a backup continues it. Only a repair of a store that has lost its journal may go back, to what its
    * engines have.
@@ -299,6 +320,11 @@ class SubSurface implements LiveSurface {
   constructor(store: LiveSurface, keys: KeySpace) {
     this.#store = store;
     this.keys = keys;
+  }
+
+  /** That of the whole store. */
+  get root(): LiveSurface {
+    return this.#store instanceof SubSurface ? this.#store.root : this.#store;
   }
 
   get router(): Router {

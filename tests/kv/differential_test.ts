@@ -31,12 +31,8 @@ for (const seed of [1, 2, Math.floor(Math.random() * 2 ** 31)]) {
 const PROGRAM = `/// <reference lib="deno.unstable" />
 import { type AtomicOperation, type Kv, KvU64, openKv } from "MOD";
 
-type Common = Pick<
-  Deno.Kv,
-  "get" | "getMany" | "set" | "delete" | "list" | "watch" | "close" | "commitVersionstamp"
->;
 const own: Kv = await openKv(":memory:");
-const kv: Common = own;
+const kv: Deno.Kv = own;
 const number: Deno.KvU64 = new KvU64(1n);
 const key: Deno.KvKey = ["a", 1, 2n, true, new Uint8Array(1)];
 const result: Deno.KvCommitResult = await kv.set(key, number, { expireIn: 5 });
@@ -49,10 +45,12 @@ for await (const { key, value } of iterator) console.log(key, value + 1);
 const stream: ReadableStream<[Deno.KvEntryMaybe<string>]> = kv.watch<[string]>([["a"]]);
 const checks: Deno.AtomicCheck[] = [entry, a, b];
 const mutation: Deno.KvMutation = { type: "sum", key, value: number };
-const operation: Omit<Deno.AtomicOperation, "check" | "mutate" | "sum" | "min" | "max" | "set"
-  | "delete" | "enqueue"> = own.atomic().check(...checks).mutate(mutation).sum(key, 1n);
+const operation: Deno.AtomicOperation = own.atomic().check(...checks).mutate(mutation).sum(key, 1n)
+  .enqueue("message", { delay: 5, keysIfUndelivered: [key], backoffSchedule: [1] });
 const commit: Deno.KvCommitResult | Deno.KvCommitError = await operation.commit();
 const chain: AtomicOperation = own.atomic().set(key, 1, { expireIn: 5 }).delete(key).max(key, 1n);
+void kv.listenQueue((value: string) => console.log(value));
+await kv.enqueue("message", { delay: 5, keysIfUndelivered: [key], backoffSchedule: [1] });
 console.log(result.versionstamp, text, stream, commit.ok, chain);
 `;
 

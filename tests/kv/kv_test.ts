@@ -220,6 +220,18 @@ test("openKv() of an open store leaves the rest of it alone, and stays out of it
   await assertRejects(() => openKv(store, { create: true }), TypeError, "takes no options");
 });
 
+test("a Kv does not end with the part of a store that it was opened with", async () => {
+  await using store = await HybridStore.openMemory();
+  const [first, second] = [store.sub("a/").sub("kv/"), store.sub("a/kv/")];
+  const [kv, other] = [await openKv(first), await openKv(second)];
+  await first.close();
+  await kv.set(["k"], 1);
+  assertEquals((await other.get(["k"])).value, 1);
+  assertEquals(await store.count({ prefix: "a/kv/\x01" }), 1);
+  await Promise.all([kv.close(), other.close()]);
+  await assertRejects(() => openKv(first), Error, "this part of the store is closed");
+});
+
 test("openKv() refuses a later format, and damage to an entry is found", async () => {
   await using store = await HybridStore.openMemory();
   const kv = await openKv(store);
