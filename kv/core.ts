@@ -4,9 +4,11 @@
  */
 
 import { wallClock } from "../runtime/clock.ts";
+import { describe } from "../store/limits.ts";
 import { LiveStore, SubStore } from "../store/live_store.ts";
+import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import type { Transaction } from "../store/write/transaction.ts";
-import { ENTRY, expiryKey, MESSAGE } from "./layout.ts";
+import { expiryKey, MESSAGE, stampedKey } from "./layout.ts";
 import {
   encodeMessage,
   type Message,
@@ -17,11 +19,10 @@ import {
 import { dueOf, Queue } from "./queue.ts";
 import { Stamps } from "./stamps.ts";
 import { Sweeper } from "./sweeper.ts";
+import { KvTransaction, NoStamp } from "./transaction.ts";
 import type { AtomicCheck, KvCommitError, KvCommitResult } from "./types.ts";
+import { changed } from "./u64.ts";
 import { counterOf, encodeCounter, openEntry, seal, stampOf, stampText } from "./value.ts";
-
-const ENCODER = new TextEncoder();
-const STRING = 0x02;
 
 /** A check, with the bytes of its key. */
 export interface Check {
@@ -156,7 +157,7 @@ export class KvCore {
       seal(entry, stamp, 0);
       await this.store.put(key, entry, options);
     } else {
-      const expiresAt = this.#expiry(expireIn);
+      const expiresAt = this.expiry(expireIn);
       seal(entry, stamp, expiresAt);
       await this.store.batch().put(key, entry).put(expiryKey(expiresAt, key), "").commit(options);
       this.#sweeper.note(expiresAt);
@@ -206,9 +207,56 @@ export class KvCore {
       return failed;
     }, durable === undefined ? undefined : { durable });
     if (failed.length > 0) return { ok: false, failed };
+    this.note(expiresFirst, messages);
+    return { ok: true, versionstamp: stampText(stamp) };
+  }
+
+  /** Runs a transaction; see {@linkcode Kv.transaction}.
+   *
+   * @param open Returns this, or throws where the user is closed.
+   */
+  async transaction<T>(
+    open: () => KvCore,
+    body: (transaction: KvTransaction) => Promise<T>,
+    options: TransactionOptions | undefined,
+  ): Promise<T> {
+    if (typeof body !== "function") {
+      throw new TypeError(`Cannot run transaction: the body is ${describe(body)}, not a function`);
+    }
+    for (;;) {
+      let last: KvTransaction | undefined;
+      try {
+        const result = await this.store.transaction(
+          (transaction) => body(last = new KvTransaction(open, transaction)),
+          options,
+        );
+        KvTransaction.announce(last!);
+        return result;
+      } catch (error) {
+        if (!(error instanceof NoStamp)) throw error;
+        await this.#stamps.reserve();
+      }
+    }
+  }
+
+  /** Returns the next versionstamp; `undefined` where some have to be reserved before. */
+  nextStamp(): bigint | undefined {
+    return this.#stamps.next();
+  }
+
+  /** Returns the time of an expiry. */
+  expiry(expireIn: number): number {
+    return Math.min(wallClock.now() + expireIn, Number.MAX_SAFE_INTEGER);
+  }
+
+  /** Notes what a commit has added for others to care for.
+   *
+   * @param expiresFirst When the first of what it has set expires.
+   * @param messages The keys of its messages.
+   */
+  note(expiresFirst: number, messages: readonly Uint8Array[]): void {
     this.#sweeper.note(expiresFirst);
     for (const key of messages) this.queue.note(key);
-    return { ok: true, versionstamp: stampText(stamp) };
   }
 
   /** Puts off a message that was not dealt with, or after its last attempt sets the keys that it is for. */
@@ -240,8 +288,8 @@ export class KvCore {
         return Infinity;
       case "set": {
         const { entry, expireIn } = mutation;
-        const key = mutation.isStamped ? stampedKey(mutation.key, stamp) : mutation.key;
-        const expiresAt = expireIn === undefined ? 0 : this.#expiry(expireIn);
+        const key = mutation.isStamped ? stampedKey(mutation.key, stampText(stamp)) : mutation.key;
+        const expiresAt = expireIn === undefined ? 0 : this.expiry(expireIn);
         seal(entry, stamp, expiresAt);
         tx.put(key, entry);
         if (expireIn === undefined) return Infinity;
@@ -260,35 +308,9 @@ export class KvCore {
       }
     }
   }
-
-  #expiry(expireIn: number): number {
-    return Math.min(wallClock.now() + expireIn, Number.MAX_SAFE_INTEGER);
-  }
 }
 
 function holds(tx: Transaction, { key, versionstamp }: Check, now: number): boolean {
   const entry = openEntry(tx.get(key), now);
   return (entry === undefined ? null : stampOf(entry)) === versionstamp;
-}
-
-/** @throws {TypeError} There is something else than a counter. */
-function changed(type: "sum" | "min" | "max", stored: bigint | undefined, operand: bigint): bigint {
-  if (stored === undefined) {
-    throw new TypeError(
-      `Failed to perform '${type}' mutation on a non-U64 value in the database`,
-    );
-  }
-  if (type === "sum") return BigInt.asUintN(64, stored + operand);
-  return (type === "min") === stored < operand ? stored : operand;
-}
-
-/** Returns a key with the versionstamp behind it, as a string. */
-function stampedKey(key: Uint8Array, stamp: bigint): Uint8Array {
-  const text = ENCODER.encode(stampText(stamp));
-  const bytes = new Uint8Array(key.length + text.length + 2);
-  bytes.set(key);
-  bytes[0] = ENTRY;
-  bytes[key.length] = STRING;
-  bytes.set(text, key.length + 1);
-  return bytes;
 }

@@ -6,6 +6,7 @@
 import { wallClock } from "../runtime/clock.ts";
 import type { LiveStore } from "../store/live_store.ts";
 import type { WriteOptions } from "../store/types.ts";
+import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import { AtomicOperation, COMMIT_VERSIONSTAMP, setMutation } from "./atomic.ts";
 import type { KvCore } from "./core.ts";
 import { encodeReadKey, encodeWrittenKey } from "./key.ts";
@@ -13,6 +14,7 @@ import { ENTRY } from "./layout.ts";
 import { entryOf, KvListIterator } from "./list.ts";
 import { newMessage } from "./message.ts";
 import { resolveSelector } from "./selector.ts";
+import type { KvTransaction } from "./transaction.ts";
 import type {
   KvCommitResult,
   KvConsistencyLevel,
@@ -178,6 +180,45 @@ export class Kv implements Disposable, AsyncDisposable {
   /** Returns an empty atomic operation: checks and writes that take effect together. */
   atomic(): AtomicOperation {
     return new AtomicOperation(() => this.#open());
+  }
+
+  /** Runs a function around `await` whose reads and writes take effect together. Not in Deno KV.
+   *
+   * It is optimistic, as `transaction` of a store is: if something that it has read was written by others before it
+   * commits, it is run again, after a short pause. What it throws leaves nothing behind.
+   *
+   * @param body Gets the transaction, and may be called several times.
+   * @param options `attempts`: how often it is run at most, 16 by default. `signal`: ends it when it is aborted.
+   * `durable`: whether to wait for the disk.
+   * @returns What the function returned, once its writes are acknowledged.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `CONFLICT`: it was in vain as often as it was to be tried; as {@linkcode Kv.set} does.
+   * @throws What the function throws; the signal's reason.
+   *
+   * @example
+   * ```ts
+   * import { openKv } from "@hybrid/store/kv";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kv = await openKv(":memory:");
+   * await kv.set(["stock", "lamp"], 3);
+   * const order = await kv.transaction(async (tx) => {
+   *   const { value: left } = await tx.get<number>(["stock", "lamp"]);
+   *   if (!left) throw new Error("sold out");
+   *   tx.set(["stock", "lamp"], left - 1);
+   *   const number = await tx.sum(["orders"], 1n);
+   *   tx.set(["order", number], "lamp").enqueue({ order: number });
+   *   return number;
+   * });
+   * assertEquals((await kv.get(["order", order])).value, "lamp");
+   * assertEquals((await kv.get(["stock", "lamp"])).value, 2);
+   * ```
+   */
+  async transaction<T>(
+    body: (transaction: KvTransaction) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T> {
+    return await this.#open().transaction(() => this.#open(), body, options);
   }
 
   /** Returns a stream of the entries of some keys: first as they are, then after each change of one of them.

@@ -22,6 +22,7 @@ export { KvListIterator } from "./list.ts";
 export { KvU64 } from "./u64.ts";
 export { MAX_KV_KEY_BYTES } from "./key.ts";
 export { openKv } from "./open.ts";
+export { KvTransaction } from "./transaction.ts";
 export type {
   AtomicCheck,
   KvCommitError,

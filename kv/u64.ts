@@ -84,3 +84,21 @@ export function requireCounter(type: string, value: unknown): bigint {
   if (number !== undefined) return number;
   throw new TypeError(`Invalid mutation '${type}': the value is ${describe(value)}, not a KvU64`);
 }
+
+/** Returns what becomes of the number of a counter.
+ *
+ * @throws {TypeError} There is something else than a counter.
+ */
+export function changed(
+  type: "sum" | "min" | "max",
+  stored: bigint | undefined,
+  operand: bigint,
+): bigint {
+  if (stored === undefined) {
+    throw new TypeError(
+      `Failed to perform '${type}' mutation on a non-U64 value in the database`,
+    );
+  }
+  if (type === "sum") return BigInt.asUintN(64, stored + operand);
+  return (type === "min") === stored < operand ? stored : operand;
+}

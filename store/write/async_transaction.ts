@@ -32,11 +32,29 @@ export class AsyncTransaction {
   /** Which attempt this is, from 1 on. */
   readonly attempt: number;
   readonly #transaction: Transaction;
+  #atCommit: (() => void) | undefined;
 
   /** @internal */
   constructor(transaction: Transaction, attempt: number) {
     this.#transaction = transaction;
     this.attempt = attempt;
+  }
+
+  /** Sets what is called when the function has ended, in one step with the commit: what it writes is part of the
+   * transaction, and what it throws ends it.
+   *
+   * @internal
+   */
+  static atCommit(transaction: AsyncTransaction, action: () => void): void {
+    transaction.#atCommit = action;
+  }
+
+  /** Does what is to be done at the commit.
+   *
+   * @internal
+   */
+  static finish(transaction: AsyncTransaction): void {
+    transaction.#atCommit?.();
   }
 
   /** The journal position behind its writes, once they are acknowledged; `undefined` until then. */

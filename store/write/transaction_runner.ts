@@ -133,7 +133,9 @@ export class TransactionRunner {
       reads,
     );
     try {
-      const result = await abortable(body(new AsyncTransaction(transaction, attempt)), signal);
+      const around = new AsyncTransaction(transaction, attempt);
+      const result = await abortable(body(around), signal);
+      AsyncTransaction.finish(around);
       transaction.end();
       signal?.throwIfAborted();
       surface.requireOpen(what);
