@@ -6,9 +6,10 @@
 import { wallClock } from "../runtime/clock.ts";
 import { describe } from "../store/limits.ts";
 import { LiveStore, SubStore } from "../store/live_store.ts";
+import type { WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import type { Transaction } from "../store/write/transaction.ts";
-import { expiryKey, MESSAGE, stampedKey } from "./layout.ts";
+import { expiryKey, MESSAGE, stampedKey, unusedKey } from "./layout.ts";
 import {
   encodeMessage,
   type Message,
@@ -20,9 +21,18 @@ import { dueOf, Queue } from "./queue.ts";
 import { Stamps } from "./stamps.ts";
 import { Sweeper } from "./sweeper.ts";
 import { KvTransaction, NoStamp } from "./transaction.ts";
+import { Blobs, type KvBlobSource } from "./blobs.ts";
 import type { AtomicCheck, KvCommitError, KvCommitResult } from "./types.ts";
 import { changed } from "./u64.ts";
-import { counterOf, encodeCounter, openEntry, seal, stampOf, stampText } from "./value.ts";
+import {
+  counterOf,
+  encodeBlob,
+  encodeCounter,
+  openEntry,
+  seal,
+  stampOf,
+  stampText,
+} from "./value.ts";
 
 /** A check, with the bytes of its key. */
 export interface Check {
@@ -85,6 +95,7 @@ const cores = new WeakMap<object, Map<string, Shared>>();
 export class KvCore {
   readonly store: LiveStore;
   readonly queue: Queue;
+  readonly blobs: Blobs;
   readonly #stamps: Stamps;
   readonly #sweeper: Sweeper;
   readonly #users: Users;
@@ -93,7 +104,8 @@ export class KvCore {
     this.store = store;
     this.#stamps = stamps;
     this.#users = users;
-    this.#sweeper = new Sweeper(store);
+    this.blobs = new Blobs(store);
+    this.#sweeper = new Sweeper(store, (tx, entry) => this.blobs.drop(tx, entry));
     this.#sweeper.start();
     this.queue = new Queue({
       closing: LiveStore.closingOf(store),
@@ -139,7 +151,9 @@ export class KvCore {
 
   /** Ends the use by one of its users. */
   release(): void {
-    if (this.#users.remove()) this.#sweeper.stop();
+    if (!this.#users.remove()) return;
+    this.#sweeper.stop();
+    this.blobs.stop();
   }
 
   /** Sets one entry: what a commit would do, for less. */
@@ -149,6 +163,10 @@ export class KvCore {
     expireIn: number | undefined,
     durable: boolean | undefined,
   ): Promise<KvCommitResult> {
+    if (this.blobs.areThere) {
+      const set: Mutation = { type: "set", key, isStamped: false, entry, expireIn };
+      return await this.commit([], [set], durable) as KvCommitResult;
+    }
     const options = durable === undefined ? undefined : { durable };
     // Taken and written with nothing in between: stamps grow in the order of the commits.
     let stamp: bigint | undefined;
@@ -163,6 +181,40 @@ export class KvCore {
       this.#sweeper.note(expiresAt);
     }
     return { ok: true, versionstamp: stampText(stamp) };
+  }
+
+  /** Deletes one entry, likewise. */
+  async delete(key: Uint8Array, options: WriteOptions | undefined): Promise<void> {
+    if (this.blobs.areThere) await this.commit([], [{ type: "delete", key }], options?.durable);
+    else await this.store.delete(key, options);
+  }
+
+  /** Sets one entry to a blob.
+   *
+   * @param set What is to be set, but for the entry.
+   * @param closing Ends the reading of the source.
+   */
+  async setBlob(
+    set: Mutation & { type: "set" },
+    source: KvBlobSource,
+    closing: AbortSignal,
+    durable: boolean | undefined,
+  ): Promise<KvCommitResult> {
+    let id: bigint | undefined;
+    while ((id = this.#stamps.next()) === undefined) await this.#stamps.reserve();
+    // Until it is known what becomes of the chunks.
+    this.#users.add();
+    try {
+      const reference = await this.blobs.write(id, source, closing);
+      const mutations: Mutation[] = [
+        { ...set, entry: encodeBlob(reference) },
+        { type: "delete", key: unusedKey(id) },
+      ];
+      return await this.commit([], mutations, durable) as KvCommitResult;
+    } finally {
+      this.blobs.release(id);
+      this.release();
+    }
   }
 
   /** Adds one message to the queue: what a commit would do, for less. */
@@ -284,6 +336,7 @@ export class KvCore {
   ): number {
     switch (mutation.type) {
       case "delete":
+        this.#dropBlob(tx, mutation.key);
         tx.delete(mutation.key);
         return Infinity;
       case "set": {
@@ -291,6 +344,7 @@ export class KvCore {
         const key = mutation.isStamped ? stampedKey(mutation.key, stampText(stamp)) : mutation.key;
         const expiresAt = expireIn === undefined ? 0 : this.expiry(expireIn);
         seal(entry, stamp, expiresAt);
+        this.#dropBlob(tx, key);
         tx.put(key, entry);
         if (expireIn === undefined) return Infinity;
         tx.put(expiryKey(expiresAt, key), "");
@@ -303,10 +357,15 @@ export class KvCore {
           stored === undefined ? operand : changed(type, counterOf(stored), operand),
         );
         seal(entry, stamp, 0);
+        this.#dropBlob(tx, key);
         tx.put(key, entry);
         return Infinity;
       }
     }
+  }
+
+  #dropBlob(tx: Transaction, key: Uint8Array): void {
+    if (this.blobs.areThere) this.blobs.drop(tx, tx.get(key));
   }
 }
 

@@ -4,10 +4,12 @@
  */
 
 import { wallClock } from "../runtime/clock.ts";
+import { requireSignal } from "../store/limits.ts";
 import type { LiveStore } from "../store/live_store.ts";
 import type { WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import { AtomicOperation, COMMIT_VERSIONSTAMP, setMutation } from "./atomic.ts";
+import type { KvBlobSource } from "./blobs.ts";
 import type { KvCore } from "./core.ts";
 import { encodeReadKey, encodeWrittenKey } from "./key.ts";
 import { ENTRY } from "./layout.ts";
@@ -16,6 +18,7 @@ import { newMessage } from "./message.ts";
 import { resolveSelector } from "./selector.ts";
 import type { KvTransaction } from "./transaction.ts";
 import type {
+  KvBlobEntry,
   KvCommitResult,
   KvConsistencyLevel,
   KvEnqueueOptions,
@@ -26,7 +29,7 @@ import type {
   KvListSelector,
   KvSetOptions,
 } from "./types.ts";
-import { openEntry } from "./value.ts";
+import { openEntry, referenceOf, stampOf, valueOf } from "./value.ts";
 import { watchStream } from "./watch.ts";
 
 /** Keys that are lists of parts, values that are structured clones, with Deno KV's methods, errors and order.
@@ -118,7 +121,7 @@ export class Kv implements Disposable, AsyncDisposable {
    * @throws {TypeError} The key is not valid.
    */
   async delete(key: KvKey, options?: WriteOptions): Promise<void> {
-    await this.#store().delete(encodeWrittenKey(ENTRY, key), options);
+    await this.#open().delete(encodeWrittenKey(ENTRY, key), options);
   }
 
   /** Lists entries in the order of their keys.
@@ -165,13 +168,16 @@ export class Kv implements Disposable, AsyncDisposable {
    * @throws {TypeError} The selector is not valid.
    */
   async deleteRange(selector: KvListSelector, options?: WriteOptions): Promise<number> {
-    const store = this.#store();
+    const { blobs, store } = this.#open();
     const { start, end } = resolveSelector(selector);
     const range = { gte: start, lt: end };
     return await store.transact((tx) => {
       const now = wallClock.now();
       let count = 0;
-      for (const { value } of tx.scan(range)) if (openEntry(value, now) !== undefined) count++;
+      for (const { value } of tx.scan(range)) {
+        if (openEntry(value, now) !== undefined) count++;
+        if (blobs.areThere) blobs.drop(tx, value);
+      }
       tx.deleteRange(range);
       return count;
     }, options);
@@ -261,6 +267,78 @@ export class Kv implements Disposable, AsyncDisposable {
     return COMMIT_VERSIONSTAMP;
   }
 
+  /** Sets the value of a key to bytes of any length, which are streamed: they are in chunks, and never all in memory.
+   * The key has its old value until all of them are there; where the source fails, or the process ends, it keeps
+   * it. Not in Deno KV.
+   *
+   * @param source A stream, an async iterable, a `Blob`, or bytes.
+   * @param options Those of {@linkcode Kv.set}. `signal`: ends it before it is committed.
+   * @returns Its versionstamp, once it is acknowledged.
+   * @throws {TypeError} Key, option or source is not valid, or the source gives something else than bytes.
+   * @throws {StoreError} As {@linkcode Kv.set} does.
+   * @throws What the source throws; the signal's reason.
+   *
+   * @example
+   * ```ts
+   * import { openKv } from "@hybrid/store/kv";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using kv = await openKv(":memory:");
+   * await kv.setBlob(["picture"], new Blob(["pixels, ", "and more of them"]));
+   * const { value, size } = await kv.getBlob(["picture"]);
+   * assertEquals([size, await new Response(value).text()], [24, "pixels, and more of them"]);
+   * ```
+   */
+  async setBlob(
+    key: KvKey,
+    source: KvBlobSource,
+    options: KvSetOptions & { signal?: AbortSignal } = {},
+  ): Promise<KvCommitResult> {
+    const core = this.#open();
+    const { signal, durable } = options;
+    requireSignal("Cannot set blob", signal);
+    const closing = signal === undefined
+      ? this.#closing.signal
+      : AbortSignal.any([this.#closing.signal, signal]);
+    closing.throwIfAborted();
+    return await core.setBlob(setMutation(key, undefined, options), source, closing, durable);
+  }
+
+  /** Returns the bytes of a blob, or of a value that is a `Uint8Array`, as a stream; `null` where there is no entry.
+   *
+   * The stream shows the blob as it is now, also where it is overwritten or deleted meanwhile: its bytes stay until
+   * the stream has ended, or is cancelled, or the Kv is closed, which ends it with an error. Not in Deno KV.
+   *
+   * @throws {TypeError} The key is not valid, or the value is neither.
+   * @throws {StoreError} `CORRUPT`, also while it is read; as {@linkcode Kv.get} does.
+   */
+  // deno-lint-ignore require-await -- What it throws is to reject.
+  async getBlob(key: KvKey): Promise<KvBlobEntry> {
+    const { blobs, store } = this.#open();
+    // Without a pause in between, so that its chunks cannot go.
+    const entry = openEntry(store.getSync(encodeReadKey(ENTRY, key)), wallClock.now());
+    if (entry === undefined) return { key, value: null, size: null, versionstamp: null };
+    const reference = referenceOf(entry);
+    const versionstamp = stampOf(entry);
+    if (reference !== undefined) {
+      const value = blobs.read(reference, this.#closing.signal);
+      return { key, value, size: reference.size, versionstamp };
+    }
+    const bytes = valueOf(entry);
+    if (!(bytes instanceof Uint8Array)) {
+      throw new TypeError(
+        "Cannot get blob: the value is neither a blob nor a Uint8Array; use get()",
+      );
+    }
+    const value = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(bytes);
+        controller.close();
+      },
+    });
+    return { key, value, size: bytes.length, versionstamp };
+  }
+
   /** Puts a message into the queue: a value, which is copied. It is delivered to a handler of
    * {@linkcode Kv.listenQueue}, at least once, also after a crash.
    *
@@ -325,7 +403,7 @@ export class Kv implements Disposable, AsyncDisposable {
    */
   close(): Promise<void> {
     if (this.#closed === undefined) {
-      this.#closing.abort();
+      this.#closing.abort(badResource());
       this.#core.release();
       this.#closed = this.#core.queue.settle().then(this.#closeStore);
     }

@@ -5,8 +5,11 @@
  * | `01` | a key: see `key.ts` | an entry: see `value.ts` |
  * | `02` | `f` | version of the format: 1 |
  * | `02` | `s` | the versionstamp up to which they may have been given: 8 bytes, big-endian |
+ * | `02` | `b` | nothing: there are, or were, blobs |
  * | `03` | milliseconds, 8 bytes, big-endian; a key | nothing: the entry of the key may expire then |
  * | `04` | milliseconds, versionstamp, number: see `message.ts` | a message of the queue |
+ * | `05` | blob, 8 bytes; chunk, 4 bytes: see `blob.ts` | a chunk of a blob |
+ * | `06` | blob, 8 bytes | nothing: the blob has no entry |
  *
  * @module
  */
@@ -19,6 +22,10 @@ export const META = 0x02;
 export const EXPIRY = 0x03;
 /** In front of the messages of the queue. */
 export const MESSAGE = 0x04;
+/** In front of the chunks of blobs. */
+export const CHUNK = 0x05;
+/** In front of the numbers of blobs that no entry has. */
+export const UNUSED = 0x06;
 
 /** The version of this layout, and of what is in it. */
 export const FORMAT = 1;
@@ -27,11 +34,13 @@ const ENCODER = new TextEncoder();
 /** In front of a part that is a string: see `key.ts`. */
 const STRING = 0x02;
 
-const LETTERS = ENCODER.encode("fs");
+const LETTERS = ENCODER.encode("fsb");
 /** Where the version of the format is. */
 export const FORMAT_KEY: Uint8Array = new Uint8Array([META, LETTERS[0]!]);
 /** Where the limit of the versionstamps is. */
 export const STAMP_KEY: Uint8Array = new Uint8Array([META, LETTERS[1]!]);
+/** Where it says that there are, or were, blobs. */
+export const BLOB_FLAG_KEY: Uint8Array = new Uint8Array([META, LETTERS[2]!]);
 
 /** Returns 8 bytes, big-endian. */
 export function u64Bytes(number: bigint): Uint8Array {
@@ -43,6 +52,14 @@ export function u64Bytes(number: bigint): Uint8Array {
 /** Returns the number in 8 bytes, big-endian. */
 export function u64From(bytes: Uint8Array, offset = 0): bigint {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(offset);
+}
+
+/** Returns the key of the note that no entry has a blob. */
+export function unusedKey(id: bigint): Uint8Array {
+  const key = new Uint8Array(9);
+  key[0] = UNUSED;
+  key.set(u64Bytes(id), 1);
+  return key;
 }
 
 /** Returns the key in the index of expiry.

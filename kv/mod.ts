@@ -17,6 +17,8 @@
  */
 
 export { AtomicOperation } from "./atomic.ts";
+export { KvBlob } from "./blob.ts";
+export type { KvBlobSource } from "./blobs.ts";
 export { Kv } from "./kv.ts";
 export { KvListIterator } from "./list.ts";
 export { KvU64 } from "./u64.ts";
@@ -25,6 +27,7 @@ export { openKv } from "./open.ts";
 export { KvTransaction } from "./transaction.ts";
 export type {
   AtomicCheck,
+  KvBlobEntry,
   KvCommitError,
   KvCommitResult,
   KvConsistencyLevel,

@@ -19,17 +19,24 @@ const PAUSE_MS_MAX = 60_000;
 /** The shortest pause, so that entries that expire one after the other go together. */
 const PAUSE_MS_MIN = 20;
 
+type Drop = (tx: Transaction, entry: Uint8Array) => void;
+
 /** Removes expired entries in the background. */
 export class Sweeper {
   readonly #store: LiveStore;
+  readonly #drop: Drop;
   #timer: Timer | undefined;
   /** When the timer fires, by the clock. */
   #due = Infinity;
   #isSweeping = false;
   #isStopped = false;
 
-  constructor(store: LiveStore) {
+  /**
+   * @param drop Told of each entry that is removed.
+   */
+  constructor(store: LiveStore, drop: Drop = () => {}) {
     this.#store = store;
+    this.#drop = drop;
   }
 
   /** Begins, with what has expired before. */
@@ -58,7 +65,7 @@ export class Sweeper {
     for (;;) {
       const now = wallClock.now();
       // Nothing depends on when this is on disk.
-      const { rows, removed } = await this.#store.transact((tx) => step(tx, now), {
+      const { rows, removed } = await this.#store.transact((tx) => step(tx, now, this.#drop), {
         durable: false,
       });
       count += removed;
@@ -107,15 +114,17 @@ function isFinal(error: unknown): boolean {
 }
 
 /** Deals with the first part of the index. */
-function step(tx: Transaction, now: number): { rows: number; removed: number } {
+function step(tx: Transaction, now: number, drop: Drop): { rows: number; removed: number } {
   const range = { gte: new Uint8Array([EXPIRY]), lt: expiryBound(now), limit: STEP_ROWS };
   let removed = 0;
   const keys = [...tx.keys(range)];
   for (const key of keys) {
-    const entry = expiringKey(key);
+    const of = expiringKey(key);
+    const entry = tx.get(of);
     // Since it was noted, the entry may have been set again, or deleted.
-    if (hasExpired(tx.get(entry), now)) {
-      tx.delete(entry);
+    if (entry !== undefined && hasExpired(entry, now)) {
+      tx.delete(of);
+      drop(tx, entry);
       removed++;
     }
     tx.delete(key);
@@ -123,9 +132,9 @@ function step(tx: Transaction, now: number): { rows: number; removed: number } {
   return { rows: keys.length, removed };
 }
 
-function hasExpired(entry: Uint8Array | undefined, now: number): boolean {
+function hasExpired(entry: Uint8Array, now: number): boolean {
   try {
-    return entry !== undefined && openEntry(entry, now) === undefined;
+    return openEntry(entry, now) === undefined;
   } catch {
     // It is for readers to find it damaged.
     return false;

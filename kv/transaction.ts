@@ -61,6 +61,8 @@ export class KvTransaction {
   readonly #sets = new Map<string, StampedSet>();
   readonly #stamped: StampedSet[] = [];
   readonly #messages: NewMessage[] = [];
+  readonly #deleted: Uint8Array[] = [];
+  readonly #deletedRanges: { gte: Uint8Array; lt: Uint8Array }[] = [];
   #isChanged = false;
   #stamp: bigint | undefined;
   /** What the core is to be told once it is committed. */
@@ -152,6 +154,7 @@ export class KvTransaction {
     const bytes = encodeWrittenKey(ENTRY, key);
     this.#open().delete(bytes);
     this.#sets.delete(bytes.join());
+    this.#deleted.push(bytes);
     this.#isChanged = true;
     return this;
   }
@@ -165,7 +168,9 @@ export class KvTransaction {
     const { start, end } = resolveSelector(selector);
     const count = await this.count(selector);
     if (compareBytes(start, end) >= 0) return 0;
-    await this.#open().deleteRange({ gte: start, lt: end });
+    const range = { gte: start, lt: end };
+    await this.#open().deleteRange(range);
+    this.#deletedRanges.push(range);
     for (const [id, { key }] of this.#sets) {
       if (compareBytes(key, start) >= 0 && compareBytes(key, end) < 0) this.#sets.delete(id);
     }
@@ -263,6 +268,7 @@ export class KvTransaction {
     const stamp = core.nextStamp();
     if (stamp === undefined) throw new NoStamp();
     const transaction = this.#transaction;
+    this.#dropBlobs(core);
     let expiresFirst = Infinity;
     const put = (key: Uint8Array, entry: Uint8Array) => {
       const expiresAt = expiryOf(entry);
@@ -285,5 +291,15 @@ export class KvTransaction {
     });
     this.#stamp = stamp;
     this.#committed = () => core.note(expiresFirst, messages);
+  }
+
+  /** Notes the blobs that it takes away. As nothing comes between this and the commit, those of now are the ones. */
+  #dropBlobs({ blobs, store }: KvCore): void {
+    if (!blobs.areThere) return;
+    const keys = [...this.#sets.values()].map(({ key }) => key).concat(this.#deleted);
+    for (const key of keys) blobs.drop(this.#transaction, store.getSync(key));
+    for (const range of this.#deletedRanges) {
+      for (const { value } of store.scanSync(range)) blobs.drop(this.#transaction, value);
+    }
   }
 }

@@ -52,6 +52,30 @@ export type KvEntryMaybe<T> = KvEntry<T> | {
   versionstamp: null;
 };
 
+/** The bytes of a value as a stream, or that there is no entry: then all but the key is `null`.
+ *
+ * @category Kv
+ */
+export type KvBlobEntry = {
+  /** The key. */
+  key: KvKey;
+  /** The bytes. */
+  value: ReadableStream<Uint8Array>;
+  /** How many there are. */
+  size: number;
+  /** The versionstamp: 20 hexadecimal digits. */
+  versionstamp: string;
+} | {
+  /** The key. */
+  key: KvKey;
+  /** Nothing. */
+  value: null;
+  /** Nothing. */
+  size: null;
+  /** Nothing. */
+  versionstamp: null;
+};
+
 /** Which entries are listed: those whose keys begin with the parts of a prefix, without the prefix itself, those
  * of a range, or those of a part of a prefix.
  *

@@ -3,13 +3,13 @@
  * | offset | bytes | |
  * |---:|---:|---|
  * | 0 | 1 | version of the format: 1 |
- * | 1 | 1 | what the value is: 1 structured, 2 bytes, 3 a counter |
+ * | 1 | 1 | what the value is: 1 structured, 2 bytes, 3 a counter, 4 a blob |
  * | 2 | 10 | versionstamp |
  * | 12 | 8 | when it expires: milliseconds since 1970, 0 for never |
  * | 20 | 4 | CRC32C of everything before and behind |
  * | 24 | | the value |
  *
- * Numbers are big-endian. A counter has 8 bytes. A structured value is MessagePack without any extension but that
+ * Numbers are big-endian. A counter has 8 bytes; what a blob has, `blob.ts` says. A structured value is MessagePack without any extension but that
  * for `undefined`; what MessagePack lacks is a map whose first key is empty (see `_special.ts`).
  *
  * @module
@@ -18,6 +18,7 @@
 import { Packr } from "msgpackr";
 import { StoreError } from "../codec/error.ts";
 import { crc32c } from "../journal/digest.ts";
+import { type BlobReference, decodeReference, encodeReference, KvBlob } from "./blob.ts";
 import { dump } from "./_dump.ts";
 import { revive } from "./_revive.ts";
 import { KvU64, u64Of } from "./u64.ts";
@@ -26,6 +27,7 @@ const FORMAT = 1;
 const STRUCTURED = 1;
 const BYTES = 2;
 const COUNTER = 3;
+const BLOB = 4;
 
 const STAMP_AT = 2;
 const EXPIRY_AT = 12;
@@ -49,11 +51,19 @@ const PACKER = new Packr({
 export function encodeEntry(value: unknown): Uint8Array {
   const number = u64Of(value);
   if (number !== undefined) return encodeCounter(number);
+  if (value instanceof KvBlob) {
+    throw new TypeError("a KvBlob is no value: pass the stream of getBlob() to setBlob()");
+  }
   if (value instanceof Uint8Array) {
     // A copy by `set` would hold whatever a shared buffer has by then.
     return envelope(BYTES, value);
   }
   return envelope(STRUCTURED, PACKER.pack(dump(value)));
+}
+
+/** Returns an entry for a blob, likewise. */
+export function encodeBlob(reference: BlobReference): Uint8Array {
+  return envelope(BLOB, encodeReference(reference));
 }
 
 /** Returns an entry for a counter, likewise. */
@@ -139,6 +149,17 @@ export function counterOf(entry: Uint8Array): bigint | undefined {
     : undefined;
 }
 
+/** Returns the blob of an entry, which may have expired; `undefined` where it is something else, or damaged. */
+export function referenceOf(entry: Uint8Array): BlobReference | undefined {
+  if (entry[1] !== BLOB) return undefined;
+  try {
+    openEntry(entry, -Infinity);
+    return decodeReference(entry.subarray(HEADER_BYTES));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Returns the value of an entry that was checked.
  *
  * @throws {StoreError} `CORRUPT`: it is not one that is written; `UNSUPPORTED`: this runtime has no such value.
@@ -153,6 +174,7 @@ export function valueOf(entry: Uint8Array): unknown {
   if (number !== undefined) return new KvU64(number);
   if (entry[1] === BYTES) return payload.slice();
   try {
+    if (entry[1] === BLOB) return new KvBlob(decodeReference(payload).size);
     if (entry[1] !== STRUCTURED) throw new Error(`there is no type ${entry[1]} of values`);
     return revive(PACKER.unpack(payload));
   } catch (cause) {
