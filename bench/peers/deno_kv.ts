@@ -9,8 +9,9 @@ import type { KeyParts, KeySet, Prefix } from "../_data.ts";
 import { type Open, type Session, updated } from "./peer.ts";
 
 /** What is used of a database. `Deno.openKv` is in Deno's own types alone, and only when told to. */
-interface Kv {
+export interface Kv {
   get(key: KeyParts): Promise<KvEntry>;
+  getMany(keys: readonly KeyParts[]): Promise<readonly KvEntry[]>;
   set(key: KeyParts, value: unknown): Promise<unknown>;
   delete(key: KeyParts): Promise<void>;
   list(
@@ -34,7 +35,8 @@ interface KvAtomic {
   commit(): Promise<{ ok: boolean }>;
 }
 
-type OpenKv = (path: string) => Promise<Kv>;
+/** Opens the database in a file. */
+export type OpenKv = (path: string) => Promise<Kv>;
 
 /** Returns `undefined` where the package is missing, or has no binary for the platform. */
 async function loadPackage(): Promise<OpenKv | undefined> {
@@ -51,10 +53,12 @@ async function loadPackage(): Promise<OpenKv | undefined> {
 }
 
 const { Deno } = globalThis as unknown as { Deno?: { openKv?: OpenKv } };
-const openKv = Deno === undefined ? await loadPackage() : Deno.openKv;
+
+/** Absent where the package cannot be loaded, and in Deno without `--unstable-kv`. */
+export const openKv: OpenKv | undefined = Deno === undefined ? await loadPackage() : Deno.openKv;
 
 /** The most rows that one round trip of a list may bring. */
-const LIST_BATCH = 500;
+export const LIST_BATCH = 500;
 /** Deno KV refuses transactions of more than 1,000 writes, or 800 KiB. */
 const ATOMIC_WRITES = 500;
 const ATOMIC_BYTES = 500_000;
@@ -121,6 +125,6 @@ class DenoKvSession implements Session {
   }
 }
 
-/** Absent where the package cannot be loaded, and in Deno without `--unstable-kv`. */
+/** Absent where `openKv` is. */
 export const denoKv: Open | undefined = openKv &&
   (async (directory) => new DenoKvSession(await openKv(join(directory, "kv.sqlite"))));
