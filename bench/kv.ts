@@ -84,8 +84,8 @@ for (const kv of [own, durable, ...(peer === undefined ? [] : [peer])]) {
   await Promise.all(counters.map((key) => kv.atomic().sum(key, 0n).commit()));
 }
 // The same bytes as those of `own`.
-const entries = store.scanSync({ prefix: new Uint8Array([1]), limit: KEYS + COUNTERS })
-  .filter(({ key }) => new TextDecoder().decode(key).includes(PREFIX)).toArray();
+const entries = [...store.scanSync({ prefix: new Uint8Array([1]), limit: KEYS + COUNTERS })]
+  .filter(({ key }) => new TextDecoder().decode(key).includes(PREFIX));
 
 /** A row of the table. */
 interface Row {

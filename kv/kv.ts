@@ -73,6 +73,15 @@ export class Kv implements Disposable, AsyncDisposable {
     this.#closeStore = closeStore;
   }
 
+  /** Returns what a Kv works on.
+   *
+   * @throws {Error} `BadResource`: it is closed.
+   * @internal
+   */
+  static coreOf(kv: Kv): KvCore {
+    return kv.#open();
+  }
+
   /** Returns the entry of a key; value and versionstamp are `null` where there is none.
    *
    * @throws {TypeError} The key is not valid.

@@ -20,9 +20,16 @@ export { AtomicOperation } from "./atomic.ts";
 export { KvBlob } from "./blob.ts";
 export type { KvBlobSource } from "./blobs.ts";
 export { Kv } from "./kv.ts";
+export { copyKv, type KvCopyOptions, type KvSource, type KvTarget } from "./copy.ts";
 export { KvListIterator } from "./list.ts";
 export { KvU64 } from "./u64.ts";
 export { MAX_KV_KEY_BYTES } from "./key.ts";
+export {
+  exportNdjson,
+  importNdjson,
+  type KvExportOptions,
+  type KvImportOptions,
+} from "./ndjson.ts";
 export { openKv } from "./open.ts";
 export { KvTransaction } from "./transaction.ts";
 export type {

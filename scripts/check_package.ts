@@ -55,6 +55,7 @@ try {
   for (const command of commands) await runConsumers(command, ["consumer"]);
   linkDependencies(Object.keys(optionalDependencies));
   for (const command of commands) await runConsumers(command, CONSUMERS);
+  await checkExchange(commands);
   await checkBundles(project, (bundler) => bundler === "bun" ? [["bun"]] : ofNode);
   if (nodes.length > 0) await checkRefusal(nodes[0]!);
   else console.log("node: skipped, links/nodes has none for this platform");
@@ -141,6 +142,33 @@ async function runConsumers(command: string[], names: readonly string[]): Promis
     if (!/^ok$/m.test(output)) throw new Error(`${name} did not finish in ${runtime}:\n${output}`);
   }
   console.log(`${runtime} ${names.join(", ")}: ok`);
+}
+
+/** Checks that each runtime reads the values that each of the others has written. */
+async function checkExchange(commands: readonly string[][]): Promise<void> {
+  const files = {
+    exchange: join("scripts", "exchange.ts"),
+    _values: join("tests", "kv", "_values.ts"),
+  };
+  for (const [name, path] of Object.entries(files)) {
+    copyFileSync(join(ROOT, path), join(project, `${name}.ts`));
+    await compile(name);
+  }
+  const exchange = async (command: readonly string[], action: string, store: string) => {
+    const output = await runOrThrow([...command, "exchange.mjs", action, store], { cwd: project });
+    if (!/^ok$/m.test(output)) {
+      throw new Error(`${action} by ${command[0]} of ${store}:\n${output}`);
+    }
+  };
+  for (const [writer, command] of commands.entries()) {
+    await exchange(command, "write", `exchanged-${writer}`);
+  }
+  for (const [reader, command] of commands.entries()) {
+    for (const writer of commands.keys()) {
+      if (writer !== reader) await exchange(command, "read", `exchanged-${writer}`);
+    }
+  }
+  console.log(`values are exchanged among ${commands.length} runtimes: ok`);
 }
 
 // deno-lint-ignore no-explicit-any

@@ -1,0 +1,40 @@
+/** The entries of a Kv with what only their bytes say: when they expire, and whether they are blobs.
+ *
+ * @module
+ */
+
+import { compareBytes } from "../codec/bytes.ts";
+import { wallClock } from "../runtime/clock.ts";
+import type { KvCore } from "./core.ts";
+import { decodeKey } from "./key.ts";
+import { resolveSelector } from "./selector.ts";
+import type { KvKey, KvListSelector } from "./types.ts";
+import { expiryOf, openEntry } from "./value.ts";
+
+/** An entry that has not expired. */
+export interface RawEntry {
+  readonly key: KvKey;
+  /** Its bytes: see `value.ts`. */
+  readonly entry: Uint8Array;
+  /** When it expires, in milliseconds; 0 for never. */
+  readonly expiresAt: number;
+}
+
+/** Everything. */
+export const ALL: KvListSelector = { prefix: [] };
+
+/** Yields entries, in the order of their keys. */
+export async function* entriesOf(
+  { store }: KvCore,
+  selector: KvListSelector,
+): AsyncGenerator<RawEntry> {
+  const { start, end } = resolveSelector(selector);
+  if (compareBytes(start, end) >= 0) return;
+  for await (const page of store.scanPages({ gte: start, lt: end }, { bytes: 1024 * 1024 })) {
+    for (const { key, value } of page) {
+      const entry = openEntry(value, wallClock.now());
+      if (entry === undefined) continue;
+      yield { key: decodeKey(key, 1), entry, expiresAt: expiryOf(entry) };
+    }
+  }
+}
