@@ -3,6 +3,8 @@
  * @module
  */
 
+import type { KeyRange } from "../backends/engine.ts";
+import { prefixUpperBound } from "../codec/prefix.ts";
 import { toBytes } from "./limits.ts";
 import type { RowKind } from "./read/merge.ts";
 import type { BytesLike } from "./types.ts";
@@ -66,6 +68,26 @@ export class KeySpace {
   /** Returns a key of the store as the caller names it. */
   outside(key: Uint8Array): Uint8Array {
     return this.prefix.length === 0 ? key : key.slice(this.prefix.length);
+  }
+
+  /** Returns a range of these keys as the store has it. It is not checked, and not copied where there is no
+   * prefix. */
+  range(range: KeyRange): KeyRange {
+    const { prefix } = this;
+    if (prefix.length === 0) return range;
+    const { start, end, reverse } = range;
+    return {
+      start: concat(prefix, start),
+      end: end === undefined ? prefixUpperBound(prefix) : concat(prefix, end),
+      reverse,
+    };
+  }
+
+  /** Returns rows with their keys as the caller names them, as views: nothing is copied. */
+  views<Row>(rows: Row[], kind: RowKind<Row>): Row[] {
+    const { length } = this.prefix;
+    if (length === 0) return rows;
+    return rows.map((row) => kind.rename(row, kind.key(row).subarray(length)));
   }
 
   /** Yields pages of rows with their keys as the caller names them. */

@@ -3,13 +3,21 @@
  * @module
  */
 
-import type { Entry } from "../../backends/engine.ts";
+import type { Entry, KeyRange } from "../../backends/engine.ts";
 import { answer, answerBytes } from "../../runtime/turn.ts";
 import type { KeySpace } from "../key_space.ts";
 import { describe, toBytes } from "../limits.ts";
 import { OPERATIONS, type Surface } from "../operation.ts";
 import type { BytesLike, PageSize, ScanRange } from "../types.ts";
-import { ENTRY_ROWS, hasKey, KEY_ROWS, type ReadSource, readValue, type RowKind } from "./merge.ts";
+import {
+  ENTRY_ROWS,
+  hasKey,
+  KEY_ROWS,
+  readPage,
+  type ReadSource,
+  readValue,
+  type RowKind,
+} from "./merge.ts";
 import {
   allRows,
   pages,
@@ -44,6 +52,31 @@ export abstract class StoreReader {
   /** @internal */
   constructor(surface: ReadSurface) {
     this.#surface = surface;
+  }
+
+  /** Returns the first rows of a range, for an entry point that cuts its scans into pages itself. It ends with the
+   * row that reaches `rows` rows or `bytes` bytes; if it has fewer of both, there are no more.
+   *
+   * @param range The bounds as the caller names them. They are not checked.
+   * @returns Rows whose keys may be views of longer ones.
+   * @throws {StoreError} `CLOSED`, `CORRUPT`, `IO`.
+   * @internal
+   */
+  static page<Row>(
+    reader: StoreReader,
+    kind: RowKind<Row>,
+    range: KeyRange,
+    rows: number,
+    bytes: number,
+  ): Row[] {
+    const surface = reader.#surface;
+    return OPERATIONS.scanPages.sync(surface, undefined, (what) => {
+      const { keys } = surface;
+      return keys.views(
+        readPage(surface.source(what), kind, keys.range(range), rows, bytes),
+        kind,
+      );
+    });
   }
 
   /** Returns the value of a key, `undefined` if there is none. Costs one lookup.

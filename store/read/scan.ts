@@ -157,7 +157,8 @@ export function* pages<Row>(
   }
 }
 
-function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
+/** Returns how many rows the page behind some rows should have. */
+export function nextPageRows<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
   const rowsMax = Math.min(Math.max(rows.length * 2, PAGE_ROWS), PAGE_ROWS_MAX);
   const rowsInAim = Math.floor(PAGE_BYTES_AIM * rows.length / bytesOf(kind, rows));
   return Math.max(PAGE_ROWS_MIN, Math.min(rowsMax, rowsInAim));

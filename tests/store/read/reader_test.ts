@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import { assertEquals, assertLessOrEqual, assertRejects, assertThrows } from "@std/assert";
-import { type Entry, HybridStore, type ScanRange, type StoreReader, toText } from "../../../mod.ts";
+import { type Entry, HybridStore, type ScanRange, StoreReader, toText } from "../../../mod.ts";
+import { ENTRY_ROWS, KEY_ROWS } from "../../../store/read/merge.ts";
 import { appendKey, btreeKey, bytes } from "../_support.ts";
 import { assertThrowsCode } from "../../support/assert.ts";
 
@@ -177,3 +178,31 @@ async function textOf(store: HybridStore): Promise<Record<string, string>> {
   for await (const { key, value } of store.scan()) found[toText(key)] = toText(value);
   return found;
 }
+
+test("a page has the first rows of a range, of a store, of a part of it and of a snapshot", async () => {
+  await using store = await HybridStore.openTemp();
+  const part = store.sub("part/");
+  const names = ["", "a", "b", "c"];
+  for (const name of names) await part.put(name, `value ${name}`);
+  await store.put("other", "x");
+  await store.put("part0", "x");
+  using snapshot = part.snapshotSync();
+  await part.delete("b");
+  const range = (start: string, end: string | undefined, reverse = false) => {
+    return { start: bytes(start), end: end === undefined ? undefined : bytes(end), reverse };
+  };
+  const keys = (reader: StoreReader, of: ReturnType<typeof range>, rows = 10, size = 1e6) =>
+    StoreReader.page(reader, KEY_ROWS, of, rows, size).map(toText);
+  assertEquals(keys(part, range("", undefined)), ["", "a", "c"]);
+  assertEquals(keys(snapshot, range("", undefined, true)), names.toReversed());
+  assertEquals(keys(snapshot, range("a", "c")), ["a", "b"]);
+  assertEquals(keys(snapshot, range("c", "a")), []);
+  assertEquals(keys(snapshot, range("", undefined), 2), ["", "a"]);
+  assertEquals(keys(snapshot, range("", undefined), 10, 11).length < 4, true);
+  assertEquals(keys(store, range("part/c", undefined)), ["part/c", "part0"]);
+  const [entry] = StoreReader.page(part, ENTRY_ROWS, range("c", undefined), 1, 1e6);
+  assertEquals([toText(entry!.key), toText(entry!.value)], ["c", "value c"]);
+  assertEquals(await part.has("c"), true);
+  await part.close();
+  assertThrowsCode(() => keys(part, range("", undefined)), "CLOSED");
+});
