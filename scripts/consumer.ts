@@ -8,6 +8,7 @@ import { StoreError, subjectIndexKey, subjectScanPrefix, voteCountKey } from "@h
 import { Journal } from "@hybrid/store/journal";
 import * as all from "@hybrid/store";
 import { type Kv, KvU64, openKv } from "@hybrid/store/kv";
+import { HybridLevel } from "@hybrid/store/level";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,6 +37,13 @@ const user = await kv.get<{ tags: Set<string> }>(["user", 1n]);
 check(user.value?.tags.has("a") === true, "a structured value comes back");
 check((await kv.get(["visits"])).value instanceof KvU64, "a counter is a KvU64");
 await kv.close();
+
+const level = new HybridLevel<string, { n: number }>(":memory:", { valueEncoding: "json" });
+await level.put("a", { n: 1 }, { sync: true });
+await level.sublevel("s").put("b", "text");
+const pairs: [string, { n: number }][] = await level.iterator({ gte: "a" }).all();
+check(pairs.length === 1 && pairs[0]?.[1].n === 1, "Level's interface reads what it wrote");
+await level.close();
 
 const directory = mkdtempSync(join(tmpdir(), "hybridstore-consumer-"));
 const journal = await Journal.open(directory);
