@@ -22,11 +22,18 @@ for (let i = 256; i < TABLES.length; i++) {
  * Software-Based CRC Generators*, 2005 ("slicing by 8").
  *
  * @param initial The CRC32C of the first part.
+ * @param start Where the bytes begin that are meant: a view of them would cost as much as the digest of a few.
+ * @param end Where they end.
  */
-export function portableCrc32c(bytes: Uint8Array, initial = 0): number {
+export function portableCrc32c(
+  bytes: Uint8Array,
+  initial = 0,
+  start = 0,
+  end: number = bytes.length,
+): number {
   let crc = ~initial;
-  let i = 0;
-  for (const end = bytes.length - 7; i < end; i += 8) {
+  let i = start;
+  for (const last = end - 7; i < last; i += 8) {
     const first = crc ^
       (bytes[i]! | bytes[i + 1]! << 8 | bytes[i + 2]! << 16 | bytes[i + 3]! << 24);
     crc = TABLES[1792 + (first & 0xff)]! ^ TABLES[1536 + (first >>> 8 & 0xff)]! ^
@@ -34,6 +41,6 @@ export function portableCrc32c(bytes: Uint8Array, initial = 0): number {
       TABLES[768 + bytes[i + 4]!]! ^ TABLES[512 + bytes[i + 5]!]! ^
       TABLES[256 + bytes[i + 6]!]! ^ TABLES[bytes[i + 7]!]!;
   }
-  for (; i < bytes.length; i++) crc = TABLES[(crc ^ bytes[i]!) & 0xff]! ^ crc >>> 8;
+  for (; i < end; i++) crc = TABLES[(crc ^ bytes[i]!) & 0xff]! ^ crc >>> 8;
   return ~crc >>> 0;
 }

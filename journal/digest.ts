@@ -46,11 +46,18 @@ let loading: Promise<void> | undefined;
 /** Returns the CRC32C of bytes, or that of two parts, given that of the first.
  *
  * @param initial The CRC32C of the first part.
+ * @param start Where the bytes begin that are meant.
+ * @param end Where they end.
  */
-export function crc32c(bytes: Uint8Array, initial?: number): number {
-  return accelerators.crc32c !== undefined && bytes.length > PORTABLE_CRC32C_BYTES_MAX
-    ? accelerators.crc32c(bytes, initial)
-    : portableCrc32c(bytes, initial);
+export function crc32c(
+  bytes: Uint8Array,
+  initial?: number,
+  start = 0,
+  end: number = bytes.length,
+): number {
+  return accelerators.crc32c !== undefined && end - start > PORTABLE_CRC32C_BYTES_MAX
+    ? accelerators.crc32c(bytes.subarray(start, end), initial)
+    : portableCrc32c(bytes, initial, start, end);
 }
 
 /** Returns the BLAKE3 digest of bytes, 32 bytes. {@linkcode loadDigests} comes first. */

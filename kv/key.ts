@@ -70,6 +70,13 @@ export function encodeReadKey(lead: number, key: KvKey): Uint8Array {
   return bytes;
 }
 
+/** Returns the bytes of a key that is read at once, likewise: the next key that is encoded overwrites them. */
+export function viewReadKey(lead: number, key: KvKey): Uint8Array {
+  encode(lead, key);
+  if (length - 1 > MAX_KV_KEY_BYTES) throw tooLargeForRead();
+  return scratch.subarray(0, length);
+}
+
 /** Checks the bytes of a bound: it may be one byte longer than a key, as that of a prefix is.
  *
  * @throws {TypeError} It is too long.
@@ -88,13 +95,17 @@ function tooLargeForRead(): TypeError {
  * @throws {TypeError} A part is of another type.
  */
 export function encodeKey(lead: number, key: KvKey): Uint8Array {
+  encode(lead, key);
+  return scratch.slice(0, length);
+}
+
+function encode(lead: number, key: KvKey): void {
   if (!Array.isArray(key)) {
     throw new TypeError(`the key is ${describe(key)}, not an array of parts`);
   }
   scratch[0] = lead;
   length = 1;
   for (let i = 0; i < key.length; i++) encodePart(key[i]!);
-  return scratch.slice(0, length);
 }
 
 function encodePart(part: KvKeyPart): void {

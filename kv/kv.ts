@@ -4,6 +4,7 @@
  */
 
 import { wallClock } from "../runtime/clock.ts";
+import { answer, SHORT_BYTES_MAX } from "../runtime/turn.ts";
 import { requireSignal } from "../store/limits.ts";
 import type { LiveStore } from "../store/live_store.ts";
 import type { WriteOptions } from "../store/types.ts";
@@ -11,7 +12,7 @@ import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import { AtomicOperation, COMMIT_VERSIONSTAMP, setMutation } from "./atomic.ts";
 import type { KvBlobSource } from "./blobs.ts";
 import type { KvCore } from "./core.ts";
-import { encodeReadKey, encodeWrittenKey } from "./key.ts";
+import { encodeReadKey, encodeWrittenKey, viewReadKey } from "./key.ts";
 import { ENTRY } from "./layout.ts";
 import { entryOf, KvListIterator } from "./list.ts";
 import { newMessage } from "./message.ts";
@@ -87,13 +88,19 @@ export class Kv implements Disposable, AsyncDisposable {
    * @throws {TypeError} The key is not valid.
    * @throws {StoreError} `CORRUPT`: its bytes are not what was written; as `get` of a store does.
    */
-  async get<T = unknown>(
+  get<T = unknown>(
     key: KvKey,
     options?: { consistency?: KvConsistencyLevel },
   ): Promise<KvEntryMaybe<T>> {
-    requireConsistency(options);
-    const bytes = await this.#store().get(encodeReadKey(ENTRY, key));
-    return entryOf<T>(key, bytes, wallClock.now()) as KvEntryMaybe<T>;
+    try {
+      requireConsistency(options);
+      const bytes = this.#store().getSync(viewReadKey(ENTRY, key));
+      const entry = entryOf<T>(key, bytes, wallClock.now()) as KvEntryMaybe<T>;
+      // As `get` of the store does, and with no other promise in between.
+      return answer(entry, bytes === undefined || bytes.length <= SHORT_BYTES_MAX);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** Returns the entries of some keys, in their order and all of one moment. Throws as {@linkcode Kv.get} does. */

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { Packr } from "msgpackr";
+import { Packr, RESERVE_START_SPACE } from "msgpackr";
 import { StoreError } from "../codec/error.ts";
 import { crc32c } from "../journal/digest.ts";
 import { type BlobReference, decodeReference, encodeReference, KvBlob } from "./blob.ts";
@@ -33,6 +33,14 @@ const STAMP_AT = 2;
 const EXPIRY_AT = 12;
 const CRC_AT = 20;
 const HEADER_BYTES = 24;
+const STAMP_BYTES = 10;
+/** The digits of a byte. */
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
+/** Where the halves of a bigint are told apart. */
+const WORD = new DataView(new ArrayBuffer(8));
+
+/** A view of a part would cost as much as the reading of a short value. */
+const FROM_VALUE = { start: HEADER_BYTES };
 
 const PACKER = new Packr({
   useRecords: false,
@@ -58,7 +66,12 @@ export function encodeEntry(value: unknown): Uint8Array {
     // A copy by `set` would hold whatever a shared buffer has by then.
     return envelope(BYTES, value);
   }
-  return envelope(STRUCTURED, PACKER.pack(dump(value)));
+  // With room for the envelope in front, so that there is no other copy.
+  const entry = PACKER.pack(dump(value), RESERVE_START_SPACE + HEADER_BYTES);
+  entry.fill(0, 0, HEADER_BYTES);
+  entry[0] = FORMAT;
+  entry[1] = STRUCTURED;
+  return entry;
 }
 
 /** Returns an entry for a blob, likewise. */
@@ -89,15 +102,16 @@ function envelope(type: number, value: Uint8Array): Uint8Array {
  * @param expiresAt When it expires; 0 for never.
  */
 export function seal(entry: Uint8Array, stamp: bigint, expiresAt: number): void {
-  const view = viewOf(entry);
-  view.setBigUint64(STAMP_AT, stamp);
-  if (expiresAt > 0) view.setBigUint64(EXPIRY_AT, BigInt(expiresAt));
-  else view.setBigUint64(EXPIRY_AT, 0n);
-  view.setUint32(CRC_AT, digest(entry));
+  WORD.setBigUint64(0, stamp);
+  writeU32(entry, STAMP_AT, WORD.getUint32(0));
+  writeU32(entry, STAMP_AT + 4, WORD.getUint32(4));
+  writeU32(entry, EXPIRY_AT, Math.floor(expiresAt / 2 ** 32));
+  writeU32(entry, EXPIRY_AT + 4, expiresAt);
+  writeU32(entry, CRC_AT, digest(entry));
 }
 
 function digest(entry: Uint8Array): number {
-  return crc32c(entry.subarray(HEADER_BYTES), crc32c(entry.subarray(0, CRC_AT)));
+  return crc32c(entry, crc32c(entry, 0, 0, CRC_AT), HEADER_BYTES);
 }
 
 /** Checks an entry.
@@ -107,7 +121,7 @@ function digest(entry: Uint8Array): number {
  */
 export function openEntry(entry: Uint8Array | undefined, now: number): Uint8Array | undefined {
   if (entry === undefined) return undefined;
-  if (entry.length < HEADER_BYTES || viewOf(entry).getUint32(CRC_AT) !== digest(entry)) {
+  if (entry.length < HEADER_BYTES || readU32(entry, CRC_AT) !== digest(entry)) {
     throw new StoreError(
       "CORRUPT",
       "Cannot read value: its bytes are not what was written; set it again, or restore a backup",
@@ -122,24 +136,19 @@ export function openEntry(entry: Uint8Array | undefined, now: number): Uint8Arra
 
 /** Returns when an entry expires, in milliseconds; 0 for never. */
 export function expiryOf(entry: Uint8Array): number {
-  const view = viewOf(entry);
-  return view.getUint32(EXPIRY_AT) * 2 ** 32 + view.getUint32(EXPIRY_AT + 4);
+  return readU32(entry, EXPIRY_AT) * 2 ** 32 + readU32(entry, EXPIRY_AT + 4);
 }
 
 /** Returns the versionstamp of an entry. */
 export function stampOf(entry: Uint8Array): string {
-  const view = viewOf(entry);
-  return hex(view.getUint32(STAMP_AT)) + hex(view.getUint32(STAMP_AT + 4)) +
-    view.getUint16(STAMP_AT + 8).toString(16).padStart(4, "0");
+  let text = "";
+  for (let at = STAMP_AT; at < STAMP_AT + STAMP_BYTES; at++) text += HEX[entry[at]!];
+  return text;
 }
 
 /** Returns the versionstamp of a commit. */
 export function stampText(stamp: bigint): string {
   return `${stamp.toString(16).padStart(16, "0")}0000`;
-}
-
-function hex(number: number): string {
-  return number.toString(16).padStart(8, "0");
 }
 
 /** Returns the number of an entry that was checked; `undefined` where it is not a counter. */
@@ -165,18 +174,13 @@ export function referenceOf(entry: Uint8Array): BlobReference | undefined {
  * @throws {StoreError} `CORRUPT`: it is not one that is written; `UNSUPPORTED`: this runtime has no such value.
  */
 export function valueOf(entry: Uint8Array): unknown {
-  const payload = new Uint8Array(
-    entry.buffer,
-    entry.byteOffset + HEADER_BYTES,
-    entry.length - HEADER_BYTES,
-  );
   const number = counterOf(entry);
   if (number !== undefined) return new KvU64(number);
-  if (entry[1] === BYTES) return payload.slice();
+  if (entry[1] === BYTES) return entry.slice(HEADER_BYTES);
   try {
-    if (entry[1] === BLOB) return new KvBlob(decodeReference(payload).size);
+    if (entry[1] === BLOB) return new KvBlob(decodeReference(entry.subarray(HEADER_BYTES)).size);
     if (entry[1] !== STRUCTURED) throw new Error(`there is no type ${entry[1]} of values`);
-    return revive(PACKER.unpack(payload));
+    return revive(PACKER.unpack(entry, FROM_VALUE));
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError("CORRUPT", `Cannot read value: ${cause}`, { cause });
@@ -185,4 +189,17 @@ export function valueOf(entry: Uint8Array): unknown {
 
 function viewOf(entry: Uint8Array): DataView {
   return new DataView(entry.buffer, entry.byteOffset, entry.byteLength);
+}
+
+// In place of a view, which costs more than a short value in some runtimes.
+
+function writeU32(bytes: Uint8Array, at: number, number: number): void {
+  bytes[at] = number >>> 24;
+  bytes[at + 1] = number >>> 16;
+  bytes[at + 2] = number >>> 8;
+  bytes[at + 3] = number;
+}
+
+function readU32(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! << 24 | bytes[at + 1]! << 16 | bytes[at + 2]! << 8 | bytes[at + 3]!) >>> 0;
 }

@@ -42,7 +42,7 @@ export function isTurnOver(): boolean {
 /** Short reads that are answered between two looks at the clock. A look costs a good part of such a read. */
 const ANSWERS_PER_LOOK = 16;
 /** The longest value whose reading is short. */
-const SHORT_BYTES_MAX = 16 * 1024;
+export const SHORT_BYTES_MAX = 16 * 1024;
 let shortAnswers = 0;
 
 /** Resolves with a result: at once, or in the next turn if this one is over, so that a loop of awaited reads
