@@ -11,8 +11,8 @@ import type { ScanRange, WriteOptions } from "../store/types.ts";
 import type { Range } from "./range.ts";
 import { RangeReader } from "./range_reader.ts";
 
-/** Keys that are deleted in one piece. To find and delete them holds the event loop for about 100 ms. */
-export const CLEAR_KEYS_MAX = 100_000;
+/** Keys that are deleted in one piece. To find and delete them holds the event loop for 20 to 50 ms. */
+export const CLEAR_KEYS_MAX = 10_000;
 
 /** Deletes the keys of a range as it is at the call: all of them together, or where there are more than
  * {@linkcode CLEAR_KEYS_MAX}, as many at a time. */

@@ -9,9 +9,12 @@ import {
   type AbstractChainedBatch,
   type AbstractDatabaseHooks,
   type AbstractDelOptions,
+  type AbstractIterator,
+  type AbstractKeyIterator,
   AbstractLevel,
   type AbstractPutOptions,
   type AbstractSnapshot,
+  type AbstractValueIterator,
 } from "abstract-level";
 import { describe } from "../store/limits.ts";
 import type { HybridStore } from "../store/hybrid_store.ts";
@@ -88,7 +91,7 @@ export interface HybridLevel<KDefault = string, VDefault = string> {
  * It has all of Level's interface: get, put, del, batches, clear, iterators, snapshots, sublevels, encodings, hooks
  * and events. Calls take effect in the order in which they are made, and a read sees every earlier write.
  *
- * - A batch is atomic over both engines. So is `clear` of up to 100,000 keys; more are deleted as many at a time.
+ * - A batch is atomic over both engines. So is `clear` of up to 10,000 keys; more are deleted as many at a time.
  * - An iterator shows the database as it was when it was made, and so does an explicit snapshot. Close those that
  *   are not read to their end: the engines keep what was overwritten since.
  * - A key has at most 2600 bytes, and may be empty; a value has at most 128 MiB. Longer ones reject with
@@ -284,7 +287,7 @@ export class HybridLevel<KDefault = string, VDefault = string>
   }
 
   /** @internal */
-  _chainedBatch(): LevelBatch<this, KDefault, VDefault> {
+  _chainedBatch(): AbstractChainedBatch<this, KDefault, VDefault> {
     return new LevelBatch(this, this.store, this.#names);
   }
 
@@ -300,22 +303,22 @@ export class HybridLevel<KDefault = string, VDefault = string>
   }
 
   /** @internal */
-  _iterator(options: IteratorForms & ReadForms): EntryIterator<this, KDefault, VDefault> {
+  _iterator(options: IteratorForms & ReadForms): AbstractIterator<this, KDefault, VDefault> {
     return new EntryIterator(this, options, this.#source(options));
   }
 
   /** @internal */
-  _keys(options: IteratorForms & ReadForms): KeyIterator<this, KDefault> {
+  _keys(options: IteratorForms & ReadForms): AbstractKeyIterator<this, KDefault> {
     return new KeyIterator(this, options, this.#source(options));
   }
 
   /** @internal */
-  _values(options: IteratorForms & ReadForms): ValueIterator<this, KDefault, VDefault> {
+  _values(options: IteratorForms & ReadForms): AbstractValueIterator<this, KDefault, VDefault> {
     return new ValueIterator(this, options, this.#source(options));
   }
 
   /** @internal */
-  _snapshot(options: object): LevelSnapshot {
+  _snapshot(options: object): AbstractSnapshot {
     try {
       return new LevelSnapshot(options, this, this.store.snapshotSync());
     } catch (error) {

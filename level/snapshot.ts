@@ -16,7 +16,7 @@ export class LevelSnapshot extends AbstractSnapshot {
   /** @param options What Level hands over: the database that closes it, which may be a sublevel. */
   constructor(options: object, db: object, moment: Snapshot) {
     // The types leave out what a database passes on.
-    super(...[options] as unknown as []);
+    super(...([options] as unknown as []));
     this.db = db;
     this.moment = moment;
   }
