@@ -62,22 +62,29 @@ export function durableOf({ sync }: LevelWriteOptions): WriteOptions | undefined
  */
 export async function openDirectory(
   location: string | URL,
-  { createIfMissing, errorIfExists, readOnly = false, ...others }: OpenForms,
+  { createIfMissing, errorIfExists, readOnly, ...others }: OpenForms,
 ): Promise<HybridStore> {
-  const options: OpenOptions = { ...storeOptions(others), readOnly };
+  const options: OpenOptions = {
+    ...storeOptions(others),
+    ...(readOnly === undefined ? {} : { readOnly }),
+  };
   if (await HybridStore.exists(location)) {
     if (!errorIfExists) return await HybridStore.open(location, options);
     throw refusal(location, "exists", "leave out errorIfExists to open it");
   }
-  if (!createIfMissing || readOnly) {
+  if (!createIfMissing) {
     throw refusal(
       location,
       "does not exist",
-      "leave out createIfMissing and readOnly to create it",
+      "leave out createIfMissing to create it",
     );
   }
   // Another process may create one in between, and to be the one that creates it may be what this one is for.
-  return await HybridStore.open(location, { ...DEFAULTS, ...options, errorIfExists });
+  return await HybridStore.open(location, {
+    ...DEFAULTS,
+    ...options,
+    ...(errorIfExists && { errorIfExists }),
+  });
 }
 
 /** Opens a store that has no directory. */

@@ -2,8 +2,9 @@ import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
 import { HybridLevel } from "../../level/mod.ts";
-import { HybridStore, type Snapshot } from "../../mod.ts";
+import { HybridStore } from "../../mod.ts";
 import { nextTurn } from "../../runtime/turn.ts";
+import { watchSnapshots } from "./_snapshots.ts";
 
 const options = { timeout: 600_000 };
 
@@ -27,24 +28,6 @@ async function fill(db: HybridLevel, count: number): Promise<[string, string][]>
   const rows = Array.from({ length: count }, (_, i): [string, string] => [keyOf(i), `value ${i}`]);
   await db.batch(rows.map(([key, value]) => ({ type: "put", key, value })));
   return rows;
-}
-
-/** Counts the snapshots of a store that are held. */
-function watchSnapshots(store: HybridStore): { taken: number; held: number } {
-  const counts = { taken: 0, held: 0 };
-  store.snapshotSync = function (): Snapshot {
-    const snapshot: Snapshot = HybridStore.prototype.snapshotSync.call(store);
-    counts.taken++;
-    counts.held++;
-    let isOver = false;
-    snapshot.close = function () {
-      if (!isOver) counts.held--;
-      isOver = true;
-      Object.getPrototypeOf(snapshot).close.call(snapshot);
-    };
-    return snapshot;
-  };
-  return counts;
 }
 
 for (const engine of ["append", "btree"] as const) {

@@ -95,6 +95,17 @@ test("a store has the keys of a HybridLevel as they are, but those of zeros", as
   assertEquals(keys, ["\0", "\0a", "key"]);
   await store.put("other", "data");
   assertEquals(await db.get("other"), "data");
+
+  await using part = new HybridLevel<string, string>(store.sub("part/"));
+  for (const key of ["", "\0", "key"]) await part.put(key, key);
+  assertEquals(
+    (await store.scanPrefix("part/")).map(({ key, value }) => [toText(key), toText(value)]),
+    [
+      ["part/", ""],
+      ["part/\0", "\0"],
+      ["part/key", "key"],
+    ],
+  );
 });
 
 test("HybridLevel in a directory keeps what was written, and creates the append side", async () => {

@@ -37,14 +37,14 @@ for (const defaultEngine of ["append", "btree"] as const) {
     for (const [name, doc] of originals) {
       doc.on("update", (update: Uint8Array) => stored.push(documents.storeUpdate(name, update)));
     }
-    for (let i = 0; i < 1500; i++) {
+    for (let i = 0; i < 300; i++) {
       const doc = originals.get(random.pick(names))!;
       const text = doc.getText("text");
       if (!random.once(5)) {
         text.insert(random.below(text.length + 1), `${i} `.repeat(i % 7));
       } else text.delete(0, Math.min(text.length, 3));
       doc.getMap("map").set(`key ${i % 20}`, i);
-      if (i % 100 === 0) await Promise.all(stored);
+      if (i % 50 === 0) await Promise.all(stored);
     }
     await Promise.all(stored);
     await documents.setMeta("notes", "author", { name: "Ada" });

@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { HybridLevel } from "../../level/mod.ts";
 import { HybridStore } from "../../mod.ts";
 import { assertLevelCode } from "./_errors.ts";
+import { watchSnapshots } from "./_snapshots.ts";
 
 test("every read of an explicit snapshot shows its moment", async () => {
   await using store = await HybridStore.openTemp({ memtableBytes: 1 });
@@ -49,21 +50,20 @@ test("a snapshot that is closed is refused, and one that is read is closed after
   await assertLevelCode(() => db.get("a", { snapshot: own }), "LEVEL_SNAPSHOT_NOT_OPEN");
 });
 
-test("closing a database releases its snapshots", async () => {
+test("a snapshot is released when it is closed, or its database", async () => {
   await using store = await HybridStore.openTemp();
-  for (let i = 0; i < 1100; i++) {
-    const db = new HybridLevel(store);
-    await db.open();
-    db.snapshot();
-    await db.close();
-    if (i % 100 === 0) await store.put(`${i}`, "");
-  }
+  const counts = watchSnapshots(store);
   const db = new HybridLevel(store);
-  await db.open();
-  const snapshot = db.snapshot();
+  const sublevel = db.sublevel("s");
+  await sublevel.open();
+  const [first, second] = [db.snapshot(), sublevel.snapshot()];
+  assertEquals(counts, { taken: 2, held: 2 });
+  await first.close();
+  assertEquals(counts.held, 1);
   await db.close();
+  assertEquals(counts.held, 0);
   await db.open();
-  await assertLevelCode(() => db.get("a", { snapshot }), "LEVEL_SNAPSHOT_NOT_OPEN");
+  await assertLevelCode(() => db.get("a", { snapshot: second }), "LEVEL_SNAPSHOT_NOT_OPEN");
   await db.close();
 });
 
