@@ -311,20 +311,24 @@ export class KvCore {
     for (const key of messages) this.queue.note(key);
   }
 
-  /** Puts off a message that was not dealt with, or after its last attempt sets the keys that it is for. */
-  async #fail(key: Uint8Array, { pauses, keys, entry }: Message): Promise<void> {
+  /** Puts off a message that was not dealt with, or after its last attempt sets the keys that it is for. Returns the
+   * key that it has now; `undefined` where it was given up. */
+  async #fail(
+    key: Uint8Array,
+    { pauses, keys, entry }: Message,
+  ): Promise<Uint8Array | undefined> {
     const [pause, ...later] = pauses;
     if (pause === undefined) {
       const sets = keys.map((each): Mutation => (
         { type: "set", key: each, isStamped: false, entry, expireIn: undefined }
       ));
       await this.commit([], [{ type: "delete", key }, ...sets], undefined);
-      return;
+      return undefined;
     }
     const next = postponedKey(key, wallClock.now() + pause);
     const bytes = encodeMessage({ pauses: later, keys, entry });
     await this.store.batch().delete(key).put(next, bytes).commit();
-    this.queue.note(next);
+    return next;
   }
 
   /** Applies one write, and returns when it expires. */

@@ -40,8 +40,9 @@ export interface MessageStore {
   firstDue(from: Uint8Array): number;
   /** Removes a message that was dealt with. */
   finish(key: Uint8Array): Promise<void>;
-  /** Puts off a message that was not dealt with, or gives it up. Notes it where it is put off. */
-  fail(key: Uint8Array, message: Message): Promise<void>;
+  /** Puts off a message that was not dealt with, or gives it up. Returns the key that it has now; `undefined` where
+   * it was given up. */
+  fail(key: Uint8Array, message: Message): Promise<Uint8Array | undefined>;
   /** Says that messages are being worked on, for which the store's other users cannot stand. */
   retain(): void;
   /** Says that none is any more. */
@@ -67,7 +68,7 @@ export class Queue {
   /** The messages that are worked on, and those that cannot be read. */
   readonly #taken = new Set<string>();
   /** What is being written about messages that were dealt with. */
-  readonly #writing = new Set<Promise<void>>();
+  readonly #writing = new Set<Promise<unknown>>();
   /** Where to read on: what is before it was looked at. */
   #next: Uint8Array = FIRST;
   #timer: Timer | undefined;
@@ -240,13 +241,15 @@ export class Queue {
    * meanwhile. */
   async #finish(key: Uint8Array, failed: Message | undefined): Promise<void> {
     for (;;) {
-      const writing = failed === undefined
+      const writing: Promise<Uint8Array | void> = failed === undefined
         ? this.#store.finish(key)
         : this.#store.fail(key, failed);
       this.#writing.add(writing);
       try {
-        await writing;
+        const later = await writing;
         this.#taken.delete(key.join());
+        // Not before that: put off by no time, it has the key that it had.
+        if (later !== undefined) this.note(later);
         return;
       } catch {
         if (this.#store.closing.aborted) return;

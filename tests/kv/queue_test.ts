@@ -292,6 +292,23 @@ test("a write about a message that fails is made again, and the message comes on
   assertEquals([failures, delivered, delays], [3, 1, [1, -1]]);
 });
 
+test("a message whose handler fails in the millisecond in which it was due comes again", async () => {
+  await withClock(async () => {
+    await using store = await HybridStore.openMemory();
+    const kv = await openKv(store);
+    let calls = 0;
+    await quietly(async () => {
+      void kv.listenQueue(() => {
+        if (++calls < 4) throw new Error("no");
+      });
+      await kv.enqueue("x", { backoffSchedule: [0, 0, 0] });
+      while (await messagesIn(store) > 0) await sleep(1);
+    });
+    assertEquals(calls, 4);
+    await kv.close();
+  });
+});
+
 test("enqueue() and listenQueue() say what is wrong, in Deno's words", async () => {
   const kv = await openKv(":memory:");
   // deno-lint-ignore no-explicit-any -- Arguments of wrong types are the point.
