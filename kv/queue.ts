@@ -147,10 +147,13 @@ export class Queue {
   }
 
   #deliver(): void {
-    let found: StoredMessage[];
+    const found: StoredMessage[] = [];
     try {
-      found = this.#take();
+      this.#take(found);
     } catch (error) {
+      // Nobody works on what was found before it failed.
+      for (const { key } of found) this.#taken.delete(key.join());
+      this.#next = FIRST;
       const reason = error instanceof StoreError && error.code === "CLOSED" ? undefined : error;
       for (const listener of this.#listeners) listener.end(reason);
       return;
@@ -170,23 +173,16 @@ export class Queue {
   }
 
   /** Takes as many due messages as listeners have room for, and sees to it that the others are not forgotten. */
-  #take(): StoredMessage[] {
+  #take(found: StoredMessage[]): void {
     let room = 0;
     for (const { running, concurrency } of this.#listeners) room += concurrency - running;
-    const found: StoredMessage[] = [];
-    if (room === 0) {
-      // A handler that ends will wake it.
-      this.#arm(Infinity);
-      return found;
-    }
+    // A handler that ends will wake it.
+    if (room === 0) return this.#arm(Infinity);
     let bytes = 0;
     const range = { gte: this.#next, lt: messageKey(wallClock.now() + 1, 0n, 0) };
     if (compareBytes(range.gte, range.lt) < 0) {
       for (const row of this.#store.messages(range)) {
-        if (found.length === room || bytes > READ_BYTES) {
-          this.#wake();
-          return found;
-        }
+        if (found.length === room || bytes > READ_BYTES) return this.#wake();
         this.#next = bytesBehind(row.key);
         const id = row.key.join();
         if (this.#taken.has(id)) continue;
@@ -196,7 +192,6 @@ export class Queue {
       }
     }
     this.#arm(this.#store.firstDue(this.#next));
-    return found;
   }
 
   /** Wakes it at a time. As long as somebody listens there is a timer, so that the process stays. */

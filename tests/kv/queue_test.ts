@@ -309,6 +309,46 @@ test("a message whose handler fails in the millisecond in which it was due comes
   });
 });
 
+test("messages that were read before a read fails are there for the next listener", async () => {
+  await using store = await HybridStore.openMemory();
+  const kv = await openKv(store);
+  for (const value of ["a", "b", "c"]) await kv.enqueue(value);
+  let rows = await store.scanPrefix(new Uint8Array([4]));
+  await kv.close();
+  let isBroken = true;
+  const queue = new Queue({
+    closing: new AbortController().signal,
+    *messages({ gte }) {
+      for (const [at, row] of rows.entries()) {
+        if (isBroken && at === 1) throw new Error("cannot read");
+        if (gte.join() <= row.key.join()) yield row;
+      }
+    },
+    firstDue: () => Infinity,
+    finish: (key) => {
+      rows = rows.filter((row) => row.key.join() !== key.join());
+      return Promise.resolve();
+    },
+    fail: () => Promise.reject(new Error("not failed")),
+    retain: () => {},
+    release: () => {},
+  });
+  const found: unknown[] = [];
+  const ending = new AbortController();
+  const listen = () =>
+    queue.listen(
+      (value) => {
+        if (found.push(value) === 3) ending.abort();
+      },
+      5,
+      ending.signal,
+    );
+  await assertRejects(listen, Error, "cannot read");
+  isBroken = false;
+  await listen();
+  assertEquals(found, ["a", "b", "c"]);
+});
+
 test("enqueue() and listenQueue() say what is wrong, in Deno's words", async () => {
   const kv = await openKv(":memory:");
   // deno-lint-ignore no-explicit-any -- Arguments of wrong types are the point.
