@@ -5,6 +5,7 @@
 
 import { compareBytes } from "../codec/bytes.ts";
 import { wallClock } from "../runtime/clock.ts";
+import { answer } from "../runtime/turn.ts";
 import { AsyncTransaction } from "../store/write/async_transaction.ts";
 import { setMutation } from "./atomic.ts";
 import type { KvCore } from "./core.ts";
@@ -166,16 +167,20 @@ export class KvTransaction {
    */
   async deleteRange(selector: KvListSelector): Promise<number> {
     const { start, end } = resolveSelector(selector);
-    const count = await this.count(selector);
+    const steps = AsyncTransaction.stepsOf(this.#open());
     if (compareBytes(start, end) >= 0) return 0;
     const range = { gte: start, lt: end };
-    await this.#open().deleteRange(range);
+    // Without a pause in between: what is set while this is awaited is not to go along.
+    const now = wallClock.now();
+    let count = 0;
+    for (const { value } of steps.scan(range)) if (openEntry(value, now) !== undefined) count++;
+    steps.deleteRange(range);
     this.#deletedRanges.push(range);
     for (const [id, { key }] of this.#sets) {
       if (compareBytes(key, start) >= 0 && compareBytes(key, end) < 0) this.#sets.delete(id);
     }
     this.#isChanged = true;
-    return count;
+    return await answer(count);
   }
 
   /** Adds to a counter, modulo 2^64, and returns the new number; sets it where there is none.
@@ -250,12 +255,13 @@ export class KvTransaction {
     requireU64(operand);
     const bytes = encodeWrittenKey(ENTRY, key);
     const transaction = this.#open();
-    const stored = openEntry(await transaction.get(bytes), wallClock.now());
+    // Read and written without a pause in between: two that are awaited together are both counted.
+    const stored = openEntry(AsyncTransaction.stepsOf(transaction).get(bytes), wallClock.now());
     const number = stored === undefined ? operand : changed(type, counterOf(stored), operand);
     const entry = encodeCounter(number);
     seal(entry, 0n, 0);
     this.#put(transaction, bytes, entry);
-    return number;
+    return await answer(number, true);
   }
 
   /** Gives everything its versionstamp, in one step with the commit: stamps grow in the order of the commits.

@@ -49,6 +49,14 @@ export class AsyncTransaction {
     transaction.#atCommit = action;
   }
 
+  /** Returns what it reads and writes: for several steps of it with nothing in between.
+   *
+   * @internal
+   */
+  static stepsOf(transaction: AsyncTransaction): Transaction {
+    return transaction.#transaction;
+  }
+
   /** Does what is to be done at the commit.
    *
    * @internal

@@ -186,6 +186,33 @@ test("deleteRange() of a transaction takes its own sets along", async () => {
   ]]);
 });
 
+test("calls of a transaction that are not awaited take effect in their order", async () => {
+  await using kv = await openKv(":memory:");
+  await kv.transaction(async (tx) => {
+    const sums = [tx.sum(["n"], 1n), tx.sum(["n"], 2n), tx.max(["n"], 2n), tx.min(["n"], 9n)];
+    const overwritten = tx.sum(["m"], 1n);
+    tx.set(["m"], new KvU64(10n));
+    assertEquals(await Promise.all(sums), [1n, 3n, 3n, 3n]);
+    assertEquals(await overwritten, 1n);
+  });
+  const counters = await kv.getMany<[KvU64, KvU64]>([["n"], ["m"]]);
+  assertEquals(counters.map(({ value }) => value?.value), [3n, 10n]);
+
+  for (let pauses = 0; pauses < 20; pauses++) {
+    await kv.set(["a", 0], 0);
+    await kv.set(["a", 1], 1);
+    await kv.transaction(async (tx) => {
+      const deleting = tx.deleteRange({ prefix: ["a"] });
+      for (let i = 0; i < pauses; i++) await null;
+      tx.set(["a", 1], pauses);
+      assertEquals(await deleting, 2);
+    });
+    const [gone, set] = await kv.getMany([["a", 0], ["a", 1]]);
+    assertEquals([gone.value, set.value], [null, pauses]);
+    assertEquals(set.versionstamp! > counters[0].versionstamp!, true);
+  }
+});
+
 test("an entry that a transaction has read and that a sum of others changes is a conflict", async () => {
   await using kv = await openKv(":memory:");
   let attempts = 0;
