@@ -7,6 +7,7 @@
  * @module
  */
 
+import { bytesBehind } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
 import { crc32c } from "../journal/digest.ts";
 import { CHUNK, u64From } from "./layout.ts";
@@ -67,9 +68,9 @@ export function chunkKey(id: bigint, index: number): Uint8Array {
   return key;
 }
 
-/** Returns what all keys of the chunks of a blob begin with. */
-export function chunkPrefix(id: bigint): Uint8Array {
-  return chunkKey(id, 0).subarray(0, 9);
+/** Returns a key behind those of all chunks of a blob. */
+export function chunksEnd(id: bigint): Uint8Array {
+  return bytesBehind(chunkKey(id, 0xFFFF_FFFF));
 }
 
 /** Returns the value of a chunk. */

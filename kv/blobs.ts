@@ -8,6 +8,7 @@
  * @module
  */
 
+import { bytesBehind } from "../codec/bytes.ts";
 import { abortable } from "../runtime/abortable.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import { describe } from "../store/limits.ts";
@@ -17,7 +18,7 @@ import {
   type BlobReference,
   CHUNK_BYTES,
   chunkKey,
-  chunkPrefix,
+  chunksEnd,
   decodeChunk,
   encodeChunk,
 } from "./blob.ts";
@@ -172,7 +173,12 @@ export class Blobs {
         this.#isAsked = false;
         for await (const key of this.#store.keys({ prefix: new Uint8Array([UNUSED]) })) {
           const id = u64From(key, 1);
-          while (!this.#isStopped && await this.#removeSome(id)) await nextTurn();
+          let at: Uint8Array | undefined = chunkKey(id, 0);
+          while (!this.#isStopped) {
+            at = await this.#removeSome(id, at);
+            if (at === undefined) break;
+            await nextTurn();
+          }
         }
       }
     } finally {
@@ -181,20 +187,20 @@ export class Blobs {
     }
   }
 
-  /** Removes chunks of a blob, and its note with the last ones. Returns whether there may be more. */
-  async #removeSome(id: bigint): Promise<boolean> {
-    const prefix = chunkPrefix(id);
+  /** Removes chunks of a blob, and its note with the last ones.
+   *
+   * @param from The first one, but for those that are gone: they would be passed over each time.
+   * @returns Where there may be more.
+   */
+  async #removeSome(id: bigint, from: Uint8Array): Promise<Uint8Array | undefined> {
     return await this.#store.transact((tx) => {
       // Looked at in one step with the removal: since the note was found, the blob may have got its entry.
-      if (this.#used.has(id) || !tx.has(unusedKey(id))) return false;
-      let count = 0;
-      for (const key of [...tx.keys({ prefix, limit: STEP_CHUNKS })]) {
-        tx.delete(key);
-        count++;
-      }
-      if (count === STEP_CHUNKS) return true;
+      if (this.#used.has(id) || !tx.has(unusedKey(id))) return undefined;
+      const keys = [...tx.keys({ gte: from, lt: chunksEnd(id), limit: STEP_CHUNKS })];
+      for (const key of keys) tx.delete(key);
+      if (keys.length === STEP_CHUNKS) return bytesBehind(keys.at(-1)!);
       tx.delete(unusedKey(id));
-      return false;
+      return undefined;
       // Nothing depends on when this is on disk.
     }, { durable: false });
   }
