@@ -371,13 +371,14 @@ export class Kv implements Disposable, AsyncDisposable {
    *
    * const kv = await openKv(":memory:");
    * const done: unknown[] = [];
-   * const listening = kv.listenQueue(async (message) => {
+   * const listening = kv.listenQueue((message) => {
    *   done.push(message);
-   *   if (message === "goodbye") await kv.close();
+   *   if (message === "goodbye") void kv.close();
    * });
    * await kv.enqueue("hello");
    * await kv.enqueue("goodbye", { delay: 20 });
    * await listening;
+   * await kv.close();
    * assertEquals(done, ["hello", "goodbye"]);
    * ```
    */
@@ -412,7 +413,7 @@ export class Kv implements Disposable, AsyncDisposable {
   /** Ends it, and closes the store where {@linkcode openKv} has opened it. A second call returns the same promise.
    *
    * Handlers of the queue are not waited for, but for those that end at once: so a handler may close the Kv and
-   * return.
+   * return. It should not wait for that: it would end after the store, and its message come again.
    *
    * @returns When all is closed. Deno KV's returns nothing, and need not be waited for.
    * @throws {StoreError} As `close` of a store does.

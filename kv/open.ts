@@ -22,7 +22,7 @@ const DEFAULTS: OpenOptions = { routes: [], defaultEngine: "append" };
  * single write, it is acknowledged once it is on disk.
  *
  * Several Kv over the same store, or the same part of it, may be open at a time, and share their versionstamps. Of
- * the store it has the keys whose first byte is 01, 02 or 03: where a store has other data as well, give it
+ * the store it has the keys whose first byte is 01 to 06: where a store has other data as well, give it
  * a part of its own, with `store.sub("kv/")`.
  *
  * @param path The directory of a store, or `":memory:"`, which are closed with the Kv; or an open store or a part
