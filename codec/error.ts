@@ -21,6 +21,9 @@
  * | `READ_ONLY` | The store was opened with `readOnly`. | Open it without that option to write. |
  * | `CONFLICT` | Something that a transaction read was written by others before it could commit, in each of its attempts; `key` names it. Nothing of it is written. | Run it again later, with less in it, or with more attempts. |
  * | `TOO_MANY_SNAPSHOTS` | Snapshots, backups and verifications hold as many moments of the engines as there can be. | Dispose of snapshots that you no longer need, then take the next one. |
+ * | `UNREACHABLE` | A remote store has no connection to its database, is not let in, or no connection was free in time. Nothing has changed. | Look whether the server runs and who may connect; try again. |
+ * | `UNKNOWN_RESULT` | The connection was lost while a remote store wrote, and it could not be asked whether the write took place. | Read what is there, and write again if it is missing. |
+ * | `SCHEMA` | The database has no tables of a remote store, others under their names, or the role may not use them. | Call `RemoteStore.setup()`, name another table, or grant the rights that the message names. |
  * | `UNSUPPORTED` | The runtime, the platform or a format version is not one that this version handles. | Use a version that the message names. |
  *
  * @category HybridStore
@@ -40,6 +43,9 @@ export type StoreErrorCode =
   | "READ_ONLY"
   | "CONFLICT"
   | "TOO_MANY_SNAPSHOTS"
+  | "UNREACHABLE"
+  | "UNKNOWN_RESULT"
+  | "SCHEMA"
   | "UNSUPPORTED";
 
 /** Reports a failure that is neither a wrong argument (`TypeError`) nor a broken limit

@@ -7,6 +7,7 @@ import type { Entry, KeyRange } from "../../backends/engine.ts";
 import { answer, answerBytes } from "../../runtime/turn.ts";
 import type { KeySpace } from "../key_space.ts";
 import { describe, toBytes } from "../limits.ts";
+import { resolvePageSize, resolveRange } from "../range.ts";
 import { OPERATIONS, type Surface } from "../operation.ts";
 import type { BytesLike, PageSize, ScanRange } from "../types.ts";
 import {
@@ -18,16 +19,7 @@ import {
   readValue,
   type RowKind,
 } from "./merge.ts";
-import {
-  allRows,
-  pages,
-  type Paging,
-  resolvePageSize,
-  resolveRange,
-  rowsOf,
-  rowsOfAsync,
-  turning,
-} from "./scan.ts";
+import { allRows, pages, type Paging, rowsOf, rowsOfAsync, turning } from "./scan.ts";
 
 /** What a reader reads. */
 export interface ReadSurface extends Surface {

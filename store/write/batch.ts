@@ -6,7 +6,7 @@
 import { StoreError } from "../../codec/error.ts";
 import type { KeySpace } from "../key_space.ts";
 import { valueBytes } from "../limits.ts";
-import { resolveDeletion } from "../read/scan.ts";
+import { resolveDeletion } from "../range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 

@@ -7,7 +7,7 @@ import type { Router } from "../../codec/route.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import type { ReadKeys } from "../memtable/recent_writes.ts";
 import { rangeBehind, type RowKind } from "../read/merge.ts";
-import type { Scan } from "../read/scan.ts";
+import type { Scan } from "../range.ts";
 
 interface ReadRange {
   readonly start: Uint8Array;

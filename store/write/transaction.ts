@@ -19,14 +19,8 @@ import {
 } from "../read/merge.ts";
 import { requireKeys } from "../read/reader.ts";
 import { RunningFunction } from "./running_function.ts";
-import {
-  pages,
-  type Paging,
-  resolveDeletion,
-  resolveRange,
-  rowsOf,
-  type Scan,
-} from "../read/scan.ts";
+import { resolveDeletion, resolveRange, type Scan } from "../range.ts";
+import { pages, type Paging, rowsOf } from "../read/scan.ts";
 import type { BytesLike, ScanRange } from "../types.ts";
 import type { ReadSet } from "./read_set.ts";
 import type { WriteSet } from "./write_set.ts";

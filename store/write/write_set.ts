@@ -9,7 +9,8 @@ import { MAX_BATCH_BYTES } from "../limits.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import { KEY_ROWS, type ReadSource } from "../read/merge.ts";
-import { pages, type Scan } from "../read/scan.ts";
+import type { Scan } from "../range.ts";
+import { pages } from "../read/scan.ts";
 import {
   cursorBytes,
   encodeCursor,

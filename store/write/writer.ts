@@ -9,7 +9,7 @@ import { hashKey } from "../memtable/key_hash.ts";
 import { OPERATIONS } from "../operation.ts";
 import { viewValue } from "../read/merge.ts";
 import { type ReadSurface, StoreReader } from "../read/reader.ts";
-import { resolveDeletion } from "../read/scan.ts";
+import { resolveDeletion } from "../range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../types.ts";
 import type { AsyncTransaction, TransactionOptions } from "./async_transaction.ts";
 import { Batch } from "./batch.ts";

@@ -9,6 +9,8 @@ export interface ContractTraits {
   readonly hasEmptyKey: boolean;
   /** Bytes of the longest key. */
   readonly keyBytesMax: number;
+  /** Whether the error of a transaction that was in vain has the key that was in the way. */
+  readonly namesConflicts: boolean;
 }
 
 /** Registers a test, which gets an empty store. */

@@ -8,7 +8,11 @@ import { testTransactions } from "./_transactions.ts";
 import { testWrites } from "./_writes.ts";
 
 const TIMEOUT = { timeout: 600_000 };
-const TRAITS: ContractTraits = { hasEmptyKey: false, keyBytesMax: MAX_KEY_BYTES };
+const TRAITS: ContractTraits = {
+  hasEmptyKey: false,
+  keyBytesMax: MAX_KEY_BYTES,
+  namesConflicts: true,
+};
 
 /** Makes an empty store. What it returns is closed by the suite. */
 export type MakeStore = () => Promise<OrderedStore>;
@@ -18,7 +22,12 @@ export type MakeStore = () => Promise<OrderedStore>;
  * @param name What the tests call it.
  * @param traits What it differs in from others.
  */
-export function contractSuite(name: string, make: MakeStore, traits = TRAITS): void {
+export function contractSuite(
+  name: string,
+  make: MakeStore,
+  differing: Partial<ContractTraits> = {},
+): void {
+  const traits = { ...TRAITS, ...differing };
   const contract: Contract = (what, run) => {
     test(`${name}: ${what}`, TIMEOUT, async () => {
       await using store = await make();
@@ -27,5 +36,5 @@ export function contractSuite(name: string, make: MakeStore, traits = TRAITS): v
   };
   testReads(contract, traits);
   testWrites(contract);
-  testTransactions(contract);
+  testTransactions(contract, traits);
 }

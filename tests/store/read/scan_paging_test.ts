@@ -4,7 +4,8 @@ import { MemoryEngine } from "../../../backends/memory.ts";
 import { equalBytes, HybridStore, MAX_KEY_BYTES, Router } from "../../../mod.ts";
 import { KeySpace } from "../../../store/key_space.ts";
 import { ENTRY_ROWS, KEY_ROWS, type RowKind } from "../../../store/read/merge.ts";
-import { pages, resolveRange } from "../../../store/read/scan.ts";
+import { resolveRange } from "../../../store/range.ts";
+import { pages } from "../../../store/read/scan.ts";
 import { appendKey, btreeKey, bytes, keysOf } from "../_support.ts";
 
 /** Keys around the sizes of pages and of the chunks that are read from an engine. */

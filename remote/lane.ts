@@ -1,0 +1,87 @@
+/** A connection that statements are sent on in the order of the calls, and that is made anew when it is lost.
+ *
+ * @module
+ */
+
+import { wallClock } from "../runtime/clock.ts";
+import { setTimeout } from "../runtime/timers.ts";
+import type { Connector, RemoteClient } from "./connection.ts";
+import { ConnectionLost, Refusal, refusalError, unreachable } from "./failure.ts";
+import type { Result, Statement } from "./statement.ts";
+
+const PAUSE_MS_MIN = 20;
+const PAUSE_MS_MAX = 500;
+
+/** Makes connections, and tries again for a while where that fails. */
+export class Reconnector {
+  readonly connector: Connector;
+  /** How long it is tried. */
+  readonly timeoutMs: number;
+
+  constructor(connector: Connector, timeoutMs: number) {
+    this.connector = connector;
+    this.timeoutMs = timeoutMs;
+  }
+
+  /** Does something that needs a connection until it has one.
+   *
+   * @param work What is done; it may be done again when it throws a {@linkcode ConnectionLost} that `mayRepeat` lets
+   * pass.
+   * @throws {StoreError} `UNREACHABLE`; that of a refusal.
+   */
+  async until<T>(
+    what: string,
+    work: () => Promise<T>,
+    mayRepeat: (lost: ConnectionLost) => boolean = () => true,
+  ): Promise<T> {
+    const end = wallClock.now() + this.timeoutMs;
+    let pause = PAUSE_MS_MIN;
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (error instanceof Refusal) throw refusalError(what, error);
+        if (!(error instanceof ConnectionLost) || !mayRepeat(error)) throw error;
+        if (wallClock.now() + pause > end) throw unreachable(what, this.connector.where, error);
+      }
+      await new Promise<void>((resolve) => void setTimeout(resolve, pause * (0.5 + Math.random())));
+      pause = Math.min(pause * 2, PAUSE_MS_MAX);
+    }
+  }
+}
+
+/** A connection on which statements are sent without waiting for those before, and answered in order. */
+export class Lane {
+  readonly #connector: Connector;
+  #client: Promise<RemoteClient> | undefined;
+
+  constructor(connector: Connector) {
+    this.#connector = connector;
+  }
+
+  /** Sends statements after all that were sent before.
+   *
+   * @throws {Refusal | ConnectionLost}
+   */
+  async run(statements: readonly Statement[]): Promise<Result[]> {
+    const connecting = this.#client ??= this.#connector.connect(true);
+    let client: RemoteClient;
+    try {
+      client = await connecting;
+    } catch (error) {
+      if (this.#client === connecting) this.#client = undefined;
+      throw error;
+    }
+    try {
+      return await client.run(statements);
+    } finally {
+      if (client.isLost && this.#client === connecting) this.#client = undefined;
+    }
+  }
+
+  /** Ends it once what was sent is answered. */
+  async close(): Promise<void> {
+    const client = await this.#client?.catch(() => undefined);
+    await client?.end();
+  }
+}

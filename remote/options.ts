@@ -1,0 +1,102 @@
+/** Options of a remote store, and the checks of arguments against its limits.
+ *
+ * @module
+ */
+
+import { describe, requireOptions, toBytes } from "../store/limits.ts";
+import type { BytesLike, WriteOptions } from "../store/types.ts";
+import type { Limits } from "./session.ts";
+
+/** The longest key of a remote store, in bytes: an index row of PostgreSQL holds little more.
+ *
+ * @category RemoteStore
+ */
+export const REMOTE_KEY_BYTES_MAX = 2600;
+const VALUE_BYTES = 1024 * 1024;
+const VALUE_BYTES_MAX = 16 * 1024 * 1024;
+const BATCH_BYTES = 64 * 1024 * 1024;
+const BATCH_BYTES_MAX = 256 * 1024 * 1024;
+
+/** How a remote store works.
+ *
+ * @category RemoteStore
+ */
+export interface RemoteOptions {
+  /** The table of its keys, `NAME` or `SCHEMA.NAME`; `"hybridstore"` by default. Beside it is `NAME_writers`. */
+  table?: string;
+  /** The most connections for scans, snapshots and transactions, 1 to 1000; 10 by default. Two more are for single
+   * keys and batches. */
+  poolSize?: number;
+  /** Milliseconds: how long an answer, a connection or a free connection is waited for, and how long a lost server is
+   * tried again, 1 to 2^31 - 1; 30,000 by default. */
+  timeoutMs?: number;
+  /** Bytes of the longest value, 1 to 16 MiB; 1 MiB by default. */
+  valueBytesMax?: number;
+  /** Bytes of keys and values of the largest batch or transaction, 1 to 256 MiB; 64 MiB by default. */
+  batchBytesMax?: number;
+}
+
+/** Checks options, and fills in what is left out.
+ *
+ * @throws {TypeError | RangeError} One is not valid.
+ */
+export function resolveRemoteOptions(
+  what: string,
+  options: RemoteOptions = {},
+): { table: string; poolSize: number; timeoutMs: number; limits: Limits } {
+  requireOptions(what, options, [
+    "table",
+    "poolSize",
+    "timeoutMs",
+    "valueBytesMax",
+    "batchBytesMax",
+  ]);
+  const number = (name: keyof RemoteOptions, fallback: number, most: number) => {
+    const value = options[name] ?? fallback;
+    if (typeof value !== "number") {
+      throw new TypeError(`${what}: ${name} is ${describe(value)}, not a number`);
+    }
+    if (!Number.isSafeInteger(value) || value < 1 || value > most) {
+      throw new RangeError(`${what}: ${name} is ${value}, not an integer from 1 to ${most}`);
+    }
+    return value;
+  };
+  return {
+    table: options.table ?? "hybridstore",
+    poolSize: number("poolSize", 10, 1000),
+    timeoutMs: number("timeoutMs", 30_000, 2 ** 31 - 1),
+    limits: {
+      valueBytes: number("valueBytesMax", VALUE_BYTES, VALUE_BYTES_MAX),
+      batchBytes: number("batchBytesMax", BATCH_BYTES, BATCH_BYTES_MAX),
+    },
+  };
+}
+
+/** Checks a value, and returns its bytes.
+ *
+ * @throws {TypeError} It is neither bytes nor a string.
+ * @throws {RangeError} It is too long.
+ */
+export function valueBytesOf(what: string, value: BytesLike, most: number): Uint8Array {
+  const bytes = toBytes(what, "the value", value);
+  if (bytes.length <= most) return bytes;
+  throw new RangeError(
+    `${what}: the value is ${bytes.length} bytes long, more than the limit of ${most}; split it among ` +
+      "several keys, or raise valueBytesMax",
+  );
+}
+
+/** Checks the options of a write. Every write waits for the disk of the server, as that is set up.
+ *
+ * @throws {TypeError} They are not valid.
+ */
+export function requireWriteOptions(what: string, options: WriteOptions = {}): void {
+  requireOptions(what, options, ["durable"]);
+  requireDurable(what, options.durable);
+}
+
+/** @throws {TypeError} It is not a boolean. */
+export function requireDurable(what: string, durable: unknown): void {
+  if (durable === undefined || typeof durable === "boolean") return;
+  throw new TypeError(`${what}: durable is ${describe(durable)}, not a boolean`);
+}

@@ -1,0 +1,332 @@
+/** Transactions: functions whose reads and writes take effect together, in a serializable transaction of the server.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { StoreError } from "../codec/error.ts";
+import { abortable } from "../runtime/abortable.ts";
+import { setTimeout } from "../runtime/timers.ts";
+import type { KeySpace } from "../store/key_space.ts";
+import { describe, requireOptions, requireSignal } from "../store/limits.ts";
+import type { OrderedTransaction } from "../store/ordered_store.ts";
+import { resolveDeletion } from "../store/range.ts";
+import type { BytesLike, ScanRange } from "../store/types.ts";
+import type { TransactionOptions } from "../store/write/async_transaction.ts";
+import { addU64, updateF32 } from "../store/write/counter.ts";
+import { ConnectionLost, Refusal, refusalError } from "./failure.ts";
+import { copied, isEmpty, type ReadSource, RemoteReader } from "./reader.ts";
+import type { Leased, Session } from "./session.ts";
+import type { Result, Statement } from "./statement.ts";
+import { requireDurable, valueBytesOf } from "./options.ts";
+import { type KeyWrite, nameOf, writesOf } from "./write_queue.ts";
+
+const ATTEMPTS = 16;
+const PAUSE_MS_MAX = 64;
+/** Writes are sent before the end where there are so many bytes of them. */
+const HELD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** One attempt of a transaction: what its parts share. */
+class Attempt {
+  readonly session: Session;
+  readonly leased: Leased;
+  readonly number: number;
+  /** The first failure of a statement: nothing can be done with the transaction any more. */
+  failure: unknown;
+  isOver = false;
+  bytes = 0;
+  hasWritten = false;
+  #held = new Map<string, KeyWrite>();
+  #heldBytes = 0;
+  #sending: Promise<unknown> = Promise.resolve();
+
+  constructor(session: Session, leased: Leased, number: number) {
+    this.session = session;
+    this.leased = leased;
+    this.number = number;
+  }
+
+  requireActive(what: string): void {
+    this.session.requireOpen(what);
+    if (this.isOver) throw new StoreError("CLOSED", `${what}: the transaction is over`);
+  }
+
+  /** Adds a write, which is sent with the next read, or at the end. */
+  write(what: string, key: Uint8Array, value: Uint8Array | undefined): void {
+    const bytes = key.length + (value?.length ?? 0);
+    const { batchBytes } = this.session.limits;
+    if (this.bytes + bytes > batchBytes) {
+      throw new RangeError(
+        `${what}: the transaction would write ${
+          this.bytes + bytes
+        } bytes, more than the limit of ` +
+          `${batchBytes}`,
+      );
+    }
+    this.bytes += bytes;
+    this.#heldBytes += bytes;
+    this.hasWritten = true;
+    this.#held.set(nameOf(key), { key: copied(key), value: value && copied(value) });
+    if (this.#heldBytes <= HELD_BYTES_MAX) return;
+    // What fails here is found by what comes after it.
+    this.#sending = this.send(what, []).catch(() => {});
+  }
+
+  /** Sends what is held, and then statements. */
+  async send(what: string, statements: readonly Statement[]): Promise<Result[]> {
+    if (this.failure !== undefined) throw this.failure;
+    const held = [...this.#held.values()].sort((a, b) => Buffer.compare(a.key, b.key));
+    this.#held = new Map();
+    this.#heldBytes = 0;
+    const writes = writesOf(this.session.tables, held);
+    try {
+      const results = await this.leased.client.run([...writes, ...statements]);
+      return results.slice(writes.length);
+    } catch (error) {
+      this.failure ??= error;
+      throw error instanceof Refusal
+        ? refusalError(what, error)
+        : error instanceof ConnectionLost
+        ? this.session.unreachable(what, error)
+        : error;
+    }
+  }
+
+  /** Waits for what was sent without being waited for. */
+  async settle(): Promise<void> {
+    await this.#sending;
+  }
+}
+
+/** Reads and writes that take effect together, as if nothing happened in between: what `RemoteStore.transaction`
+ * passes to its function.
+ *
+ * @category RemoteStore
+ */
+export class RemoteTransaction extends RemoteReader implements OrderedTransaction {
+  readonly #keys: KeySpace;
+  readonly #attempt: Attempt;
+
+  /** @internal */
+  constructor(keys: KeySpace, attempt: Attempt) {
+    super(keys);
+    this.#keys = keys;
+    this.#attempt = attempt;
+  }
+
+  /** Which attempt this is, from 1 on. */
+  get attempt(): number {
+    return this.#attempt.number;
+  }
+
+  /** Returns this transaction as it looks to the keys below a prefix. */
+  sub(prefix: BytesLike): RemoteTransaction {
+    const keys = this.#keys.sub("Cannot begin part of transaction", prefix);
+    return new RemoteTransaction(keys, this.#attempt);
+  }
+
+  /** Sets the value of a key; both are copied.
+   *
+   * @throws {TypeError | RangeError} An argument is not valid, or a limit is exceeded.
+   * @throws {StoreError} `CLOSED`: the transaction is over.
+   */
+  put(key: BytesLike, value: BytesLike): void {
+    const what = "Cannot put key in transaction";
+    this.#attempt.requireActive(what);
+    const bytes = this.#keys.key(what, key);
+    const { valueBytes } = this.#attempt.session.limits;
+    this.#attempt.write(what, bytes, valueBytesOf(what, value, valueBytes));
+  }
+
+  /** Removes a key. Throws as {@linkcode RemoteTransaction.put} does. */
+  delete(key: BytesLike): void {
+    const what = "Cannot delete key in transaction";
+    this.#attempt.requireActive(what);
+    this.#attempt.write(what, this.#keys.key(what, key), undefined);
+  }
+
+  /** Deletes the keys of a range, and returns how many there were. */
+  async deleteRange(range: ScanRange): Promise<number> {
+    const what = "Cannot delete range in transaction";
+    const attempt = this.#attempt;
+    attempt.requireActive(what);
+    const { range: bounds, limit } = resolveDeletion(what, this.#keys, range);
+    if (isEmpty(bounds) || limit === 0) return 0;
+    attempt.hasWritten = true;
+    const statement = attempt.session.tables.deleteRange(bounds, limit);
+    const [result] = await attempt.send(what, [statement]);
+    return result!.rowCount ?? 0;
+  }
+
+  /** Adds to a u64 counter and returns the new value. */
+  async fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
+    const what = "Cannot add to counter in transaction";
+    const bytes = copied(this.#keys.key(what, key));
+    return await this.#change(what, bytes, (stored) => {
+      const { sum, bytes: value } = addU64(what, bytes, stored, delta);
+      return { value: copied(value), result: sum };
+    });
+  }
+
+  /** Replaces an f32 and returns the new value. */
+  async compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
+    const what = "Cannot update number in transaction";
+    const bytes = copied(this.#keys.key(what, key));
+    return await this.#change(what, bytes, (stored) => {
+      const { next, bytes: value } = updateF32(what, bytes, stored, update);
+      return { value, result: next };
+    });
+  }
+
+  async #change<T>(
+    what: string,
+    key: Uint8Array,
+    change: (stored: Uint8Array | undefined) => { value: Uint8Array; result: T },
+  ): Promise<T> {
+    const attempt = this.#attempt;
+    attempt.requireActive(what);
+    const [found] = await attempt.send(what, [attempt.session.tables.lockMany([key])]);
+    attempt.requireActive(what);
+    const { value, result } = change(found!.rows[0]?.[1] as Uint8Array | undefined);
+    attempt.write(what, key, value);
+    return result;
+  }
+
+  /** @internal */
+  protected source(asked: string, options?: object): ReadSource {
+    const what = `${asked} in transaction`;
+    const attempt = this.#attempt;
+    if (options !== undefined) {
+      throw new TypeError(`${what}: it takes no options: it reads one moment`);
+    }
+    attempt.requireActive(what);
+    const read = async (statement: Statement) => {
+      attempt.requireActive(what);
+      return (await attempt.send(what, [statement]))[0]!;
+    };
+    return {
+      tables: attempt.session.tables,
+      requireOpen: () => attempt.requireActive(what),
+      readKeys: (_what, _keys, statement) => read(statement),
+      readRange: (_what, statement) => read(statement),
+    };
+  }
+}
+
+/** Runs a function until its writes are taken, and returns what it returned then.
+ *
+ * @param keys Those that the transaction names.
+ */
+export async function runTransaction<T>(
+  what: string,
+  session: Session,
+  keys: KeySpace,
+  body: (transaction: RemoteTransaction) => Promise<T>,
+  options: TransactionOptions = {},
+): Promise<T> {
+  requireOptions(what, options, ["attempts", "signal", "durable"]);
+  const { attempts = ATTEMPTS, signal, durable } = options;
+  if (typeof attempts !== "number") {
+    throw new TypeError(`${what}: attempts is ${describe(attempts)}, not a number`);
+  }
+  if (!Number.isSafeInteger(attempts) || attempts < 1) {
+    throw new RangeError(`${what}: attempts is ${attempts}, not an integer from 1 on`);
+  }
+  requireSignal(what, signal);
+  requireDurable(what, durable);
+  if (typeof body !== "function") {
+    throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
+  }
+  for (let number = 1;; number++) {
+    signal?.throwIfAborted();
+    // A transaction sees every earlier write.
+    await session.queue.settle();
+    session.requireOpen(what);
+    const leased = await session.reconnector.until(what, () => session.lease(what));
+    const outcome = await attemptOnce(
+      what,
+      new Attempt(session, leased, number),
+      keys,
+      body,
+      signal,
+    );
+    if ("result" in outcome) return outcome.result;
+    if (number >= attempts) throw lastError(what, session, outcome.failure, attempts);
+    const pause = Math.random() * Math.min(2 ** number, PAUSE_MS_MAX);
+    await abortable(new Promise<void>((resolve) => void setTimeout(resolve, pause)), signal);
+  }
+}
+
+async function attemptOnce<T>(
+  what: string,
+  attempt: Attempt,
+  keys: KeySpace,
+  body: (transaction: RemoteTransaction) => Promise<T>,
+  signal: AbortSignal | undefined,
+): Promise<{ result: T } | { failure: Refusal | ConnectionLost }> {
+  const { session, leased } = attempt;
+  let isClean = false;
+  try {
+    const number = leased.number();
+    // Sent with the first statement: a failure is found by that, or at the end.
+    const beginning = leased.client.run([
+      ...leased.preparation,
+      { text: "BEGIN ISOLATION LEVEL SERIALIZABLE" },
+    ]).catch((error) => void (attempt.failure ??= error));
+    const result = await abortable(body(new RemoteTransaction(keys, attempt)), signal);
+    attempt.isOver = true;
+    signal?.throwIfAborted();
+    session.requireOpen(what);
+    await Promise.all([beginning, attempt.settle()]);
+    if (attempt.failure !== undefined) throw attempt.failure;
+    try {
+      await attempt.send(
+        what,
+        attempt.hasWritten
+          ? [session.tables.number(number), { text: "COMMIT" }]
+          : [{ text: "COMMIT" }],
+      );
+      isClean = true;
+    } catch {
+      const failure: unknown = attempt.failure;
+      if (!(failure instanceof ConnectionLost) || !attempt.hasWritten) throw failure;
+      if (!(await session.hasTakenPlace(what, number, failure))) return { failure };
+    }
+    return { result };
+  } catch (error) {
+    const failure: unknown = attempt.failure;
+    if (failure instanceof ConnectionLost) {
+      // The next attempt would wait for its locks.
+      await session.endBackend(failure);
+      return { failure };
+    }
+    if (failure instanceof Refusal && (failure.isConflict || failure.state === "22012")) {
+      return { failure };
+    }
+    throw failure instanceof Refusal && error === failure ? refusalError(what, failure) : error;
+  } finally {
+    attempt.isOver = true;
+    if (isClean) leased.release(true);
+    else {
+      void leased.client.run([{ text: "ROLLBACK" }]).then(
+        () => leased.release(true),
+        () => leased.release(false),
+      );
+    }
+  }
+}
+
+function lastError(
+  what: string,
+  session: Session,
+  failure: Refusal | ConnectionLost,
+  attempts: number,
+): StoreError {
+  if (failure instanceof ConnectionLost) return session.unreachable(what, failure);
+  const times = attempts === 1 ? "in its only attempt" : `in the last of ${attempts} attempts`;
+  return new StoreError(
+    "CONFLICT",
+    `${what}: ${times}, it was in the way of others; nothing of it is written: run it again later`,
+    { cause: failure },
+  );
+}

@@ -1,0 +1,468 @@
+/** The writes of a store, in the order of their calls. Those that are called while others are on their way go
+ * together, in one statement.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { StoreError } from "../codec/error.ts";
+import { setTimeout } from "../runtime/timers.ts";
+import { Refusal, refusalError, WRITER_LOST } from "./failure.ts";
+import type { Lane } from "./lane.ts";
+import type { Statement } from "./statement.ts";
+import type { KeyBounds, Tables, WriteNumber } from "./tables.ts";
+import { inTransaction, type Writer } from "./writer.ts";
+
+/** Most bytes that are sent together, if there is more than one write. */
+const TOGETHER_BYTES_MAX = 4 * 1024 * 1024;
+/** Most keys that are sent together. */
+const TOGETHER_KEYS_MAX = 4096;
+
+/** A key, and what it is set to; `undefined` where it is removed. */
+export interface KeyWrite {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array | undefined;
+}
+
+/** A part of a batch, in order: writes of keys, each of them once, or the removal of a range. */
+export type BatchPart = { readonly writes: readonly KeyWrite[] } | { readonly range: KeyBounds };
+
+/** Computes the value of a key from the one that is there, or throws what its caller gets. */
+export type Change = (stored: Uint8Array | undefined) => Uint8Array | undefined;
+
+/** Something that is waited for. */
+interface Waiter {
+  readonly what: string;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** What is written together, after everything before it. */
+interface Task {
+  /** Whether it writes a key. */
+  touches(key: string): boolean;
+  /** What has to be read before it. */
+  readonly before: Set<Promise<unknown>>;
+  /** Whether nothing may join it. */
+  isClosed: boolean;
+  readonly ended: PromiseWithResolvers<void>;
+  run(writer: Writer): Promise<void>;
+}
+
+/** The name of a key in a map. */
+export function nameOf(key: Uint8Array): string {
+  return Buffer.from(key.buffer, key.byteOffset, key.byteLength).toString("latin1");
+}
+
+/** The writes of a store that have not ended, and the reads that they wait for. */
+export class WriteQueue {
+  readonly #writer: Writer;
+  readonly #tables: Tables;
+  /** In their order; the first one is on its way. */
+  readonly #tasks: Task[] = [];
+  readonly #reading = new Map<string, Promise<unknown>>();
+  #isRunning = false;
+
+  constructor(writer: Writer, tables: Tables) {
+    this.#writer = writer;
+    this.#tables = tables;
+  }
+
+  /** Writes keys, each of them once: all of them or none. */
+  write(what: string, writes: readonly KeyWrite[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let bytes = 0;
+      for (const { key, value } of writes) bytes += key.length + (value?.length ?? 0);
+      let last = this.#tasks.at(-1);
+      if (!(last instanceof Group) || last.isClosed || !last.hasRoom(writes.length, bytes)) {
+        last = new Group(this.#tables);
+        this.#tasks.push(last);
+      }
+      const names = writes.map(({ key }) => nameOf(key));
+      (last as Group).add({ what, resolve, reject }, writes, names, bytes);
+      for (const name of names) this.#waitFor(last, name);
+      this.#start();
+    });
+  }
+
+  /** Writes a batch that removes ranges: all of it or nothing. */
+  writeBatch(what: string, parts: readonly BatchPart[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const task = new BatchTask({ what, resolve, reject }, parts, this.#tables);
+      for (const name of this.#reading.keys()) this.#waitFor(task, name);
+      this.#tasks.push(task);
+      this.#start();
+    });
+  }
+
+  /** Deletes keys of a range, and returns how many there were. */
+  deleteRange(what: string, range: KeyBounds, limit: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const statement = this.#tables.deleteRange(range, limit);
+      const task = new RangeTask({ what, resolve, reject }, statement, this.#tables);
+      for (const name of this.#reading.keys()) this.#waitFor(task, name);
+      this.#tasks.push(task);
+      this.#start();
+    });
+  }
+
+  /** Changes the value of a key by what it is. */
+  change(what: string, key: Uint8Array, change: Change): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let last = this.#tasks.at(-1);
+      if (!(last instanceof ChangeTask) || last.isClosed) {
+        last = new ChangeTask(this.#tables);
+        this.#tasks.push(last);
+      }
+      const name = nameOf(key);
+      (last as ChangeTask).add({ what, resolve, reject }, key, name, change);
+      this.#waitFor(last, name);
+      this.#start();
+    });
+  }
+
+  /** Reads keys after all earlier writes of them, and before all later ones. */
+  async read<T>(keys: readonly Uint8Array[], read: () => Promise<T>): Promise<T> {
+    const names = keys.map(nameOf);
+    let last: Task | undefined;
+    for (const task of this.#tasks) if (names.some((name) => task.touches(name))) last = task;
+    // What joined it from here on would be read as well.
+    if (last !== undefined) last.isClosed = true;
+    const reading = last === undefined ? read() : last.ended.promise.then(read);
+    for (const name of names) this.#reading.set(name, reading);
+    try {
+      return await reading;
+    } finally {
+      for (const name of names) {
+        if (this.#reading.get(name) === reading) this.#reading.delete(name);
+      }
+    }
+  }
+
+  /** Waits for all earlier writes, whether they succeed or not. */
+  async settle(): Promise<void> {
+    const last = this.#tasks.at(-1);
+    if (last === undefined) return;
+    last.isClosed = true;
+    await last.ended.promise;
+  }
+
+  #waitFor(task: Task, name: string): void {
+    const reading = this.#reading.get(name);
+    if (reading !== undefined) task.before.add(reading);
+  }
+
+  #start(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // What is called in the same turn goes together.
+    await undefined;
+    for (let task = this.#tasks[0]; task !== undefined; task = this.#tasks[0]) {
+      if (task.before.size > 0) await Promise.allSettled(task.before);
+      task.isClosed = true;
+      await task.run(this.#writer);
+      this.#tasks.shift();
+      // Those that have waited for it read before the next one begins.
+      task.ended.resolve();
+      await undefined;
+    }
+    this.#isRunning = false;
+  }
+}
+
+/** Writes of single keys, and batches without ranges. */
+class Group implements Task {
+  readonly before = new Set<Promise<unknown>>();
+  readonly ended = Promise.withResolvers<void>();
+  isClosed = false;
+  readonly #tables: Tables;
+  readonly #units: { waiter: Waiter; writes: readonly KeyWrite[] }[] = [];
+  readonly #keys = new Map<string, KeyWrite>();
+  #bytes = 0;
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  touches(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  hasRoom(keys: number, bytes: number): boolean {
+    return this.#bytes + bytes <= TOGETHER_BYTES_MAX && this.#keys.size + keys <= TOGETHER_KEYS_MAX;
+  }
+
+  add(
+    waiter: Waiter,
+    writes: readonly KeyWrite[],
+    names: readonly string[],
+    bytes: number,
+  ): void {
+    this.#units.push({ waiter, writes });
+    for (const [i, write] of writes.entries()) this.#keys.set(names[i]!, write);
+    this.#bytes += bytes;
+  }
+
+  async run(writer: Writer): Promise<void> {
+    const { what } = this.#units[0]!.waiter;
+    try {
+      await this.#send(writer, what, [...this.#keys.values()]);
+      for (const { waiter } of this.#units) waiter.resolve();
+    } catch (error) {
+      if (error instanceof Refusal && this.#units.length > 1) return await this.#runEach(writer);
+      for (const { waiter } of this.#units) waiter.reject(errorOf(waiter.what, error));
+    }
+  }
+
+  /** Writes one after the other, so that one that is refused does not take others with it. */
+  async #runEach(writer: Writer): Promise<void> {
+    for (const { waiter, writes } of this.#units) {
+      try {
+        await this.#send(writer, waiter.what, writes);
+        waiter.resolve();
+      } catch (error) {
+        waiter.reject(errorOf(waiter.what, error));
+      }
+    }
+  }
+
+  async #send(writer: Writer, what: string, writes: readonly KeyWrite[]): Promise<void> {
+    // All that write several keys lock them in the same order.
+    const sorted = writes.length === 1
+      ? writes
+      : [...writes].sort((a, b) => Buffer.compare(a.key, b.key));
+    await retrying(() =>
+      writer.write(what, async (lane, number) => {
+        await sendWrites(lane, this.#tables, sorted, number);
+      })
+    );
+  }
+}
+
+async function sendWrites(
+  lane: Lane,
+  tables: Tables,
+  writes: readonly KeyWrite[],
+  number: WriteNumber,
+): Promise<void> {
+  const [first] = writes;
+  if (writes.length === 1 && first!.value !== undefined) {
+    const [result] = await lane.run([tables.putAlone(first!.key, first!.value, number)]);
+    if (result!.rowCount === 0) throw writerLost();
+    return;
+  }
+  const statements = writesOf(tables, writes);
+  if (statements.length === 1 && first!.value !== undefined) {
+    const values = writes.map(({ value }) => value!);
+    const [result] = await lane.run([
+      tables.putManyAlone(writes.map(({ key }) => key), values, number),
+    ]);
+    if (result!.rowCount === 0) throw writerLost();
+    return;
+  }
+  await inTransaction(lane, [...statements, tables.number(number)]);
+}
+
+/** Returns the statements of some writes of keys, each of which is there once. */
+export function writesOf(tables: Tables, writes: readonly KeyWrite[]): Statement[] {
+  const puts = writes.filter(({ value }) => value !== undefined);
+  const deletes = writes.filter(({ value }) => value === undefined);
+  const statements: Statement[] = [];
+  if (puts.length > 0) {
+    statements.push(tables.put(puts.map(({ key }) => key), puts.map(({ value }) => value!)));
+  }
+  if (deletes.length > 0) statements.push(tables.delete(deletes.map(({ key }) => key)));
+  return statements;
+}
+
+/** A batch that removes ranges, which nothing goes together with. */
+class BatchTask implements Task {
+  readonly before = new Set<Promise<unknown>>();
+  readonly ended = Promise.withResolvers<void>();
+  readonly isClosed = true;
+  readonly #waiter: Waiter;
+  readonly #parts: readonly BatchPart[];
+  readonly #tables: Tables;
+
+  constructor(waiter: Waiter, parts: readonly BatchPart[], tables: Tables) {
+    this.#waiter = waiter;
+    this.#parts = parts;
+    this.#tables = tables;
+  }
+
+  touches(): boolean {
+    return true;
+  }
+
+  async run(writer: Writer): Promise<void> {
+    const { what, resolve, reject } = this.#waiter;
+    const statements = this.#parts.flatMap((part) =>
+      "range" in part
+        ? [this.#tables.deleteRange(part.range, Infinity)]
+        : writesOf(this.#tables, part.writes)
+    );
+    try {
+      await retrying(() =>
+        writer.write(what, async (lane, number) => {
+          await inTransaction(lane, [...statements, this.#tables.number(number)]);
+        })
+      );
+      resolve();
+    } catch (error) {
+      reject(errorOf(what, error));
+    }
+  }
+}
+
+/** What is waited for with the number of keys. */
+interface CountWaiter {
+  readonly what: string;
+  readonly resolve: (count: number) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The removal of a range. */
+class RangeTask implements Task {
+  readonly before = new Set<Promise<unknown>>();
+  readonly ended = Promise.withResolvers<void>();
+  readonly isClosed = true;
+  readonly #waiter: CountWaiter;
+  readonly #statement: Statement;
+  readonly #tables: Tables;
+
+  constructor(waiter: CountWaiter, statement: Statement, tables: Tables) {
+    this.#waiter = waiter;
+    this.#statement = statement;
+    this.#tables = tables;
+  }
+
+  touches(): boolean {
+    return true;
+  }
+
+  async run(writer: Writer): Promise<void> {
+    const { what, resolve, reject } = this.#waiter;
+    try {
+      const count = await retrying(() =>
+        writer.write(what, async (lane, number) => {
+          const [result] = await inTransaction(lane, [
+            this.#statement,
+            this.#tables.number(number),
+          ]);
+          return result!.rowCount ?? 0;
+        })
+      );
+      if (count !== "done") return resolve(count);
+      // It has taken place, and what it has answered is lost.
+      reject(
+        new StoreError(
+          "UNKNOWN_RESULT",
+          `${what}: the range is deleted, but the connection was lost before the answer how many ` +
+            "keys it had",
+        ),
+      );
+    } catch (error) {
+      reject(errorOf(what, error));
+    }
+  }
+}
+
+/** Changes of values by what they are: read and written in one transaction. */
+class ChangeTask implements Task {
+  readonly before = new Set<Promise<unknown>>();
+  readonly ended = Promise.withResolvers<void>();
+  isClosed = false;
+  readonly #tables: Tables;
+  readonly #changes: { waiter: Waiter; key: Uint8Array; name: string; change: Change }[] = [];
+  readonly #keys = new Map<string, Uint8Array>();
+
+  constructor(tables: Tables) {
+    this.#tables = tables;
+  }
+
+  touches(key: string): boolean {
+    return this.#keys.has(key);
+  }
+
+  add(waiter: Waiter, key: Uint8Array, name: string, change: Change): void {
+    this.#changes.push({ waiter, key, name, change });
+    this.#keys.set(name, key);
+  }
+
+  async run(writer: Writer): Promise<void> {
+    const { what } = this.#changes[0]!.waiter;
+    const keys = [...this.#keys.values()].sort(Buffer.compare);
+    let failures: (unknown | undefined)[] = [];
+    try {
+      await retrying(() =>
+        writer.write(what, async (lane, number) => {
+          const [, found] = await lane.run([
+            { text: "BEGIN ISOLATION LEVEL SERIALIZABLE" },
+            this.#tables.lockMany(keys),
+          ]);
+          const values = new Map<string, Uint8Array | undefined>();
+          for (const [key, value] of found!.rows as [Uint8Array, Uint8Array][]) {
+            values.set(nameOf(key), value);
+          }
+          failures = [];
+          const changed = new Map<string, KeyWrite>();
+          for (const { key, name, change } of this.#changes) {
+            try {
+              const value = change(values.get(name));
+              failures.push(undefined);
+              if (value === undefined) continue;
+              values.set(name, value);
+              changed.set(name, { key, value });
+            } catch (error) {
+              failures.push(error ?? new Error("nothing was thrown"));
+            }
+          }
+          const writes = [...changed.values()].sort((a, b) => Buffer.compare(a.key, b.key));
+          await lane.run(
+            writes.length === 0 ? [{ text: "ROLLBACK" }] : [
+              ...writesOf(this.#tables, writes),
+              this.#tables.number(number),
+              { text: "COMMIT" },
+            ],
+          );
+        })
+      );
+    } catch (error) {
+      for (const { waiter } of this.#changes) waiter.reject(errorOf(waiter.what, error));
+      return;
+    }
+    for (const [i, { waiter }] of this.#changes.entries()) {
+      if (failures[i] === undefined) waiter.resolve();
+      else waiter.reject(failures[i]);
+    }
+  }
+}
+
+const RETRIES_MAX = 1000;
+const PAUSE_MS_MAX = 64;
+
+/** Does something again as long as it is in the way of others. */
+async function retrying<T>(work: () => Promise<T>): Promise<T> {
+  for (let retry = 1;; retry++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Refusal && error.isConflict) || retry > RETRIES_MAX) throw error;
+    }
+    const pause = Math.random() * Math.min(2 ** retry, PAUSE_MS_MAX);
+    await new Promise<void>((resolve) => void setTimeout(resolve, pause));
+  }
+}
+
+function errorOf(what: string, error: unknown): unknown {
+  return error instanceof Refusal ? refusalError(what, error) : error;
+}
+
+/** What a statement reports whose writer had no row. */
+function writerLost(): Refusal {
+  return new Refusal(WRITER_LOST, "the writer has no row");
+}
