@@ -76,6 +76,8 @@ export class Queue {
   #due = Infinity;
   #isWoken = false;
   #running = 0;
+  /** How many writes about messages have failed, and are tried again. */
+  #unwritten = 0;
 
   constructor(store: MessageStore) {
     this.#store = store;
@@ -176,8 +178,9 @@ export class Queue {
   #take(found: StoredMessage[]): void {
     let room = 0;
     for (const { running, concurrency } of this.#listeners) room += concurrency - running;
-    // A handler that ends will wake it.
-    if (room === 0) return this.#arm(Infinity);
+    // A handler that ends will wake it; so will a write that is tried again: without it what is delivered now would
+    // come again after a crash, all of it.
+    if (room === 0 || this.#unwritten > 0) return this.#arm(Infinity);
     let bytes = 0;
     const range = { gte: this.#next, lt: messageKey(wallClock.now() + 1, 0n, 0) };
     if (compareBytes(range.gte, range.lt) < 0) {
@@ -235,7 +238,7 @@ export class Queue {
   /** Writes what became of a message. A write that fails is tried again: the message is not to be delivered
    * meanwhile. */
   async #finish(key: Uint8Array, failed: Message | undefined): Promise<void> {
-    for (;;) {
+    for (let isAgain = false;; isAgain = true) {
       const writing: Promise<Uint8Array | void> = failed === undefined
         ? this.#store.finish(key)
         : this.#store.fail(key, failed);
@@ -243,11 +246,13 @@ export class Queue {
       try {
         const later = await writing;
         this.#taken.delete(key.join());
+        if (isAgain && --this.#unwritten === 0) this.#wake();
         // Not before that: put off by no time, it has the key that it had.
         if (later !== undefined) this.note(later);
         return;
       } catch {
         if (this.#store.closing.aborted) return;
+        if (!isAgain) this.#unwritten++;
         await new Promise<void>((resolve) => void setTimeout(resolve, RETRY_MS).unref());
       } finally {
         this.#writing.delete(writing);

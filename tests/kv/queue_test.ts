@@ -1,6 +1,7 @@
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { join } from "@std/path";
+import { compareBytes } from "../../codec/bytes.ts";
 import { type Kv, KvU64, openKv } from "../../kv/mod.ts";
 import { Queue, type StoredMessage } from "../../kv/queue.ts";
 import { HybridStore } from "../../store/hybrid_store.ts";
@@ -290,6 +291,45 @@ test("a write about a message that fails is made again, and the message comes on
   await queue.listen(() => delivered++, 5, new AbortController().signal);
   while (delays.length < 2) await sleep(1);
   assertEquals([failures, delivered, delays], [3, 1, [1, -1]]);
+});
+
+test("while nothing can be written about messages, no more of them are delivered", async () => {
+  await using store = await HybridStore.openMemory();
+  const kv = await openKv(store);
+  for (let i = 0; i < 50; i++) await kv.enqueue(i);
+  let rows = await store.scanPrefix(new Uint8Array([4]));
+  await kv.close();
+  const closing = new AbortController();
+  let isFull = true;
+  const delivered: unknown[] = [];
+  const queue = new Queue({
+    closing: closing.signal,
+    messages: ({ gte }) => rows.filter((row) => compareBytes(gte, row.key) <= 0),
+    firstDue: () => Infinity,
+    finish: async (key) => {
+      await sleep(1);
+      if (isFull) throw new Error("full");
+      rows = rows.filter((row) => row.key.join() !== key.join());
+      if (rows.length === 0) closing.abort();
+    },
+    fail: () => Promise.reject(new Error("not failed")),
+    retain: () => {},
+    release: () => {},
+  });
+  const listening = queue.listen(
+    async (value) => {
+      delivered.push(value);
+      await sleep(1);
+    },
+    2,
+    new AbortController().signal,
+  );
+  await sleep(100);
+  // Those whose handlers ran when the first write failed.
+  assertEquals(delivered.length < 10, true, `${delivered.length}`);
+  isFull = false;
+  await listening;
+  assertEquals(delivered, Array.from({ length: 50 }, (_, i) => i));
 });
 
 test("a message whose handler fails in the millisecond in which it was due comes again", async () => {
