@@ -222,7 +222,13 @@ export class KvCore {
     let stamp: bigint | undefined;
     while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
     const key = messageKey(wallClock.now() + message.delay, stamp, 0);
-    await this.store.put(key, message.bytes, durable === undefined ? undefined : { durable });
+    this.queue.hold(key);
+    try {
+      await this.store.put(key, message.bytes, durable === undefined ? undefined : { durable });
+    } catch (error) {
+      this.queue.forget(key);
+      throw error;
+    }
     this.queue.note(key);
     return { ok: true, versionstamp: stampText(stamp) };
   }
@@ -252,12 +258,16 @@ export class KvCore {
           const key = messageKey(now + delay, stamp, messages.length);
           tx.put(key, bytes);
           messages.push(key);
+          this.queue.hold(key);
         } else {
           expiresFirst = Math.min(expiresFirst, this.#apply(tx, mutation, stamp, now));
         }
       }
       return failed;
-    }, durable === undefined ? undefined : { durable });
+    }, durable === undefined ? undefined : { durable }).catch((error) => {
+      for (const key of messages) this.queue.forget(key);
+      throw error;
+    });
     if (failed.length > 0) return { ok: false, failed };
     this.note(expiresFirst, messages);
     return { ok: true, versionstamp: stampText(stamp) };
@@ -279,12 +289,16 @@ export class KvCore {
       let last: KvTransaction | undefined;
       try {
         const result = await this.store.transaction(
-          (transaction) => body(last = new KvTransaction(open, transaction)),
+          (transaction) => {
+            if (last !== undefined) KvTransaction.abandon(last);
+            return body(last = new KvTransaction(open, transaction));
+          },
           options,
         );
         KvTransaction.announce(last!);
         return result;
       } catch (error) {
+        if (last !== undefined) KvTransaction.abandon(last);
         if (!(error instanceof NoStamp)) throw error;
         await this.#stamps.reserve();
       }

@@ -67,6 +67,8 @@ export class Queue {
   #listeners: Listener[] = [];
   /** The messages that are worked on, and those that cannot be read. */
   readonly #taken = new Set<string>();
+  /** The messages that were added, and are not acknowledged yet. */
+  readonly #held = new Set<string>();
   /** What is being written about messages that were dealt with. */
   readonly #writing = new Set<Promise<unknown>>();
   /** Where to read on: what is before it was looked at. */
@@ -122,9 +124,22 @@ export class Queue {
     this.#due = Infinity;
   }
 
+  /** Notes that a message is being added, and is not to be delivered before that is acknowledged: it is read before,
+   * and its write may fail, or be lost with the power. */
+  hold(key: Uint8Array): void {
+    this.#held.add(key.join());
+  }
+
+  /** Notes that a message was not added. */
+  forget(key: Uint8Array): void {
+    this.#held.delete(key.join());
+  }
+
   /** Notes that a message was added. */
   note(key: Uint8Array): void {
-    if (compareBytes(key, this.#next) < 0 && !this.#taken.has(key.join())) this.#next = FIRST;
+    const id = key.join();
+    this.#held.delete(id);
+    if (compareBytes(key, this.#next) < 0 && !this.#taken.has(id)) this.#next = key;
     if (this.#listeners.length === 0) return;
     const due = dueOf(key);
     if (due <= wallClock.now()) this.#wake();
@@ -188,7 +203,7 @@ export class Queue {
         if (found.length === room || bytes > READ_BYTES) return this.#wake();
         this.#next = bytesBehind(row.key);
         const id = row.key.join();
-        if (this.#taken.has(id)) continue;
+        if (this.#taken.has(id) || this.#held.has(id)) continue;
         this.#taken.add(id);
         found.push(row);
         bytes += row.value.length;

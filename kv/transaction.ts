@@ -68,6 +68,8 @@ export class KvTransaction {
   #stamp: bigint | undefined;
   /** What the core is to be told once it is committed. */
   #committed: (() => void) | undefined;
+  /** What it is to be told where it is not. */
+  #abandoned: (() => void) | undefined;
 
   /**
    * @param core Returns what it is a transaction of, or throws where that is closed.
@@ -224,6 +226,14 @@ export class KvTransaction {
     transaction.#committed?.();
   }
 
+  /** Tells the others that what it would have written is not.
+   *
+   * @internal
+   */
+  static abandon(transaction: KvTransaction): void {
+    transaction.#abandoned?.();
+  }
+
   #open(): AsyncTransaction {
     this.#core();
     return this.#transaction;
@@ -295,8 +305,10 @@ export class KvTransaction {
       transaction.put(key, bytes);
       return key;
     });
+    for (const key of messages) core.queue.hold(key);
     this.#stamp = stamp;
     this.#committed = () => core.note(expiresFirst, messages);
+    this.#abandoned = () => messages.forEach((key) => core.queue.forget(key));
   }
 
   /** Notes the blobs that it takes away. As nothing comes between this and the commit, those of now are the ones. */

@@ -6,6 +6,8 @@ import { type Kv, KvU64, openKv } from "../../kv/mod.ts";
 import { Queue, type StoredMessage } from "../../kv/queue.ts";
 import { HybridStore } from "../../store/hybrid_store.ts";
 import { setTimeout as sleep } from "node:timers/promises";
+import { newDisks, openStore } from "../crash/_place.ts";
+import { FaultyFileSystem, systemError } from "../journal/_faulty_file_system.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { withClock } from "./_clock.ts";
 
@@ -330,6 +332,60 @@ test("while nothing can be written about messages, no more of them are delivered
   isFull = false;
   await listening;
   assertEquals(delivered, Array.from({ length: 50 }, (_, i) => i));
+});
+
+test("a message is not delivered before it is acknowledged, nor where its write fails", async () => {
+  const enqueues: ((kv: Kv) => Promise<unknown>)[] = [
+    (kv) => kv.enqueue("x"),
+    (kv) => kv.atomic().enqueue("x").commit(),
+    (kv) => kv.transaction((tx) => Promise.resolve(void tx.enqueue("x"))),
+  ];
+  for (const enqueue of enqueues) {
+    for (const fails of [false, true]) {
+      using directory = tempDirectory();
+      const files = new FaultyFileSystem();
+      const path = join(directory.path, "journal");
+      const store = await openStore(files, path, newDisks(), { durability: "always" });
+      const kv = await openKv(store);
+      const found: unknown[] = [];
+      let isBusy = true;
+      const listening = kv.listenQueue(async (value) => {
+        if (value === "x") found.push(value);
+        // So that it looks for messages again and again.
+        else while (isBusy) await sleep(1);
+      });
+      await kv.enqueue("busy");
+      const looking = setInterval(() => void kv.enqueue("look").catch(() => {}), 1);
+      files.beforeSync = async () => {
+        await sleep(30);
+        assertEquals(found, []);
+        if (fails) throw systemError("EIO");
+        files.beforeSync = () => Promise.resolve();
+      };
+      if (fails) await assertRejects(() => enqueue(kv));
+      else await enqueue(kv);
+      isBusy = false;
+      clearInterval(looking);
+      await sleep(10);
+      assertEquals(found, fails ? [] : ["x"]);
+      await kv.close();
+      await listening;
+      await store.close().catch(() => {});
+    }
+  }
+});
+
+test("a message of a transaction that runs again is delivered once", async () => {
+  await using store = await HybridStore.openMemory();
+  const kv = await openKv(store);
+  await kv.transaction(async (tx) => {
+    await tx.get(["a"]);
+    tx.enqueue(tx.attempt);
+    if (tx.attempt < 3) await kv.set(["a"], tx.attempt);
+  });
+  await kv.enqueue("end");
+  assertEquals(await received(kv, 2), [3, "end"]);
+  await kv.close();
 });
 
 test("a message whose handler fails in the millisecond in which it was due comes again", async () => {
