@@ -22,7 +22,7 @@ import {
   decodeChunk,
   encodeChunk,
 } from "./blob.ts";
-import { BLOB_FLAG_KEY, u64From, UNUSED, unusedKey } from "./layout.ts";
+import { BLOB_FLAG_KEY, u64From, UNUSED, UNUSED_KEY_BYTES, unusedKey } from "./layout.ts";
 import { referenceOf } from "./value.ts";
 
 /** How many chunks are written, or removed, at a time. */
@@ -172,6 +172,8 @@ export class Blobs {
         await nextTurn();
         this.#isAsked = false;
         for await (const key of this.#store.keys({ prefix: new Uint8Array([UNUSED]) })) {
+          // What others have put there does not keep it from the rest.
+          if (key.length !== UNUSED_KEY_BYTES) continue;
           const id = u64From(key, 1);
           let at: Uint8Array | undefined = chunkKey(id, 0);
           while (!this.#isStopped) {

@@ -135,7 +135,10 @@ export class KvCore {
     const prefix = store instanceof SubStore ? store.prefix.join() : "";
     let shared = known.get(prefix);
     if (shared === undefined) {
-      const users = new Users(() => known.delete(prefix));
+      const users: Users = new Users(() => {
+        // Another one may have begun meanwhile.
+        if (known.get(prefix)?.users === users) known.delete(prefix);
+      });
       const opening = Stamps.open(lasting).then((stamps) => new KvCore(lasting, stamps, users));
       shared = { opening, users };
       known.set(prefix, shared);

@@ -54,9 +54,12 @@ export function u64From(bytes: Uint8Array, offset = 0): bigint {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getBigUint64(offset);
 }
 
+/** Bytes of the key of a note that no entry has a blob. */
+export const UNUSED_KEY_BYTES = 9;
+
 /** Returns the key of the note that no entry has a blob. */
 export function unusedKey(id: bigint): Uint8Array {
-  const key = new Uint8Array(9);
+  const key = new Uint8Array(UNUSED_KEY_BYTES);
   key[0] = UNUSED;
   key.set(u64Bytes(id), 1);
   return key;

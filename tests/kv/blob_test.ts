@@ -303,3 +303,13 @@ test("a blob is not a value of set()", async () => {
   const { value } = await kv.get<KvBlob>(["b"]);
   await assertRejects(() => kv.set(["c"], value), TypeError, "setBlob()");
 });
+
+test("keys of others among the notes of blobs do not keep chunks from their removal", async () => {
+  await using store = await HybridStore.openMemory();
+  await store.put(new Uint8Array([6]), "");
+  await store.put(new Uint8Array([6, 0]), "other");
+  await using kv = await openKv(store);
+  await kv.setBlob(["b"], bytes(3 * CHUNK));
+  await kv.delete(["b"]);
+  while ((await rows(store)).join() !== "0,2") await sleep(1);
+});
