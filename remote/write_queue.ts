@@ -379,6 +379,8 @@ class ChangeTask implements Task {
   readonly #tables: Tables;
   readonly #changes: { waiter: Waiter; key: Uint8Array; name: string; change: Change }[] = [];
   readonly #keys = new Map<string, Uint8Array>();
+  /** What each change has thrown; `undefined` where it has not. */
+  #failures: unknown[] = [];
 
   constructor(tables: Tables) {
     this.#tables = tables;
@@ -396,39 +398,16 @@ class ChangeTask implements Task {
   async run(writer: Writer): Promise<void> {
     const { what } = this.#changes[0]!.waiter;
     const keys = [...this.#keys.values()].sort(Buffer.compare);
-    let failures: (unknown | undefined)[] = [];
     try {
       await retrying(() =>
         writer.write(what, async (lane, number) => {
-          const [, found] = await lane.run([
-            { text: "BEGIN ISOLATION LEVEL SERIALIZABLE" },
-            this.#tables.lockMany(keys),
-          ]);
-          const values = new Map<string, Uint8Array | undefined>();
-          for (const [key, value] of found!.rows as [Uint8Array, Uint8Array][]) {
-            values.set(nameOf(key), value);
+          try {
+            await this.#change(lane, keys, number);
+          } catch (error) {
+            // What was refused before the commit was sent has left the transaction open.
+            if (error instanceof Refusal) await lane.run([{ text: "ROLLBACK" }]).catch(() => {});
+            throw error;
           }
-          failures = [];
-          const changed = new Map<string, KeyWrite>();
-          for (const { key, name, change } of this.#changes) {
-            try {
-              const value = change(values.get(name));
-              failures.push(undefined);
-              if (value === undefined) continue;
-              values.set(name, value);
-              changed.set(name, { key, value });
-            } catch (error) {
-              failures.push(error ?? new Error("nothing was thrown"));
-            }
-          }
-          const writes = [...changed.values()].sort((a, b) => Buffer.compare(a.key, b.key));
-          await lane.run(
-            writes.length === 0 ? [{ text: "ROLLBACK" }] : [
-              ...writesOf(this.#tables, writes),
-              this.#tables.number(number),
-              { text: "COMMIT" },
-            ],
-          );
         })
       );
     } catch (error) {
@@ -436,9 +415,44 @@ class ChangeTask implements Task {
       return;
     }
     for (const [i, { waiter }] of this.#changes.entries()) {
-      if (failures[i] === undefined) waiter.resolve();
-      else waiter.reject(failures[i]);
+      if (this.#failures[i] === undefined) waiter.resolve();
+      else waiter.reject(this.#failures[i]);
     }
+  }
+
+  /** Reads the keys and writes what becomes of them, in a transaction. */
+  async #change(lane: Lane, keys: readonly Uint8Array[], number: WriteNumber): Promise<void> {
+    const [, found] = await lane.run([
+      { text: "BEGIN ISOLATION LEVEL SERIALIZABLE" },
+      this.#tables.lockMany(keys),
+    ]);
+    const values = new Map<string, Uint8Array | undefined>();
+    for (const [key, value] of found!.rows as [Uint8Array, Uint8Array][]) {
+      values.set(nameOf(key), value);
+    }
+    const failures: unknown[] = [];
+    const changed = new Map<string, KeyWrite>();
+    for (const { key, name, change } of this.#changes) {
+      try {
+        const value = change(values.get(name));
+        failures.push(undefined);
+        if (value === undefined) continue;
+        values.set(name, value);
+        changed.set(name, { key, value });
+      } catch (error) {
+        failures.push(error ?? new Error("nothing was thrown"));
+      }
+    }
+    // Before the commit, whose answer may be lost.
+    this.#failures = failures;
+    const writes = [...changed.values()].sort((a, b) => Buffer.compare(a.key, b.key));
+    await lane.run(
+      writes.length === 0 ? [{ text: "ROLLBACK" }] : [
+        ...writesOf(this.#tables, writes),
+        this.#tables.number(number),
+        { text: "COMMIT" },
+      ],
+    );
   }
 }
 
