@@ -5,10 +5,10 @@
 
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import type { LiveStore } from "../store/live_store.ts";
+import type { KeyRange } from "../store/range.ts";
 import { KEY_ROWS } from "../store/read/merge.ts";
 import type { Snapshot } from "../store/read/snapshot.ts";
 import type { ScanRange, WriteOptions } from "../store/types.ts";
-import type { Range } from "./range.ts";
 import { RangeReader } from "./range_reader.ts";
 
 /** Keys that are deleted in one piece. To find and delete them holds the event loop for 20 to 50 ms. */
@@ -18,7 +18,7 @@ export const CLEAR_KEYS_MAX = 10_000;
  * {@linkcode CLEAR_KEYS_MAX}, as many at a time. */
 export async function clearRange(
   store: LiveStore,
-  range: Range,
+  range: KeyRange,
   limit: number,
   options: WriteOptions | undefined,
 ): Promise<void> {
@@ -38,7 +38,7 @@ export async function clearRange(
 export async function clearSeen(
   store: LiveStore,
   seen: Snapshot,
-  range: Range,
+  range: KeyRange,
   limit: number,
   options: WriteOptions | undefined,
 ): Promise<void> {
@@ -56,6 +56,6 @@ export async function clearSeen(
   }
 }
 
-function scanOf({ start, end, reverse }: Range): ScanRange {
+function scanOf({ start, end, reverse }: KeyRange): ScanRange {
   return { gte: start, ...(end && { lt: end }), reverse };
 }

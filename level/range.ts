@@ -4,15 +4,9 @@
  */
 
 import { bytesBehind, compareBytes } from "../codec/bytes.ts";
+import type { KeyRange } from "../store/range.ts";
 import type { KeyNames } from "./keys.ts";
 import { copiedBytes, type Form } from "./text.ts";
-
-/** A half-open range of the store's keys in one direction. */
-export interface Range {
-  readonly start: Uint8Array;
-  readonly end: Uint8Array | undefined;
-  readonly reverse: boolean;
-}
 
 /** What Level hands over, with the bounds encoded. */
 export interface RangeForms {
@@ -28,7 +22,7 @@ export interface RangeForms {
 const NO_BYTES = new Uint8Array(0);
 
 /** Returns the range of some options. Inclusive bounds win over exclusive ones, as Level has it. */
-export function rangeOf({ gt, gte, lt, lte, reverse }: RangeForms, names: KeyNames): Range {
+export function rangeOf({ gt, gte, lt, lte, reverse }: RangeForms, names: KeyNames): KeyRange {
   let start: Uint8Array = NO_BYTES;
   if (gte !== undefined) start = names.stored(copiedBytes(gte));
   else if (gt !== undefined) start = bytesBehind(names.stored(copiedBytes(gt)));
@@ -44,20 +38,13 @@ export function limitOf({ limit }: RangeForms): number {
 }
 
 /** Returns whether a key is within a range. */
-export function isWithin({ start, end }: Range, key: Uint8Array): boolean {
+export function isWithin({ start, end }: KeyRange, key: Uint8Array): boolean {
   return compareBytes(key, start) >= 0 && (end === undefined || compareBytes(key, end) < 0);
 }
 
 /** Returns what is left of a range from a key within it on, in its direction. The key is copied. */
-export function rangeFrom(range: Range, key: Uint8Array): Range {
+export function rangeFrom(range: KeyRange, key: Uint8Array): KeyRange {
   return range.reverse
     ? { ...range, end: bytesBehind(key) }
     : { ...range, start: new Uint8Array(key) };
-}
-
-/** Returns what is left of a range behind a key within it, in its direction. The key is copied. */
-export function rangeBehind(range: Range, key: Uint8Array): Range {
-  return range.reverse
-    ? { ...range, end: new Uint8Array(key) }
-    : { ...range, start: bytesBehind(key) };
 }

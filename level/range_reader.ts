@@ -6,11 +6,12 @@
 import { compareBytes } from "../codec/bytes.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import { LiveStore } from "../store/live_store.ts";
+import { type KeyRange, rangeBehind } from "../store/range.ts";
 import { isLast, type RowKind } from "../store/read/merge.ts";
 import { StoreReader } from "../store/read/reader.ts";
 import { nextPageRows } from "../store/read/scan.ts";
 import type { Snapshot } from "../store/read/snapshot.ts";
-import { isWithin, type Range, rangeBehind, rangeFrom } from "./range.ts";
+import { isWithin, rangeFrom } from "./range.ts";
 
 /** What is read when the reader is made. Many ranges are no longer than this, and need no snapshot then. */
 const FIRST_ROWS = 16;
@@ -24,7 +25,7 @@ export interface Source<Row> {
   /** The store, which is read as it is now; or a snapshot that somebody else holds. */
   readonly of: LiveStore | Snapshot;
   readonly kind: RowKind<Row>;
-  readonly range: Range;
+  readonly range: KeyRange;
   /** The most rows that are wanted. */
   readonly limit: number;
 }
@@ -36,7 +37,7 @@ export interface Source<Row> {
  */
 export class RangeReader<Row> {
   readonly #kind: RowKind<Row>;
-  readonly #range: Range;
+  readonly #range: KeyRange;
   readonly #of: StoreReader;
   /** The snapshot that is its own. */
   readonly #held: Snapshot | undefined;
@@ -47,7 +48,7 @@ export class RangeReader<Row> {
   #rows: Row[] = [];
   #at = 0;
   /** What is behind the rows, `undefined` if there is nothing more. */
-  #rest: Range | undefined;
+  #rest: KeyRange | undefined;
 
   constructor({ of, kind, range, limit }: Source<Row>) {
     this.#kind = kind;
@@ -165,7 +166,7 @@ export class RangeReader<Row> {
     this.#at = 0;
     this.#rest = isLast(this.#kind, this.#rows, rows, bytes)
       ? undefined
-      : rangeBehind(range, this.#kind.key(this.#rows.at(-1)!));
+      : rangeBehind(range, this.#kind.key(this.#rows.at(-1)!).slice());
   }
 
   /** Returns where the first row at or behind a key is, or would be. */

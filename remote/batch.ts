@@ -6,9 +6,9 @@
 import { StoreError } from "../codec/error.ts";
 import type { KeySpace } from "../store/key_space.ts";
 import type { OrderedBatch } from "../store/ordered_store.ts";
-import { resolveDeletion } from "../store/range.ts";
+import { isEmpty, resolveBatchDeletion } from "../store/range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../store/types.ts";
-import { copied, isEmpty } from "./reader.ts";
+import { copied } from "./reader.ts";
 import { type BatchPart, type KeyWrite, nameOf } from "./write_queue.ts";
 
 /** What a batch and its parts share. */
@@ -79,11 +79,8 @@ export class RemoteBatch implements OrderedBatch {
   deleteRange(range: Omit<ScanRange, "limit">): this {
     const what = "Cannot delete range in batch";
     this.#requireOpen(what);
-    const scan = resolveDeletion(what, this.#keys, range);
-    if (scan.limit !== Infinity) {
-      throw new RangeError(`${what}: it has a limit; which keys come first is not known yet`);
-    }
-    if (!isEmpty(scan.range)) this.#gathered.parts.push({ range: scan.range });
+    const { range: bounds } = resolveBatchDeletion(what, this.#keys, range);
+    if (!isEmpty(bounds)) this.#gathered.parts.push({ range: bounds });
     return this;
   }
 

@@ -4,12 +4,17 @@
  */
 
 import type { Entry } from "../backends/engine.ts";
-import { bytesBehind, compareBytes } from "../codec/bytes.ts";
 import { abortable } from "../runtime/abortable.ts";
 import type { KeySpace } from "../store/key_space.ts";
 import { describe, toBytes } from "../store/limits.ts";
 import type { OrderedReader } from "../store/ordered_store.ts";
-import { resolvePageSize, resolveRange, type Scan } from "../store/range.ts";
+import {
+  isEmpty,
+  type KeyRange,
+  rangeBehind,
+  resolvePageSize,
+  resolveRange,
+} from "../store/range.ts";
 import type { BytesLike, PageSize, ScanRange } from "../store/types.ts";
 import type { Result, Statement } from "./statement.ts";
 import type { Tables } from "./tables.ts";
@@ -199,9 +204,8 @@ export abstract class RemoteReader implements OrderedReader {
       next = undefined;
       if (!isLast) {
         const last = page.at(-1)![0];
-        bounds = bounds.reverse
-          ? { ...bounds, end: last.slice() }
-          : { ...bounds, start: bytesBehind(last) };
+        // Once the page is yielded, the key is the caller's.
+        bounds = rangeBehind(bounds, last.slice());
         wanted = Math.min(nextRows(page), left);
         next = read(source, what, bounds, wanted, hasValues);
         // Whoever leaves the loop does not hear of it.
@@ -217,7 +221,7 @@ export abstract class RemoteReader implements OrderedReader {
 async function read(
   source: ReadSource,
   what: string,
-  bounds: Scan["range"],
+  bounds: KeyRange,
   rows: number,
   hasValues: boolean,
 ): Promise<readonly Row[]> {
@@ -233,12 +237,7 @@ function nextRows(page: readonly Row[]): number {
   return Math.max(1, Math.min(inAim, page.length * 8, ROWS_MAX));
 }
 
-/** Returns whether a range has no key, which the server would look for. */
-export function isEmpty({ start, end }: Scan["range"]): boolean {
-  return end !== undefined && compareBytes(start, end) >= 0;
-}
-
-/** The caller may change its bytes before they are sent. */
+/** The caller may change its bytes before they are sent. (A `Buffer` has a `slice` that copies nothing.) */
 export function copied(bytes: Uint8Array): Uint8Array {
-  return bytes.slice();
+  return new Uint8Array(bytes);
 }

@@ -7,7 +7,7 @@ import { StoreError } from "../codec/error.ts";
 import { KeySpace } from "../store/key_space.ts";
 import { describe, requireOptions } from "../store/limits.ts";
 import type { OrderedStore } from "../store/ordered_store.ts";
-import { resolveDeletion } from "../store/range.ts";
+import { isEmpty, resolveDeletion } from "../store/range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import { addU64, updateF32 } from "../store/write/counter.ts";
@@ -25,7 +25,7 @@ import {
   resolveRemoteOptions,
   valueBytesOf,
 } from "./options.ts";
-import { copied, isEmpty, type ReadSource, RemoteReader, type StaleOptions } from "./reader.ts";
+import { copied, type ReadSource, RemoteReader, type StaleOptions } from "./reader.ts";
 import { Session } from "./session.ts";
 import { RemoteSnapshot } from "./snapshot.ts";
 import type { Statement } from "./statement.ts";

@@ -8,15 +8,9 @@
  * @module
  */
 
+import type { KeyRange } from "../store/range.ts";
 import type { Dialect } from "./dialect.ts";
 import { bytea, byteaArray, type Statement } from "./statement.ts";
-
-/** A half-open range of keys. */
-export interface KeyBounds {
-  readonly start: Uint8Array;
-  readonly end: Uint8Array | undefined;
-  readonly reverse: boolean;
-}
 
 /** The writer that a write is of, and the number of the write. */
 export interface WriteNumber {
@@ -92,7 +86,7 @@ export class Tables {
     };
   }
 
-  page(bounds: KeyBounds, limit: number, hasValues: boolean): Statement {
+  page(bounds: KeyRange, limit: number, hasValues: boolean): Statement {
     const { where, name, values } = within(bounds);
     const order = bounds.reverse ? " DESC" : "";
     return {
@@ -104,7 +98,7 @@ export class Tables {
     };
   }
 
-  count(bounds: KeyBounds): Statement {
+  count(bounds: KeyRange): Statement {
     const { where, name, values } = within(bounds);
     return {
       name: `count${name}`,
@@ -114,7 +108,7 @@ export class Tables {
   }
 
   /** Counts at most so many keys. */
-  countSome(bounds: KeyBounds, limit: number): Statement {
+  countSome(bounds: KeyRange, limit: number): Statement {
     const { where, name, values } = within(bounds);
     return {
       name: `countSome${name}`,
@@ -141,7 +135,7 @@ export class Tables {
     };
   }
 
-  deleteRange(bounds: KeyBounds, limit: number): Statement {
+  deleteRange(bounds: KeyRange, limit: number): Statement {
     const { where, name, values } = within(bounds);
     if (limit === Infinity) {
       return {
@@ -226,7 +220,7 @@ export class Tables {
 
 const UPSERT = "ON CONFLICT (k) DO UPDATE SET v = excluded.v";
 
-function within({ start, end }: KeyBounds): { where: string; name: string; values: unknown[] } {
+function within({ start, end }: KeyRange): { where: string; name: string; values: unknown[] } {
   if (end === undefined) return { where: "k >= $1", name: "From", values: [bytea(start)] };
   return { where: "k >= $1 AND k < $2", name: "", values: [bytea(start), bytea(end)] };
 }

@@ -7,10 +7,11 @@
 import { Buffer } from "node:buffer";
 import { StoreError } from "../codec/error.ts";
 import { setTimeout } from "../runtime/timers.ts";
+import type { KeyRange } from "../store/range.ts";
 import { Refusal, refusalError, WRITER_LOST } from "./failure.ts";
 import type { Lane } from "./lane.ts";
 import type { Statement } from "./statement.ts";
-import type { KeyBounds, Tables, WriteNumber } from "./tables.ts";
+import type { Tables, WriteNumber } from "./tables.ts";
 import { inTransaction, type Writer } from "./writer.ts";
 
 /** Most bytes that are sent together, if there is more than one write. */
@@ -25,7 +26,7 @@ export interface KeyWrite {
 }
 
 /** A part of a batch, in order: writes of keys, each of them once, or the removal of a range. */
-export type BatchPart = { readonly writes: readonly KeyWrite[] } | { readonly range: KeyBounds };
+export type BatchPart = { readonly writes: readonly KeyWrite[] } | { readonly range: KeyRange };
 
 /** Computes the value of a key from the one that is there, or throws what its caller gets. */
 export type Change = (stored: Uint8Array | undefined) => Uint8Array | undefined;
@@ -96,7 +97,7 @@ export class WriteQueue {
   }
 
   /** Deletes keys of a range, and returns how many there were. */
-  deleteRange(what: string, range: KeyBounds, limit: number): Promise<number> {
+  deleteRange(what: string, range: KeyRange, limit: number): Promise<number> {
     return new Promise((resolve, reject) => {
       const statement = this.#tables.deleteRange(range, limit);
       const task = new RangeTask({ what, resolve, reject }, statement, this.#tables);

@@ -10,6 +10,8 @@ import type { KeySpace } from "./key_space.ts";
 import { describe, requireOptions, requireSignal } from "./limits.ts";
 import type { PageSize, ScanRange } from "./types.ts";
 
+export type { KeyRange } from "../backends/engine.ts";
+
 /** How large pages are where nobody says otherwise. */
 export const PAGE_SIZE_MAX: Required<PageSize> = { rows: 2048, bytes: 4 * 1024 * 1024 };
 
@@ -89,6 +91,27 @@ export function resolveDeletion(what: string, keys: KeySpace, range: ScanRange):
     }
   }
   return resolveRange(what, keys, range);
+}
+
+/** Checks the range that a batch deletes, as {@linkcode resolveDeletion} does.
+ *
+ * @throws {RangeError} It has a limit.
+ */
+export function resolveBatchDeletion(what: string, keys: KeySpace, range: ScanRange): Scan {
+  const scan = resolveDeletion(what, keys, range);
+  if (scan.limit === Infinity) return scan;
+  throw new RangeError(`${what}: it has a limit; which keys come first is not known yet`);
+}
+
+/** Returns whether no key can be within some bounds. */
+export function isEmpty({ start, end }: Pick<KeyRange, "start" | "end">): boolean {
+  return end !== undefined && compareBytes(start, end) >= 0;
+}
+
+/** Returns what is left of a range behind a key that was read. */
+export function rangeBehind(range: KeyRange, key: Uint8Array): KeyRange {
+  if (range.reverse) return { ...range, end: key };
+  return { ...range, start: bytesBehind(key) };
 }
 
 /** Checks the size of pages, and fills in what is left out.

@@ -8,7 +8,7 @@ import type { EngineName, Router } from "../../codec/route.ts";
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
 import { FaultLog } from "./fault_log.ts";
 import { showKey } from "../limits.ts";
-import { rangeBehind } from "../read/merge.ts";
+import { rangeBehind } from "../range.ts";
 import type { VerifyFault, VerifyOptions, VerifyReport } from "../types.ts";
 import { type VerifiedJournal, verifyJournal } from "./verify_journal.ts";
 

@@ -4,8 +4,9 @@
  */
 
 import type { EngineReader, Entry, KeyRange } from "../../backends/engine.ts";
-import { bytesBehind, compareBytes } from "../../codec/bytes.ts";
+import { compareBytes } from "../../codec/bytes.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
+import { rangeBehind } from "../range.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import type { Memtable, MemtableRange } from "../memtable/memtable.ts";
 
@@ -263,10 +264,4 @@ export function bytesOf<Row>(kind: RowKind<Row>, rows: readonly Row[]): number {
   let bytes = 0;
   for (const row of rows) bytes += kind.bytes(row);
   return bytes;
-}
-
-/** Returns what is left of a range behind a key that was read. */
-export function rangeBehind(range: KeyRange, key: Uint8Array): KeyRange {
-  if (range.reverse) return { ...range, end: key };
-  return { ...range, start: bytesBehind(key) };
 }

@@ -4,8 +4,8 @@
  */
 
 import { isTurnOver, nextTurn } from "../../runtime/turn.ts";
-import { PAGE_SIZE_MAX, type Scan } from "../range.ts";
-import { bytesOf, isLast, rangeBehind, readPage, type ReadSource, type RowKind } from "./merge.ts";
+import { PAGE_SIZE_MAX, rangeBehind, type Scan } from "../range.ts";
+import { bytesOf, isLast, readPage, type ReadSource, type RowKind } from "./merge.ts";
 import type { PageSize } from "../types.ts";
 
 /** Rows of a page: of the first, which is often enough, of the second, and of the largest. */

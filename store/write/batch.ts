@@ -6,7 +6,7 @@
 import { StoreError } from "../../codec/error.ts";
 import type { KeySpace } from "../key_space.ts";
 import { valueBytes } from "../limits.ts";
-import { resolveDeletion } from "../range.ts";
+import { resolveBatchDeletion } from "../range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../types.ts";
 import type { WriteSet } from "./write_set.ts";
 
@@ -119,11 +119,7 @@ export class Batch {
   deleteRange(range: Omit<ScanRange, "limit">): this {
     const what = "Cannot delete range in batch";
     this.#requireOpen(what);
-    const scan = resolveDeletion(what, this.#keys, range);
-    if (scan.limit !== Infinity) {
-      throw new RangeError(`${what}: it has a limit; which keys come first is not known yet`);
-    }
-    this.#writes.addRange(what, scan);
+    this.#writes.addRange(what, resolveBatchDeletion(what, this.#keys, range));
     return this;
   }
 

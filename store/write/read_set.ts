@@ -6,8 +6,8 @@
 import type { Router } from "../../codec/route.ts";
 import { Memtable } from "../memtable/memtable.ts";
 import type { ReadKeys } from "../memtable/recent_writes.ts";
-import { rangeBehind, type RowKind } from "../read/merge.ts";
-import type { Scan } from "../range.ts";
+import { rangeBehind, type Scan } from "../range.ts";
+import type { RowKind } from "../read/merge.ts";
 
 interface ReadRange {
   readonly start: Uint8Array;

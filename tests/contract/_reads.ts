@@ -1,5 +1,6 @@
 /** What every ordered store gives to its readers. */
 
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { compareBytes, type Entry, type OrderedReader, type ScanRange, toText } from "../../mod.ts";
@@ -62,6 +63,12 @@ export function testReads(contract: Contract, { hasEmptyKey, keyBytesMax }: Cont
     entry!.key.fill(9);
     entry!.value.fill(9);
     assertEquals(await store.get(new Uint8Array([1, 2])), new Uint8Array([3, 4]));
+    // Its slice() is a view.
+    const buffer = Buffer.from([5, 6]);
+    const putBuffer = store.put(buffer, buffer);
+    buffer.fill(9);
+    await putBuffer;
+    assertEquals(await store.get(new Uint8Array([5, 6])), new Uint8Array([5, 6]));
   });
 
   contract("a string stands for its UTF-8", async (store) => {
