@@ -25,15 +25,10 @@ export class Reconnector {
 
   /** Does something that needs a connection until it has one.
    *
-   * @param work What is done; it may be done again when it throws a {@linkcode ConnectionLost} that `mayRepeat` lets
-   * pass.
+   * @param work What is done, again when it throws a {@linkcode ConnectionLost}.
    * @throws {StoreError} `UNREACHABLE`; that of a refusal.
    */
-  async until<T>(
-    what: string,
-    work: () => Promise<T>,
-    mayRepeat: (lost: ConnectionLost) => boolean = () => true,
-  ): Promise<T> {
+  async until<T>(what: string, work: () => Promise<T>): Promise<T> {
     const end = wallClock.now() + this.timeoutMs;
     let pause = PAUSE_MS_MIN;
     for (;;) {
@@ -41,7 +36,7 @@ export class Reconnector {
         return await work();
       } catch (error) {
         if (error instanceof Refusal) throw refusalError(what, error);
-        if (!(error instanceof ConnectionLost) || !mayRepeat(error)) throw error;
+        if (!(error instanceof ConnectionLost)) throw error;
         if (wallClock.now() + pause > end) throw unreachable(what, this.connector.where, error);
       }
       await new Promise<void>((resolve) => void setTimeout(resolve, pause * (0.5 + Math.random())));

@@ -3,9 +3,8 @@
  * @module
  */
 
-import { describe, requireOptions, toBytes } from "../store/limits.ts";
-import type { BytesLike, WriteOptions } from "../store/types.ts";
-import type { Limits } from "./session.ts";
+import { describe, requireOptions, valueBytes } from "../store/limits.ts";
+import type { BytesLike } from "../store/types.ts";
 
 /** The longest key of a remote store, in bytes: an index row of PostgreSQL holds little more.
  *
@@ -16,6 +15,12 @@ const VALUE_BYTES = 1024 * 1024;
 const VALUE_BYTES_MAX = 16 * 1024 * 1024;
 const BATCH_BYTES = 64 * 1024 * 1024;
 const BATCH_BYTES_MAX = 256 * 1024 * 1024;
+
+/** Limits of a store. */
+export interface Limits {
+  readonly valueBytes: number;
+  readonly batchBytes: number;
+}
 
 /** How a remote store works.
  *
@@ -36,6 +41,14 @@ export interface RemoteOptions {
   batchBytesMax?: number;
 }
 
+/** Options with every default filled in. */
+export interface RemoteSettings {
+  readonly table: string;
+  readonly poolSize: number;
+  readonly timeoutMs: number;
+  readonly limits: Limits;
+}
+
 /** Checks options, and fills in what is left out.
  *
  * @throws {TypeError | RangeError} One is not valid.
@@ -43,7 +56,7 @@ export interface RemoteOptions {
 export function resolveRemoteOptions(
   what: string,
   options: RemoteOptions = {},
-): { table: string; poolSize: number; timeoutMs: number; limits: Limits } {
+): RemoteSettings {
   requireOptions(what, options, [
     "table",
     "poolSize",
@@ -74,29 +87,12 @@ export function resolveRemoteOptions(
 
 /** Checks a value, and returns its bytes.
  *
- * @throws {TypeError} It is neither bytes nor a string.
- * @throws {RangeError} It is too long.
+ * @throws {TypeError | RangeError} As {@linkcode valueBytes} does.
  */
-export function valueBytesOf(what: string, value: BytesLike, most: number): Uint8Array {
-  const bytes = toBytes(what, "the value", value);
-  if (bytes.length <= most) return bytes;
-  throw new RangeError(
-    `${what}: the value is ${bytes.length} bytes long, more than the limit of ${most}; split it among ` +
-      "several keys, or raise valueBytesMax",
-  );
-}
-
-/** Checks the options of a write. Every write waits for the disk of the server, as that is set up.
- *
- * @throws {TypeError} They are not valid.
- */
-export function requireWriteOptions(what: string, options: WriteOptions = {}): void {
-  requireOptions(what, options, ["durable"]);
-  requireDurable(what, options.durable);
-}
-
-/** @throws {TypeError} It is not a boolean. */
-export function requireDurable(what: string, durable: unknown): void {
-  if (durable === undefined || typeof durable === "boolean") return;
-  throw new TypeError(`${what}: durable is ${describe(durable)}, not a boolean`);
+export function valueBytesOf(
+  what: string,
+  value: BytesLike,
+  { valueBytes: most }: Limits,
+): Uint8Array {
+  return valueBytes(what, value, most, ", or raise valueBytesMax");
 }

@@ -4,15 +4,16 @@
  */
 
 import { StoreError } from "../codec/error.ts";
+import { resolveDurable } from "../store/call_options.ts";
 import { KeySpace } from "../store/key_space.ts";
 import { describe, requireOptions } from "../store/limits.ts";
 import type { OrderedStore } from "../store/ordered_store.ts";
 import { isEmpty, resolveDeletion } from "../store/range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
-import { addU64, updateF32 } from "../store/write/counter.ts";
 import { RemoteBatch } from "./batch.ts";
-import { type Connection, Connector } from "./connection.ts";
+import { addition, type ChangeOf, replacement } from "./changes.ts";
+import { type Connection, Connector, type RemoteClient } from "./connection.ts";
 import type { Dialect, DialectName } from "./dialect.ts";
 import { COCKROACHDB } from "./dialects/cockroachdb.ts";
 import { POSTGRESQL } from "./dialects/postgresql.ts";
@@ -21,7 +22,7 @@ import { Reconnector } from "./lane.ts";
 import {
   REMOTE_KEY_BYTES_MAX,
   type RemoteOptions,
-  requireWriteOptions,
+  type RemoteSettings,
   resolveRemoteOptions,
   valueBytesOf,
 } from "./options.ts";
@@ -72,9 +73,8 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     const what = "Cannot put key";
     this.requireOpen(what);
     const bytes = copied(this.#keys.key(what, key));
-    const { valueBytes } = this.#session.limits;
-    const valueCopy = copied(valueBytesOf(what, value, valueBytes));
-    requireWriteOptions(what, options);
+    const valueCopy = copied(valueBytesOf(what, value, this.#session.limits));
+    resolveDurable(what, options);
     await this.#session.noted(this.#session.queue.write(what, [{ key: bytes, value: valueCopy }]));
   }
 
@@ -83,7 +83,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     const what = "Cannot delete key";
     this.requireOpen(what);
     const bytes = copied(this.#keys.key(what, key));
-    requireWriteOptions(what, options);
+    resolveDurable(what, options);
     await this.#session.noted(this.#session.queue.write(what, [{ key: bytes, value: undefined }]));
   }
 
@@ -93,7 +93,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     const what = "Cannot delete range";
     this.requireOpen(what);
     const { range: bounds, limit } = resolveDeletion(what, this.#keys, range);
-    requireWriteOptions(what, options);
+    resolveDurable(what, options);
     if (isEmpty(bounds) || limit === 0) return 0;
     return await this.#session.noted(this.#session.queue.deleteRange(what, bounds, limit));
   }
@@ -106,10 +106,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
    */
   async fetchAndAddU64(key: BytesLike, delta: bigint, options?: WriteOptions): Promise<bigint> {
     const what = "Cannot add to counter";
-    return await this.#change(what, key, options, (bytes, stored) => {
-      const { sum, bytes: value } = addU64(what, bytes, stored, delta);
-      return { value: copied(value), result: sum };
-    });
+    return await this.#change(what, key, options, addition(what, delta));
   }
 
   /** Replaces an f32 by what `update` returns for it, and returns the new value. Throws as {@linkcode RemoteView.put}
@@ -124,10 +121,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     options?: WriteOptions,
   ): Promise<number> {
     const what = "Cannot update number";
-    return await this.#change(what, key, options, (bytes, stored) => {
-      const { next, bytes: value } = updateF32(what, bytes, stored, update);
-      return { value, result: next };
-    });
+    return await this.#change(what, key, options, replacement(what, update));
   }
 
   /** Returns an empty batch.
@@ -139,7 +133,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     const { limits } = this.#session;
     return new RemoteBatch(this.#keys, {
       batchBytesMax: limits.batchBytes,
-      valueBytes: (what, value) => valueBytesOf(what, value, limits.valueBytes),
+      valueBytes: (what, value) => valueBytesOf(what, value, limits),
       commit: (what, parts, options) => this.#commit(what, parts, options),
     });
   }
@@ -265,7 +259,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
 
   async #commit(what: string, parts: readonly BatchPart[], options?: WriteOptions): Promise<void> {
     this.requireOpen(what);
-    requireWriteOptions(what, options);
+    resolveDurable(what, options);
     const { queue } = this.#session;
     const [first] = parts;
     if (first === undefined) return;
@@ -279,14 +273,11 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     what: string,
     key: BytesLike,
     options: WriteOptions | undefined,
-    change: (
-      key: Uint8Array,
-      stored: Uint8Array | undefined,
-    ) => { value: Uint8Array; result: T },
+    change: ChangeOf<T>,
   ): Promise<T> {
     this.requireOpen(what);
     const bytes = copied(this.#keys.key(what, key));
-    requireWriteOptions(what, options);
+    resolveDurable(what, options);
     let result: { of: T } | undefined;
     await this.#session.noted(this.#session.queue.change(what, bytes, (stored) => {
       const changed = change(bytes, stored);
@@ -360,21 +351,7 @@ export class RemoteStore extends RemoteView {
    */
   static async setup(connection: Connection, options?: RemoteOptions): Promise<void> {
     const what = "Cannot set up remote store";
-    const { table, timeoutMs } = resolveRemoteOptions(what, options);
-    const tables = new Tables(what, table);
-    const connector = new Connector(what, connection, timeoutMs);
-    const reconnector = new Reconnector(connector, timeoutMs);
-    await reconnector.until(what, async () => {
-      const client = await connector.connect(false);
-      try {
-        const dialect = await dialectOf(what, client);
-        for (const statement of [...tables.create(dialect), ...tables.probe()]) {
-          await client.run([statement]);
-        }
-      } finally {
-        await client.end();
-      }
-    });
+    await connectOnce(what, connection, resolveRemoteOptions(what, options), true);
   }
 
   /** Opens the store in a database.
@@ -385,23 +362,9 @@ export class RemoteStore extends RemoteView {
    */
   static async open(connection: Connection, options?: RemoteOptions): Promise<RemoteStore> {
     const what = "Cannot open remote store";
-    const { table, timeoutMs, poolSize, limits } = resolveRemoteOptions(what, options);
-    const tables = new Tables(what, table);
-    const connector = new Connector(what, connection, timeoutMs);
-    const reconnector = new Reconnector(connector, timeoutMs);
-    const dialect = await reconnector.until(what, async () => {
-      const client = await connector.connect(false);
-      try {
-        const dialect = await dialectOf(what, client);
-        for (const statement of tables.probe()) await client.run([statement]);
-        return dialect;
-      } finally {
-        await client.end();
-      }
-    });
-    return new RemoteStore(
-      new Session(connector, dialect, tables, limits, { poolSize, timeoutMs }),
-    );
+    const settings = resolveRemoteOptions(what, options);
+    const { connector, dialect, tables } = await connectOnce(what, connection, settings, false);
+    return new RemoteStore(new Session(connector, dialect, tables, settings));
   }
 
   /** Waits for the calls that are under way, and ends the connections. A second call returns the same promise. */
@@ -410,14 +373,30 @@ export class RemoteStore extends RemoteView {
   }
 }
 
-async function dialectOf(
+/** Finds out what a database is, and that it has the tables of a store, which it may be given before. */
+async function connectOnce(
   what: string,
-  client: {
-    run(
-      statements: readonly Statement[],
-    ): Promise<readonly { rows: readonly (readonly unknown[])[] }[]>;
-  },
-): Promise<Dialect> {
+  connection: Connection,
+  { table, timeoutMs }: RemoteSettings,
+  isCreating: boolean,
+): Promise<{ connector: Connector; dialect: Dialect; tables: Tables }> {
+  const tables = new Tables(what, table);
+  const connector = new Connector(what, connection, timeoutMs);
+  const dialect = await new Reconnector(connector, timeoutMs).until(what, async () => {
+    const client = await connector.connect(false);
+    try {
+      const dialect = await dialectOf(what, client);
+      const statements = isCreating ? tables.create(dialect) : [];
+      for (const statement of [...statements, ...tables.probe()]) await client.run([statement]);
+      return dialect;
+    } finally {
+      await client.end();
+    }
+  });
+  return { connector, dialect, tables };
+}
+
+async function dialectOf(what: string, client: RemoteClient): Promise<Dialect> {
   const [result] = await client.run([{ text: "SELECT version()" }]);
   const version = String(result?.rows[0]?.[0]);
   const dialect = DIALECTS.find(({ isVersion }) => isVersion(version));

@@ -10,16 +10,11 @@ import { type Connector, RemoteClient } from "./connection.ts";
 import type { Dialect } from "./dialect.ts";
 import { type ConnectionLost, failureOf, Refusal, refusalError, unreachable } from "./failure.ts";
 import { Lane, Reconnector } from "./lane.ts";
+import type { Limits, RemoteSettings } from "./options.ts";
 import type { Result, Statement } from "./statement.ts";
 import type { Tables, WriteNumber } from "./tables.ts";
 import { WriteQueue } from "./write_queue.ts";
 import { newWriterId, Writer } from "./writer.ts";
-
-/** Limits of a store. */
-export interface Limits {
-  readonly valueBytes: number;
-  readonly batchBytes: number;
-}
 
 /** A connection of the pool, and the writer that transactions on it number their commits with. */
 export interface Leased {
@@ -61,8 +56,7 @@ export class Session {
     connector: Connector,
     dialect: Dialect,
     tables: Tables,
-    limits: Limits,
-    { poolSize, timeoutMs }: { poolSize: number; timeoutMs: number },
+    { poolSize, timeoutMs, limits }: Omit<RemoteSettings, "table">,
   ) {
     this.#connector = connector;
     connector.backend = dialect.backend;
@@ -147,7 +141,7 @@ export class Session {
     } catch (error) {
       if (
         Object(error).message === "timeout exceeded when trying to connect" &&
-        this.#pool.waitingCount >= 0 && this.#pool.totalCount >= this.#pool.options.max
+        this.#pool.totalCount >= this.#pool.options.max
       ) {
         throw new StoreError(
           "UNREACHABLE",

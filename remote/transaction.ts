@@ -5,23 +5,22 @@
 
 import { Buffer } from "node:buffer";
 import { StoreError } from "../codec/error.ts";
-import { abortable } from "../runtime/abortable.ts";
-import { setTimeout } from "../runtime/timers.ts";
+import { abortable, pauseUpTo } from "../runtime/abortable.ts";
 import type { KeySpace } from "../store/key_space.ts";
-import { describe, requireOptions, requireSignal } from "../store/limits.ts";
+import { resolveTransactionOptions } from "../store/call_options.ts";
+import { describe } from "../store/limits.ts";
 import type { OrderedTransaction } from "../store/ordered_store.ts";
 import { isEmpty, resolveDeletion } from "../store/range.ts";
 import type { BytesLike, ScanRange } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
-import { addU64, updateF32 } from "../store/write/counter.ts";
-import { ConnectionLost, Refusal, refusalError } from "./failure.ts";
+import { addition, type ChangeOf, replacement } from "./changes.ts";
+import { ConnectionLost, Refusal, refusalError, WRITER_LOST } from "./failure.ts";
 import { copied, type ReadSource, RemoteReader } from "./reader.ts";
 import type { Leased, Session } from "./session.ts";
 import type { Result, Statement } from "./statement.ts";
-import { requireDurable, valueBytesOf } from "./options.ts";
+import { valueBytesOf } from "./options.ts";
 import { type KeyWrite, nameOf, writesOf } from "./write_queue.ts";
 
-const ATTEMPTS = 16;
 const PAUSE_MS_MAX = 64;
 /** Writes are sent before the end where there are so many bytes of them. */
 const HELD_BYTES_MAX = 4 * 1024 * 1024;
@@ -134,8 +133,7 @@ export class RemoteTransaction extends RemoteReader implements OrderedTransactio
     const what = "Cannot put key in transaction";
     this.#attempt.requireActive(what);
     const bytes = this.#keys.key(what, key);
-    const { valueBytes } = this.#attempt.session.limits;
-    this.#attempt.write(what, bytes, valueBytesOf(what, value, valueBytes));
+    this.#attempt.write(what, bytes, valueBytesOf(what, value, this.#attempt.session.limits));
   }
 
   /** Removes a key. Throws as {@linkcode RemoteTransaction.put} does. */
@@ -161,34 +159,23 @@ export class RemoteTransaction extends RemoteReader implements OrderedTransactio
   /** Adds to a u64 counter and returns the new value. */
   async fetchAndAddU64(key: BytesLike, delta: bigint): Promise<bigint> {
     const what = "Cannot add to counter in transaction";
-    const bytes = copied(this.#keys.key(what, key));
-    return await this.#change(what, bytes, (stored) => {
-      const { sum, bytes: value } = addU64(what, bytes, stored, delta);
-      return { value: copied(value), result: sum };
-    });
+    return await this.#change(what, key, addition(what, delta));
   }
 
   /** Replaces an f32 and returns the new value. */
   async compareAndSwapF32(key: BytesLike, update: (current: number) => number): Promise<number> {
     const what = "Cannot update number in transaction";
-    const bytes = copied(this.#keys.key(what, key));
-    return await this.#change(what, bytes, (stored) => {
-      const { next, bytes: value } = updateF32(what, bytes, stored, update);
-      return { value, result: next };
-    });
+    return await this.#change(what, key, replacement(what, update));
   }
 
-  async #change<T>(
-    what: string,
-    key: Uint8Array,
-    change: (stored: Uint8Array | undefined) => { value: Uint8Array; result: T },
-  ): Promise<T> {
+  async #change<T>(what: string, key: BytesLike, change: ChangeOf<T>): Promise<T> {
+    const bytes = copied(this.#keys.key(what, key));
     const attempt = this.#attempt;
     attempt.requireActive(what);
-    const [found] = await attempt.send(what, [attempt.session.tables.lockMany([key])]);
+    const [found] = await attempt.send(what, [attempt.session.tables.lockMany([bytes])]);
     attempt.requireActive(what);
-    const { value, result } = change(found!.rows[0]?.[1] as Uint8Array | undefined);
-    attempt.write(what, key, value);
+    const { value, result } = change(bytes, found!.rows[0]?.[1] as Uint8Array | undefined);
+    attempt.write(what, bytes, value);
     return result;
   }
 
@@ -224,16 +211,7 @@ export async function runTransaction<T>(
   body: (transaction: RemoteTransaction) => Promise<T>,
   options: TransactionOptions = {},
 ): Promise<T> {
-  requireOptions(what, options, ["attempts", "signal", "durable"]);
-  const { attempts = ATTEMPTS, signal, durable } = options;
-  if (typeof attempts !== "number") {
-    throw new TypeError(`${what}: attempts is ${describe(attempts)}, not a number`);
-  }
-  if (!Number.isSafeInteger(attempts) || attempts < 1) {
-    throw new RangeError(`${what}: attempts is ${attempts}, not an integer from 1 on`);
-  }
-  requireSignal(what, signal);
-  requireDurable(what, durable);
+  const { attempts, signal } = resolveTransactionOptions(what, options);
   if (typeof body !== "function") {
     throw new TypeError(`${what}: the body is ${describe(body)}, not a function`);
   }
@@ -252,8 +230,7 @@ export async function runTransaction<T>(
     );
     if ("result" in outcome) return outcome.result;
     if (number >= attempts) throw lastError(what, session, outcome.failure, attempts);
-    const pause = Math.random() * Math.min(2 ** number, PAUSE_MS_MAX);
-    await abortable(new Promise<void>((resolve) => void setTimeout(resolve, pause)), signal);
+    await pauseUpTo(Math.min(2 ** number, PAUSE_MS_MAX), signal);
   }
 }
 
@@ -300,7 +277,7 @@ async function attemptOnce<T>(
       await session.endBackend(failure);
       return { failure };
     }
-    if (failure instanceof Refusal && (failure.isConflict || failure.state === "22012")) {
+    if (failure instanceof Refusal && (failure.isConflict || failure.state === WRITER_LOST)) {
       return { failure };
     }
     throw failure instanceof Refusal && error === failure ? refusalError(what, failure) : error;

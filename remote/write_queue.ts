@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { StoreError } from "../codec/error.ts";
-import { setTimeout } from "../runtime/timers.ts";
+import { pauseUpTo } from "../runtime/abortable.ts";
 import type { KeyRange } from "../store/range.ts";
 import { Refusal, refusalError, WRITER_LOST } from "./failure.ts";
 import type { Lane } from "./lane.ts";
@@ -87,24 +87,26 @@ export class WriteQueue {
   }
 
   /** Writes a batch that removes ranges: all of it or nothing. */
-  writeBatch(what: string, parts: readonly BatchPart[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const task = new BatchTask({ what, resolve, reject }, parts, this.#tables);
-      for (const name of this.#reading.keys()) this.#waitFor(task, name);
-      this.#tasks.push(task);
-      this.#start();
-    });
+  async writeBatch(what: string, parts: readonly BatchPart[]): Promise<void> {
+    await this.#removeRanges(
+      what,
+      parts.flatMap((part) =>
+        "range" in part
+          ? [this.#tables.deleteRange(part.range, Infinity)]
+          : writesOf(this.#tables, part.writes)
+      ),
+    );
   }
 
   /** Deletes keys of a range, and returns how many there were. */
-  deleteRange(what: string, range: KeyRange, limit: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const statement = this.#tables.deleteRange(range, limit);
-      const task = new RangeTask({ what, resolve, reject }, statement, this.#tables);
-      for (const name of this.#reading.keys()) this.#waitFor(task, name);
-      this.#tasks.push(task);
-      this.#start();
-    });
+  async deleteRange(what: string, range: KeyRange, limit: number): Promise<number> {
+    const count = await this.#removeRanges(what, [this.#tables.deleteRange(range, limit)]);
+    if (count !== "done") return count;
+    throw new StoreError(
+      "UNKNOWN_RESULT",
+      `${what}: the range is deleted, but the connection was lost before the answer how many keys ` +
+        "it had",
+    );
   }
 
   /** Changes the value of a key by what it is. */
@@ -146,6 +148,14 @@ export class WriteQueue {
     if (last === undefined) return;
     last.isClosed = true;
     await last.ended.promise;
+  }
+
+  #removeRanges(what: string, statements: readonly Statement[]): Promise<number | "done"> {
+    const task = new RangeTask(what, statements, this.#tables);
+    for (const reading of this.#reading.values()) task.before.add(reading);
+    this.#tasks.push(task);
+    this.#start();
+    return task.done;
   }
 
   #waitFor(task: Task, name: string): void {
@@ -280,65 +290,25 @@ export function writesOf(tables: Tables, writes: readonly KeyWrite[]): Statement
   return statements;
 }
 
-/** A batch that removes ranges, which nothing goes together with. */
-class BatchTask implements Task {
-  readonly before = new Set<Promise<unknown>>();
-  readonly ended = Promise.withResolvers<void>();
-  readonly isClosed = true;
-  readonly #waiter: Waiter;
-  readonly #parts: readonly BatchPart[];
-  readonly #tables: Tables;
-
-  constructor(waiter: Waiter, parts: readonly BatchPart[], tables: Tables) {
-    this.#waiter = waiter;
-    this.#parts = parts;
-    this.#tables = tables;
-  }
-
-  touches(): boolean {
-    return true;
-  }
-
-  async run(writer: Writer): Promise<void> {
-    const { what, resolve, reject } = this.#waiter;
-    const statements = this.#parts.flatMap((part) =>
-      "range" in part
-        ? [this.#tables.deleteRange(part.range, Infinity)]
-        : writesOf(this.#tables, part.writes)
-    );
-    try {
-      await retrying(() =>
-        writer.write(what, async (lane, number) => {
-          await inTransaction(lane, [...statements, this.#tables.number(number)]);
-        })
-      );
-      resolve();
-    } catch (error) {
-      reject(errorOf(what, error));
-    }
-  }
-}
-
-/** What is waited for with the number of keys. */
-interface CountWaiter {
-  readonly what: string;
-  readonly resolve: (count: number) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** The removal of a range. */
+/** Statements that remove ranges, in one transaction, which nothing goes together with. */
 class RangeTask implements Task {
   readonly before = new Set<Promise<unknown>>();
   readonly ended = Promise.withResolvers<void>();
   readonly isClosed = true;
-  readonly #waiter: CountWaiter;
-  readonly #statement: Statement;
+  readonly #what: string;
+  readonly #statements: readonly Statement[];
   readonly #tables: Tables;
+  readonly #done = Promise.withResolvers<number | "done">();
 
-  constructor(waiter: CountWaiter, statement: Statement, tables: Tables) {
-    this.#waiter = waiter;
-    this.#statement = statement;
+  constructor(what: string, statements: readonly Statement[], tables: Tables) {
+    this.#what = what;
+    this.#statements = statements;
     this.#tables = tables;
+  }
+
+  /** Resolves to how many rows the first statement was about; `"done"` where the answer was lost. */
+  get done(): Promise<number | "done"> {
+    return this.#done.promise;
   }
 
   touches(): boolean {
@@ -346,28 +316,17 @@ class RangeTask implements Task {
   }
 
   async run(writer: Writer): Promise<void> {
-    const { what, resolve, reject } = this.#waiter;
     try {
       const count = await retrying(() =>
-        writer.write(what, async (lane, number) => {
-          const [result] = await inTransaction(lane, [
-            this.#statement,
-            this.#tables.number(number),
-          ]);
+        writer.write(this.#what, async (lane, number) => {
+          const statements = [...this.#statements, this.#tables.number(number)];
+          const [result] = await inTransaction(lane, statements);
           return result!.rowCount ?? 0;
         })
       );
-      if (count !== "done") return resolve(count);
-      // It has taken place, and what it has answered is lost.
-      reject(
-        new StoreError(
-          "UNKNOWN_RESULT",
-          `${what}: the range is deleted, but the connection was lost before the answer how many ` +
-            "keys it had",
-        ),
-      );
+      this.#done.resolve(count);
     } catch (error) {
-      reject(errorOf(what, error));
+      this.#done.reject(errorOf(this.#what, error));
     }
   }
 }
@@ -468,8 +427,7 @@ async function retrying<T>(work: () => Promise<T>): Promise<T> {
     } catch (error) {
       if (!(error instanceof Refusal && error.isConflict) || retry > RETRIES_MAX) throw error;
     }
-    const pause = Math.random() * Math.min(2 ** retry, PAUSE_MS_MAX);
-    await new Promise<void>((resolve) => void setTimeout(resolve, pause));
+    await pauseUpTo(Math.min(2 ** retry, PAUSE_MS_MAX));
   }
 }
 

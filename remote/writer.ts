@@ -136,8 +136,7 @@ export class Writer {
 export async function inTransaction(
   lane: Pick<Lane, "run">,
   statements: readonly Statement[],
-  begin = "BEGIN",
 ): Promise<Result[]> {
-  const results = await lane.run([{ text: begin }, ...statements, { text: "COMMIT" }]);
+  const results = await lane.run([{ text: "BEGIN" }, ...statements, { text: "COMMIT" }]);
   return results.slice(1, -1);
 }

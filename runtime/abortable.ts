@@ -3,6 +3,8 @@
  * @module
  */
 
+import { setTimeout } from "./timers.ts";
+
 /** Returns what a promise returns, unless the signal is aborted before.
  *
  * @throws What the promise rejects with; the reason of the signal.
@@ -23,4 +25,14 @@ export async function abortable<T>(
     // Nobody may be left to hear of it.
     Promise.resolve(promise).catch(() => {});
   }
+}
+
+/** Waits for a random time.
+ *
+ * @param ms The longest one, in milliseconds.
+ * @throws The reason of the signal.
+ */
+export async function pauseUpTo(ms: number, signal?: AbortSignal): Promise<void> {
+  const paused = new Promise<void>((resolve) => void setTimeout(resolve, Math.random() * ms));
+  await abortable(paused, signal);
 }

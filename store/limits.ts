@@ -22,15 +22,22 @@ const ENCODER = new TextEncoder();
 /** Checks a value and returns its bytes, which are not copied where they are given as such.
  *
  * @param what What was asked, as the message's beginning: `Cannot put key`.
+ * @param most The limit, 128 MiB where nothing else is said.
+ * @param otherwise What else there is to do about a longer one, as the message's end.
  * @throws {TypeError} It is neither bytes nor a string; its buffer is detached; it is not well-formed.
- * @throws {RangeError} It is longer than 128 MiB.
+ * @throws {RangeError} It is longer than the limit.
  */
-export function valueBytes(what: string, value: BytesLike): Uint8Array {
+export function valueBytes(
+  what: string,
+  value: BytesLike,
+  most: number = MAX_VALUE_BYTES,
+  otherwise = "",
+): Uint8Array {
   const bytes = toBytes(what, "the value", value);
-  if (bytes.length <= MAX_VALUE_BYTES) return bytes;
+  if (bytes.length <= most) return bytes;
   throw new RangeError(
-    `${what}: the value is ${bytes.length} bytes long, more than the limit of ` +
-      `${MAX_VALUE_BYTES}; split it among several keys`,
+    `${what}: the value is ${bytes.length} bytes long, more than the limit of ${most}; split it among ` +
+      `several keys${otherwise}`,
   );
 }
 

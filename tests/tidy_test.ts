@@ -22,6 +22,7 @@ const ROOMS: Record<string, string[]> = {
   "maintenance": ["memtable", "read", "directory", "feed", "write"],
 };
 const SHARED_BY_ROOMS = [
+  "call_options.ts",
   "key_space.ts",
   "limits.ts",
   "operation.ts",

@@ -3,9 +3,7 @@
  * @module
  */
 
-import { describe, requireOptions } from "../limits.ts";
 import type { ReadSource } from "../read/merge.ts";
-import type { WriteOptions } from "../types.ts";
 import type { RunningFunction } from "./running_function.ts";
 import type { WritePath } from "./write_path.ts";
 import type { WriteSet } from "./write_set.ts";
@@ -50,27 +48,4 @@ export function commitSet(
   if (set.bytes > 0) writes.requireWritable(what);
   set.isCommitted = true;
   return writes.writeAll(set, durable);
-}
-
-/** Checks how a write is to be acknowledged.
- *
- * @returns Whether it waits for the disk; `undefined` where the store's durability says so.
- * @throws {TypeError} It is not valid.
- */
-export function resolveDurable(
-  what: string,
-  options: WriteOptions | undefined,
-): boolean | undefined {
-  if (options === undefined) return undefined;
-  requireOptions(what, options, ["durable"]);
-  return requireDurable(what, options.durable);
-}
-
-/** Checks that an option says whether a write is durable, or is left out.
- *
- * @throws {TypeError} It does not.
- */
-export function requireDurable(what: string, durable: unknown): boolean | undefined {
-  if (durable === undefined || typeof durable === "boolean") return durable;
-  throw new TypeError(`${what}: durable is ${describe(durable)}, not a boolean`);
 }

@@ -5,14 +5,14 @@
 
 import { StoreError } from "../../codec/error.ts";
 import type { Router } from "../../codec/route.ts";
-import { abortable } from "../../runtime/abortable.ts";
+import { abortable, pauseUpTo } from "../../runtime/abortable.ts";
 import { clearTimeout, setTimeout } from "../../runtime/timers.ts";
 import type { KeySpace } from "../key_space.ts";
-import { describe, requireOptions, requireSignal, showKey } from "../limits.ts";
+import { resolveTransactionOptions } from "../call_options.ts";
+import { describe, showKey } from "../limits.ts";
 import type { Conflict } from "../memtable/recent_writes.ts";
 import type { ReadSource } from "../read/merge.ts";
 import { AsyncTransaction, type TransactionOptions } from "./async_transaction.ts";
-import { requireDurable } from "./commit.ts";
 import { ReadSet } from "./read_set.ts";
 import { Transaction } from "./transaction.ts";
 import { WriteSet } from "./write_set.ts";
@@ -42,7 +42,6 @@ export interface TransactionSurface {
   commit(what: string, writes: WriteSet, durable: boolean | undefined): Promise<bigint>;
 }
 
-const ATTEMPTS = 16;
 /** A transaction that has failed so often gets a turn alone. */
 const ATTEMPTS_TOGETHER = 8;
 /** How long others wait for one that runs alone: its function may wait for them, or for ever. */
@@ -102,7 +101,8 @@ export class TransactionRunner {
         const outcome = await this.#attempt(what, { keys, body, attempt, signal, durable });
         if ("result" in outcome) return outcome.result;
         if (attempt >= attempts) throw conflictError(what, keys, attempts, outcome.conflict);
-        await pause(attempt, signal);
+        // Another one each time, so that those that were in each other's way part.
+        await pauseUpTo(Math.min(2 ** attempt, PAUSE_MS_MAX), signal);
       }
     } finally {
       turn?.end();
@@ -172,22 +172,6 @@ export class TransactionRunner {
   }
 }
 
-function resolveTransactionOptions(
-  what: string,
-  options: TransactionOptions,
-): { attempts: number; signal: AbortSignal | undefined; durable: boolean | undefined } {
-  requireOptions(what, options, ["attempts", "signal", "durable"]);
-  const { attempts = ATTEMPTS, signal } = options;
-  if (typeof attempts !== "number") {
-    throw new TypeError(`${what}: attempts is ${describe(attempts)}, not a number`);
-  }
-  if (!Number.isSafeInteger(attempts) || attempts < 1) {
-    throw new RangeError(`${what}: attempts is ${attempts}, not an integer from 1 on`);
-  }
-  requireSignal(what, signal);
-  return { attempts, signal, durable: requireDurable(what, options.durable) };
-}
-
 function conflictError(
   what: string,
   keys: KeySpace,
@@ -204,10 +188,4 @@ function conflictError(
     `${what}: ${times}, ${reason}; nothing of it is written: run it again later`,
     key === undefined ? {} : { key },
   );
-}
-
-/** Waits for a short time, another one each time, so that those that were in each other's way part. */
-async function pause(attempt: number, signal: AbortSignal | undefined): Promise<void> {
-  const ms = Math.random() * Math.min(2 ** attempt, PAUSE_MS_MAX);
-  await abortable(new Promise<void>((resolve) => void setTimeout(resolve, ms)), signal);
 }

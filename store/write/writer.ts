@@ -4,6 +4,7 @@
  */
 
 import type { Router } from "../../codec/route.ts";
+import { resolveDurable } from "../call_options.ts";
 import { describe, valueBytes } from "../limits.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import { OPERATIONS } from "../operation.ts";
@@ -13,7 +14,7 @@ import { resolveDeletion } from "../range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../types.ts";
 import type { AsyncTransaction, TransactionOptions } from "./async_transaction.ts";
 import { Batch } from "./batch.ts";
-import { commitSet, type CommitSurface, idle, resolveDurable } from "./commit.ts";
+import { commitSet, type CommitSurface, idle } from "./commit.ts";
 import { addU64, updateF32 } from "./counter.ts";
 import { type Synchronous, Transaction } from "./transaction.ts";
 import type { TransactionRunner } from "./transaction_runner.ts";

@@ -7,22 +7,29 @@ import { after } from "node:test";
 import { type RemoteOptions, RemoteStore } from "../../remote/mod.ts";
 import { PostgresServer } from "../support/postgres.ts";
 
-let starting: Promise<PostgresServer> | undefined;
-let tables = 0;
-
-/** Returns the server, which ends with the file. */
-export function sharedServer(): Promise<PostgresServer> {
-  return starting ??= PostgresServer.start();
+/** What the tests of a file have together. */
+export interface RemoteServers {
+  /** Returns the server, which is started when it is asked for, and ends with the file. */
+  server(): Promise<PostgresServer>;
+  /** Opens an empty store of its own. */
+  open(options?: RemoteOptions): Promise<RemoteStore>;
 }
 
-after(async () => {
-  await (await starting)?.[Symbol.asyncDispose]();
-});
-
-/** Opens an empty store of its own. */
-export async function openRemote(options: RemoteOptions = {}): Promise<RemoteStore> {
-  const url = (await sharedServer()).url();
-  const table = `t${++tables}`;
-  await RemoteStore.setup(url, { ...options, table });
-  return await RemoteStore.open(url, { ...options, table });
+/** Returns a server for the tests of a file. Several files may run in one process, so each calls it once. */
+export function remoteServers(): RemoteServers {
+  let starting: Promise<PostgresServer> | undefined;
+  let tables = 0;
+  const server = () => starting ??= PostgresServer.start();
+  after(async () => {
+    await (await starting)?.[Symbol.asyncDispose]();
+  });
+  return {
+    server,
+    open: async (options = {}) => {
+      const url = (await server()).url();
+      const table = `t${++tables}`;
+      await RemoteStore.setup(url, { ...options, table });
+      return await RemoteStore.open(url, { ...options, table });
+    },
+  };
 }

@@ -1,15 +1,16 @@
 import type { OrderedStore } from "../../mod.ts";
 import { REMOTE_KEY_BYTES_MAX } from "../../remote/mod.ts";
 import { contractSuite } from "../contract/suite.ts";
-import { openRemote } from "./_servers.ts";
+import { remoteServers } from "./_servers.ts";
 
+const servers = remoteServers();
 const OPTIONS = { valueBytesMax: 16 * 1024 * 1024, poolSize: 6 };
 
-contractSuite("RemoteStore", () => openRemote(OPTIONS), { namesConflicts: false });
+contractSuite("RemoteStore", () => servers.open(OPTIONS), { namesConflicts: false });
 
 /** A part of a store that has other keys around it; closing it closes the store. */
 async function makePart(): Promise<OrderedStore> {
-  const store = await openRemote(OPTIONS);
+  const store = await servers.open(OPTIONS);
   for (const key of ["part", "part.", "part0", "z"]) await store.put(key, "another's");
   const part = store.sub("part/");
   const close = async () => {

@@ -5,15 +5,16 @@ import { StoreError, toText } from "../../mod.ts";
 import { RemoteStore } from "../../remote/mod.ts";
 import { PostgresServer } from "../support/postgres.ts";
 import { type Fate, OneMessage, Proxy } from "./_proxy.ts";
-import { sharedServer } from "./_servers.ts";
+import { remoteServers } from "./_servers.ts";
 
 const OPTIONS = { timeout: 600_000 };
 const FATES: Fate[] = ["cut before", "cut behind", "cut client"];
+const servers = remoteServers();
 let tables = 0;
 
 /** A store behind a proxy, and the same store without one. */
 async function behindProxy(timeoutMs?: number, server?: PostgresServer) {
-  const { port, ...rest } = await Promise.resolve(server ?? sharedServer()).then((server) => ({
+  const { port, ...rest } = await Promise.resolve(server ?? servers.server()).then((server) => ({
     port: server.port,
     url: (port?: number) => server.url(port === undefined ? {} : { port }),
   }));
