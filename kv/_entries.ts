@@ -3,8 +3,8 @@
  * @module
  */
 
-import { compareBytes } from "../codec/bytes.ts";
 import { wallClock } from "../runtime/clock.ts";
+import { isEmpty } from "../store/range.ts";
 import type { KvCore } from "./core.ts";
 import { decodeKey } from "./key.ts";
 import { resolveSelector } from "./selector.ts";
@@ -29,7 +29,7 @@ export async function* entriesOf(
   selector: KvListSelector,
 ): AsyncGenerator<RawEntry> {
   const { start, end } = resolveSelector(selector);
-  if (compareBytes(start, end) >= 0) return;
+  if (isEmpty({ start, end })) return;
   for await (const page of store.scanPages({ gte: start, lt: end }, { bytes: 1024 * 1024 })) {
     for (const { key, value } of page) {
       const entry = openEntry(value, wallClock.now());

@@ -7,7 +7,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { crc32c } from "../journal/digest.ts";
+import { behindCrc, withCrc } from "./_checked.ts";
+import { ERRORS } from "./_special.ts";
 import type { KvKey, KvKeyPart } from "./types.ts";
 import { KvU64, u64Of } from "./u64.ts";
 import { encodeEntry, seal, valueOf } from "./value.ts";
@@ -19,15 +20,6 @@ export interface Json {
 }
 
 const OWN = "HybridStore";
-const ERRORS: Readonly<Record<string, ErrorConstructor>> = {
-  Error,
-  EvalError,
-  RangeError,
-  ReferenceError,
-  SyntaxError,
-  TypeError,
-  URIError,
-};
 const ARRAYS = {
   BigInt64Array,
   BigUint64Array,
@@ -85,14 +77,11 @@ export function valueToJson(value: unknown, entry: Uint8Array): Json {
 export function valueFromJson(json: unknown): unknown {
   const { type, value } = requireJson(json);
   if (type !== OWN) return fromJson(json);
-  const bytes = fromBase64(requireText(value));
-  const view = new DataView(bytes.buffer);
-  if (bytes.length < 5 || view.getUint32(0) !== crc32c(bytes.subarray(4))) {
-    throw new TypeError("its value is damaged");
-  }
+  const bytes = behindCrc(fromBase64(requireText(value)));
+  if (bytes === undefined || bytes.length === 0) throw new TypeError("its value is damaged");
   // The envelope's other fields are those of the entry that it becomes.
-  const entry = encodeEntry(new Uint8Array(bytes.subarray(5)));
-  entry[1] = bytes[4]!;
+  const entry = encodeEntry(bytes.subarray(1));
+  entry[1] = bytes[0]!;
   seal(entry, 0n, 0);
   return valueOf(entry);
 }
@@ -101,11 +90,10 @@ const VALUE_AT = 24;
 
 /** Returns the type of the value and its bytes, with a CRC32C in front. */
 function ownBytes(entry: Uint8Array): string {
-  const bytes = new Uint8Array(5 + entry.length - VALUE_AT);
-  bytes[4] = entry[1]!;
-  bytes.set(entry.subarray(VALUE_AT), 5);
-  new DataView(bytes.buffer).setUint32(0, crc32c(bytes.subarray(4)));
-  return toBase64(bytes);
+  const bytes = new Uint8Array(1 + entry.length - VALUE_AT);
+  bytes[0] = entry[1]!;
+  bytes.set(entry.subarray(VALUE_AT), 1);
+  return toBase64(withCrc(bytes));
 }
 
 function isSameValue(a: Uint8Array, b: Uint8Array): boolean {

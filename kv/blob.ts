@@ -9,12 +9,11 @@
 
 import { bytesBehind } from "../codec/bytes.ts";
 import { StoreError } from "../codec/error.ts";
-import { crc32c } from "../journal/digest.ts";
+import { behindCrc, withCrc } from "./_checked.ts";
 import { CHUNK, u64From } from "./layout.ts";
 
 /** Bytes of a chunk, but for the last one. */
 export const CHUNK_BYTES = 64 * 1024;
-const CRC_BYTES = 4;
 
 /** What `get`, `list` and `watch` have for a blob: that there is one. {@linkcode Kv.getBlob} has its bytes.
  *
@@ -75,10 +74,7 @@ export function chunksEnd(id: bigint): Uint8Array {
 
 /** Returns the value of a chunk. */
 export function encodeChunk(key: Uint8Array, bytes: Uint8Array): Uint8Array {
-  const value = new Uint8Array(CRC_BYTES + bytes.length);
-  value.set(bytes, CRC_BYTES);
-  new DataView(value.buffer).setUint32(0, crc32c(bytes, crc32c(key)));
-  return value;
+  return withCrc(bytes, key);
 }
 
 /** Returns the bytes of a chunk.
@@ -91,10 +87,8 @@ export function decodeChunk(
   value: Uint8Array | undefined,
   length: number,
 ): Uint8Array {
-  const bytes = value?.subarray(CRC_BYTES);
-  if (value === undefined || bytes?.length !== length) throw corrupt();
-  const view = new DataView(value.buffer, value.byteOffset, value.byteLength);
-  if (view.getUint32(0) !== crc32c(bytes, crc32c(key))) throw corrupt();
+  const bytes = value && behindCrc(value, key);
+  if (bytes?.length !== length) throw corrupt();
   return bytes;
 }
 

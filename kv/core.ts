@@ -9,15 +9,17 @@ import { LiveStore, SubStore } from "../store/live_store.ts";
 import type { WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import type { Transaction } from "../store/write/transaction.ts";
-import { expiryKey, MESSAGE, stampedKey, unusedKey } from "./layout.ts";
+import { stampedKey } from "./key.ts";
+import { expiryKey, MESSAGE, unusedKey } from "./layout.ts";
 import {
+  dueOf,
   encodeMessage,
   type Message,
   messageKey,
   type NewMessage,
   postponedKey,
 } from "./message.ts";
-import { dueOf, Queue } from "./queue.ts";
+import { Queue } from "./queue.ts";
 import { Stamps } from "./stamps.ts";
 import { Sweeper } from "./sweeper.ts";
 import { KvTransaction, NoStamp } from "./transaction.ts";
@@ -171,19 +173,18 @@ export class KvCore {
       return await this.commit([], [set], durable) as KvCommitResult;
     }
     const options = durable === undefined ? undefined : { durable };
-    // Taken and written with nothing in between: stamps grow in the order of the commits.
-    let stamp: bigint | undefined;
-    while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
-    if (expireIn === undefined) {
-      seal(entry, stamp, 0);
-      await this.store.put(key, entry, options);
-    } else {
-      const expiresAt = this.expiry(expireIn);
-      seal(entry, stamp, expiresAt);
-      await this.store.batch().put(key, entry).put(expiryKey(expiresAt, key), "").commit(options);
-      this.#sweeper.note(expiresAt);
-    }
-    return { ok: true, versionstamp: stampText(stamp) };
+    return await this.#withStamp(async (stamp) => {
+      if (expireIn === undefined) {
+        seal(entry, stamp, 0);
+        await this.store.put(key, entry, options);
+      } else {
+        const expiresAt = this.expiry(expireIn);
+        seal(entry, stamp, expiresAt);
+        await this.store.batch().put(key, entry).put(expiryKey(expiresAt, key), "").commit(options);
+        this.#sweeper.note(expiresAt);
+      }
+      return committed(stamp);
+    });
   }
 
   /** Deletes one entry, likewise. */
@@ -203,8 +204,7 @@ export class KvCore {
     closing: AbortSignal,
     durable: boolean | undefined,
   ): Promise<KvCommitResult> {
-    let id: bigint | undefined;
-    while ((id = this.#stamps.next()) === undefined) await this.#stamps.reserve();
+    const id = await this.#withStamp((stamp) => stamp);
     // Until it is known what becomes of the chunks.
     this.#users.add();
     try {
@@ -222,18 +222,18 @@ export class KvCore {
 
   /** Adds one message to the queue: what a commit would do, for less. */
   async enqueue(message: NewMessage, durable: boolean | undefined): Promise<KvCommitResult> {
-    let stamp: bigint | undefined;
-    while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
-    const key = messageKey(wallClock.now() + message.delay, stamp, 0);
-    this.queue.hold(key);
-    try {
-      await this.store.put(key, message.bytes, durable === undefined ? undefined : { durable });
-    } catch (error) {
-      this.queue.forget(key);
-      throw error;
-    }
-    this.queue.note(key);
-    return { ok: true, versionstamp: stampText(stamp) };
+    return await this.#withStamp(async (stamp) => {
+      const key = messageKey(wallClock.now() + message.delay, stamp, 0);
+      this.queue.hold(key);
+      try {
+        await this.store.put(key, message.bytes, durable === undefined ? undefined : { durable });
+      } catch (error) {
+        this.queue.forget(key);
+        throw error;
+      }
+      this.queue.note(key);
+      return committed(stamp);
+    });
   }
 
   /** Commits checks and writes: all of them or nothing.
@@ -246,9 +246,22 @@ export class KvCore {
     mutations: readonly Mutation[],
     durable: boolean | undefined,
   ): Promise<KvCommitResult | KvCommitError> {
-    // Taken and written with nothing in between: stamps grow in the order of the commits.
+    return await this.#withStamp((stamp) => this.#commit(stamp, checks, mutations, durable));
+  }
+
+  /** Takes a versionstamp and uses it, with nothing in between: stamps grow in the order of the commits. */
+  async #withStamp<T>(use: (stamp: bigint) => T | Promise<T>): Promise<T> {
     let stamp: bigint | undefined;
     while ((stamp = this.#stamps.next()) === undefined) await this.#stamps.reserve();
+    return await use(stamp);
+  }
+
+  async #commit(
+    stamp: bigint,
+    checks: readonly Check[],
+    mutations: readonly Mutation[],
+    durable: boolean | undefined,
+  ): Promise<KvCommitResult | KvCommitError> {
     let expiresFirst = Infinity;
     const messages: Uint8Array[] = [];
     const failed = await this.store.transact((tx) => {
@@ -273,7 +286,7 @@ export class KvCore {
     });
     if (failed.length > 0) return { ok: false, failed };
     this.note(expiresFirst, messages);
-    return { ok: true, versionstamp: stampText(stamp) };
+    return committed(stamp);
   }
 
   /** Runs a transaction; see {@linkcode Kv.transaction}.
@@ -388,6 +401,10 @@ export class KvCore {
   #dropBlob(tx: Transaction, key: Uint8Array): void {
     if (this.blobs.areThere) this.blobs.drop(tx, tx.get(key));
   }
+}
+
+function committed(stamp: bigint): KvCommitResult {
+  return { ok: true, versionstamp: stampText(stamp) };
 }
 
 function holds(tx: Transaction, { key, versionstamp }: Check, now: number): boolean {

@@ -108,6 +108,16 @@ function encode(lead: number, key: KvKey): void {
   for (let i = 0; i < key.length; i++) encodePart(key[i]!);
 }
 
+/** Returns the bytes of a key with the versionstamp as a further part, a string. */
+export function stampedKey(key: Uint8Array, versionstamp: string): Uint8Array {
+  const text = ENCODER.encode(versionstamp);
+  const bytes = new Uint8Array(key.length + text.length + 2);
+  bytes.set(key);
+  bytes[key.length] = STRING;
+  bytes.set(text, key.length + 1);
+  return bytes;
+}
+
 function encodePart(part: KvKeyPart): void {
   switch (typeof part) {
     case "string":

@@ -4,7 +4,7 @@
  */
 
 import { wallClock } from "../runtime/clock.ts";
-import { answer, SHORT_BYTES_MAX } from "../runtime/turn.ts";
+import { answer, isShort } from "../runtime/turn.ts";
 import { requireSignal } from "../store/limits.ts";
 import type { LiveStore } from "../store/live_store.ts";
 import type { WriteOptions } from "../store/types.ts";
@@ -97,7 +97,7 @@ export class Kv implements Disposable, AsyncDisposable {
       const bytes = this.#store().getSync(viewReadKey(ENTRY, key));
       const entry = entryOf<T>(key, bytes, wallClock.now()) as KvEntryMaybe<T>;
       // As `get` of the store does, and with no other promise in between.
-      return answer(entry, bytes === undefined || bytes.length <= SHORT_BYTES_MAX);
+      return answer(entry, isShort(bytes));
     } catch (error) {
       return Promise.reject(error);
     }

@@ -30,11 +30,7 @@ export const UNUSED = 0x06;
 /** The version of this layout, and of what is in it. */
 export const FORMAT = 1;
 
-const ENCODER = new TextEncoder();
-/** In front of a part that is a string: see `key.ts`. */
-const STRING = 0x02;
-
-const LETTERS = ENCODER.encode("fsb");
+const LETTERS = new TextEncoder().encode("fsb");
 /** Where the version of the format is. */
 export const FORMAT_KEY: Uint8Array = new Uint8Array([META, LETTERS[0]!]);
 /** Where the limit of the versionstamps is. */
@@ -87,14 +83,4 @@ export function expiringKey(indexKey: Uint8Array): Uint8Array {
   const key = indexKey.slice(8);
   key[0] = ENTRY;
   return key;
-}
-
-/** Returns a key with the versionstamp behind it, as a string. */
-export function stampedKey(key: Uint8Array, versionstamp: string): Uint8Array {
-  const text = ENCODER.encode(versionstamp);
-  const bytes = new Uint8Array(key.length + text.length + 2);
-  bytes.set(key);
-  bytes[key.length] = STRING;
-  bytes.set(text, key.length + 1);
-  return bytes;
 }

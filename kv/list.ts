@@ -3,10 +3,11 @@
  * @module
  */
 
-import { compareBytes } from "../codec/bytes.ts";
+import { bytesBehind } from "../codec/bytes.ts";
 import { wallClock } from "../runtime/clock.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import type { LiveStore } from "../store/live_store.ts";
+import { isEmpty } from "../store/range.ts";
 import { decodeKey } from "./key.ts";
 import { behindCursor, cursorOf, resolveSelector, type Selection } from "./selector.ts";
 import type { KvEntry, KvKey, KvListOptions, KvListSelector } from "./types.ts";
@@ -126,7 +127,7 @@ export class KvListIterator<T> implements AsyncIterableIterator<KvEntry<T>, unde
     let last: Uint8Array | undefined;
     const reverse = this.#reverse;
     // A range whose end is not above its start is empty, and no range of the store.
-    if (compareBytes(start, end) < 0) {
+    if (!isEmpty({ start, end })) {
       for (const { key, value } of store.scanSync({ gte: start, lt: end, reverse, limit })) {
         count++;
         last = key;
@@ -137,14 +138,8 @@ export class KvListIterator<T> implements AsyncIterableIterator<KvEntry<T>, unde
     this.#left -= this.#batch.length;
     if (count < limit || last === undefined) this.#rest = undefined;
     else if (reverse) this.#rest = { start, end: last, common };
-    else this.#rest = { start: above(last), end, common };
+    else this.#rest = { start: bytesBehind(last), end, common };
   }
-}
-
-function above(key: Uint8Array): Uint8Array {
-  const next = new Uint8Array(key.length + 1);
-  next.set(key);
-  return next;
 }
 
 /** @throws {Error} A count is not valid, in Deno's words. */

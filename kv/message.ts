@@ -11,15 +11,14 @@
 
 import { Packr } from "msgpackr";
 import { StoreError } from "../codec/error.ts";
-import { crc32c } from "../journal/digest.ts";
 import { describe } from "../store/limits.ts";
+import { behindCrc, withCrc } from "./_checked.ts";
 import { encodeWrittenKey } from "./key.ts";
-import { ENTRY, MESSAGE } from "./layout.ts";
+import { ENTRY, MESSAGE, u64From } from "./layout.ts";
 import type { KvEnqueueOptions } from "./types.ts";
 import { encodeEntry } from "./value.ts";
 
 const PACKER = new Packr({ useRecords: false, copyBuffers: true });
-const CRC_BYTES = 4;
 
 const DELAY_MS_MAX = 30 * 24 * 60 * 60 * 1000;
 const PAUSES_MAX = 5;
@@ -65,11 +64,7 @@ export function newMessage(
 
 /** Returns the bytes of a message. */
 export function encodeMessage({ pauses, keys, entry }: Message): Uint8Array {
-  const body = PACKER.pack([pauses, keys, entry]);
-  const bytes = new Uint8Array(CRC_BYTES + body.length);
-  bytes.set(body, CRC_BYTES);
-  new DataView(bytes.buffer).setUint32(0, crc32c(body));
-  return bytes;
+  return withCrc(PACKER.pack([pauses, keys, entry]));
 }
 
 /** Returns the message that some bytes are.
@@ -77,9 +72,8 @@ export function encodeMessage({ pauses, keys, entry }: Message): Uint8Array {
  * @throws {StoreError} `CORRUPT`.
  */
 export function decodeMessage(bytes: Uint8Array): Message {
-  const body = bytes.subarray(CRC_BYTES);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  if (bytes.length < CRC_BYTES || view.getUint32(0) !== crc32c(body)) {
+  const body = behindCrc(bytes);
+  if (body === undefined) {
     throw new StoreError(
       "CORRUPT",
       "Cannot read message: its bytes are not what was written; restore a backup",
@@ -102,6 +96,11 @@ export function messageKey(due: number, stamp: bigint, index: number): Uint8Arra
   view.setBigUint64(9, stamp);
   view.setUint32(17, index);
   return key;
+}
+
+/** Returns when a message is due, in milliseconds. */
+export function dueOf(key: Uint8Array): number {
+  return Number(u64From(key, 1));
 }
 
 /** Returns the key of a message that is due at another time. */

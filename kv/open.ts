@@ -6,13 +6,10 @@
 import { describe } from "../store/limits.ts";
 import { HybridStore } from "../store/hybrid_store.ts";
 import { LiveStore, type SubStore } from "../store/live_store.ts";
+import { ONE_SIDE } from "../store/options.ts";
 import type { OpenOptions } from "../store/types.ts";
 import { KvCore } from "./core.ts";
 import { Kv } from "./kv.ts";
-
-/** What a new store has, where the options do not say otherwise: one side for all keys, which is the faster one
- * for single reads and writes. */
-const DEFAULTS: OpenOptions = { routes: [], defaultEngine: "append" };
 
 /** Opens Deno KV's API over a store.
  *
@@ -85,8 +82,8 @@ export async function openKv(
 }
 
 async function openStore(path: string | URL, options: OpenOptions): Promise<HybridStore> {
-  if (path === ":memory:") return await HybridStore.openMemory({ ...DEFAULTS, ...options });
+  if (path === ":memory:") return await HybridStore.openMemory({ ...ONE_SIDE, ...options });
   // One that is there has what it was created with.
-  const defaults = await HybridStore.exists(path) ? {} : DEFAULTS;
+  const defaults = await HybridStore.exists(path) ? {} : ONE_SIDE;
   return await HybridStore.open(path, { ...defaults, ...options });
 }

@@ -12,8 +12,8 @@ import { wallClock } from "../runtime/clock.ts";
 import { clearTimeout, setTimeout, type Timer } from "../runtime/timers.ts";
 import { nextTurn } from "../runtime/turn.ts";
 import { describe } from "../store/limits.ts";
-import { MESSAGE, u64From } from "./layout.ts";
-import { decodeMessage, type Message, messageKey } from "./message.ts";
+import { MESSAGE } from "./layout.ts";
+import { decodeMessage, dueOf, type Message, messageKey } from "./message.ts";
 import { valueOf } from "./value.ts";
 
 /** The longest time without a look at the clock, which may jump. */
@@ -286,9 +286,4 @@ function requireListener(handler: unknown, concurrency: number): void {
   if (!(Number.isSafeInteger(concurrency) && concurrency > 0)) {
     throw new RangeError(`Cannot listen: concurrency is ${concurrency}, not an integer from 1 on`);
   }
-}
-
-/** Returns when a message is due, in milliseconds. */
-export function dueOf(key: Uint8Array): number {
-  return Number(u64From(key, 1));
 }

@@ -6,11 +6,12 @@
 import { compareBytes } from "../codec/bytes.ts";
 import { wallClock } from "../runtime/clock.ts";
 import { answer } from "../runtime/turn.ts";
+import { isEmpty } from "../store/range.ts";
 import { AsyncTransaction } from "../store/write/async_transaction.ts";
 import { setMutation } from "./atomic.ts";
 import type { KvCore } from "./core.ts";
-import { decodeKey, encodeReadKey, encodeWrittenKey } from "./key.ts";
-import { ENTRY, expiryKey, stampedKey } from "./layout.ts";
+import { decodeKey, encodeReadKey, encodeWrittenKey, stampedKey } from "./key.ts";
+import { ENTRY, expiryKey } from "./layout.ts";
 import { entryOf } from "./list.ts";
 import { messageKey, type NewMessage, newMessage } from "./message.ts";
 import { resolveSelector } from "./selector.ts";
@@ -170,7 +171,7 @@ export class KvTransaction {
   async deleteRange(selector: KvListSelector): Promise<number> {
     const { start, end } = resolveSelector(selector);
     const steps = AsyncTransaction.stepsOf(this.#open());
-    if (compareBytes(start, end) >= 0) return 0;
+    if (isEmpty({ start, end })) return 0;
     const range = { gte: start, lt: end };
     // Without a pause in between: what is set while this is awaited is not to go along.
     const now = wallClock.now();
@@ -245,7 +246,7 @@ export class KvTransaction {
   ): AsyncIterableIterator<{ key: Uint8Array; entry: Uint8Array }> {
     const { start, end } = resolveSelector(selector);
     // A range whose end is not above its start is empty, and no range of the store.
-    if (compareBytes(start, end) >= 0) return;
+    if (isEmpty({ start, end })) return;
     const now = wallClock.now();
     for await (const { key, value } of this.#open().scan({ gte: start, lt: end, reverse })) {
       const entry = openEntry(value, now);

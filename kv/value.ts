@@ -9,8 +9,9 @@
  * | 20 | 4 | CRC32C of everything before and behind |
  * | 24 | | the value |
  *
- * Numbers are big-endian. A counter has 8 bytes; what a blob has, `blob.ts` says. A structured value is MessagePack without any extension but that
- * for `undefined`; what MessagePack lacks is a map whose first key is empty (see `_special.ts`).
+ * Numbers are big-endian. A counter has 8 bytes; what a blob has, `blob.ts` says. A structured value is MessagePack
+ * without any extension but that for `undefined`; what MessagePack lacks is a map whose first key is empty (see
+ * `_special.ts`).
  *
  * @module
  */

@@ -5,6 +5,7 @@
 
 import type { AbstractDatabaseOptions } from "abstract-level";
 import { HybridStore } from "../store/hybrid_store.ts";
+import { ONE_SIDE, STORE_OPTIONS } from "../store/options.ts";
 import type { OpenOptions, StoreOptions, WriteOptions } from "../store/types.ts";
 import { LevelError } from "./error.ts";
 
@@ -28,21 +29,6 @@ export interface LevelWriteOptions {
    * store's `durability` says. */
   sync?: boolean | undefined;
 }
-
-/** What a new store has, where the options do not say otherwise: one side for all keys, which is the faster one
- * for single reads and writes. */
-const DEFAULTS: StoreOptions = { routes: [], defaultEngine: "append" };
-
-const OF_STORE = [
-  "routes",
-  "defaultEngine",
-  "durability",
-  "syncIntervalMs",
-  "memtableBytes",
-  "segmentBytes",
-  "readCacheBytes",
-  "feedBytesMax",
-] as const satisfies (keyof StoreOptions)[];
 
 /** What Level hands over when a database is opened. */
 export interface OpenForms extends Omit<HybridLevelOptions, "createIfMissing" | "errorIfExists"> {
@@ -81,7 +67,7 @@ export async function openDirectory(
   }
   // Another process may create one in between, and to be the one that creates it may be what this one is for.
   return await HybridStore.open(location, {
-    ...DEFAULTS,
+    ...ONE_SIDE,
     ...options,
     ...(errorIfExists && { errorIfExists }),
   });
@@ -89,13 +75,13 @@ export async function openDirectory(
 
 /** Opens a store that has no directory. */
 export function openMemory(options: OpenForms): Promise<HybridStore> {
-  return HybridStore.openMemory({ ...DEFAULTS, ...storeOptions(options) });
+  return HybridStore.openMemory({ ...ONE_SIDE, ...storeOptions(options) });
 }
 
 /** Returns the options of the store among those of Level. Others are for other databases, and left alone, as
  * databases of Level do. */
 function storeOptions(options: StoreOptions): StoreOptions {
-  const given = OF_STORE.filter((name) => options[name] !== undefined);
+  const given = STORE_OPTIONS.filter((name) => options[name] !== undefined);
   return Object.fromEntries(given.map((name) => [name, options[name]]));
 }
 

@@ -42,7 +42,7 @@ export function isTurnOver(): boolean {
 /** Short reads that are answered between two looks at the clock. A look costs a good part of such a read. */
 const ANSWERS_PER_LOOK = 16;
 /** The longest value whose reading is short. */
-export const SHORT_BYTES_MAX = 16 * 1024;
+const SHORT_BYTES_MAX = 16 * 1024;
 let shortAnswers = 0;
 
 /** Resolves with a result: at once, or in the next turn if this one is over, so that a loop of awaited reads
@@ -57,7 +57,12 @@ export function answer<T>(value: T, isShort = false): Promise<T> {
 
 /** Resolves with a value that was read, as {@linkcode answer} does. */
 export function answerBytes(value: Uint8Array | undefined): Promise<Uint8Array | undefined> {
-  return answer(value, value === undefined || value.length <= SHORT_BYTES_MAX);
+  return answer(value, isShort(value));
+}
+
+/** Returns whether the reading of a value is short. */
+export function isShort(value: Uint8Array | undefined): boolean {
+  return value === undefined || value.length <= SHORT_BYTES_MAX;
 }
 
 function endTurn(): void {

@@ -6,7 +6,7 @@
 import { type EngineName, type Route, Router } from "../codec/route.ts";
 import { DEFAULT_SEGMENT_BYTES, requireSegmentBytes } from "../journal/journal.ts";
 import { describe, requireOptions } from "./limits.ts";
-import type { Durability, OpenOptions } from "./types.ts";
+import type { Durability, OpenOptions, StoreOptions } from "./types.ts";
 
 /** Options with every default filled in. */
 export interface Settings {
@@ -27,7 +27,8 @@ export interface Settings {
 
 const DURABILITIES: ReadonlySet<unknown> = new Set(["hybrid", "always", "flush"]);
 const ON_DIRECTORY = ["create", "errorIfExists", "readOnly"];
-const KNOWN = [
+/** The options of a store, wherever it is. */
+export const STORE_OPTIONS = [
   "routes",
   "defaultEngine",
   "durability",
@@ -36,7 +37,11 @@ const KNOWN = [
   "segmentBytes",
   "readCacheBytes",
   "feedBytesMax",
-];
+] as const satisfies (keyof StoreOptions)[];
+
+/** What entry points create a store with, where their caller does not say otherwise: one side for all keys, which is
+ * the faster one for single reads and writes. */
+export const ONE_SIDE: StoreOptions = { routes: [], defaultEngine: "append" };
 
 function requireInteger(name: string, value: unknown, min: number, max: number): void {
   if (typeof value !== "number") {
@@ -57,7 +62,11 @@ function requireInteger(name: string, value: unknown, min: number, max: number):
  */
 export function resolveOptions(options: OpenOptions, place?: "directory"): Settings {
   const what = "Cannot open store";
-  requireOptions(what, options, place === undefined ? KNOWN : [...KNOWN, ...ON_DIRECTORY]);
+  requireOptions(
+    what,
+    options,
+    place === undefined ? STORE_OPTIONS : [...STORE_OPTIONS, ...ON_DIRECTORY],
+  );
   const {
     create = true,
     errorIfExists = false,
