@@ -1,36 +1,11 @@
-import { spawn } from "node:child_process";
-import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
-import { dirname, fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { tempDirectory } from "../support/temp.ts";
+import { linesUntilKilled } from "./_killed.ts";
 
-const HERE = dirname(fromFileUrl(import.meta.url));
 /** How many messages the listeners of a child work on at a time. */
 const AT_A_TIME = 7;
-
-/** Runs a child, kills it once it has said so many lines, and returns what it said. */
-function life(path: string, name: string, lines: number): Promise<string[]> {
-  const config = join(HERE, "..", "..", "deno.json");
-  const runtimeArgs = "Deno" in globalThis ? ["run", "-A", "--no-check", "--config", config] : [];
-  const mode = lines === Infinity ? "ends" : "goes_on";
-  const child = spawn(process.execPath, [
-    ...runtimeArgs,
-    join(HERE, "_queue_child.ts"),
-    path,
-    name,
-    mode,
-  ], { stdio: ["ignore", "pipe", "inherit"] });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    output += text;
-    if (output.split("\n").length > lines) child.kill("SIGKILL");
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", () => resolve(output.split("\n").slice(0, -1)));
-  });
-}
 
 test("no kill loses a message of the queue, and none is worked on twice at once", {
   timeout: 600_000,
@@ -41,7 +16,8 @@ test("no kill loses a message of the queue, and none is worked on twice at once"
   const ended = new Map<string, number>();
   const kills = [40, 150, 15, 300, 400, 90];
   for (const [number, lines] of [...kills, Infinity].entries()) {
-    const said = await life(path, `${number}`, lines);
+    const mode = lines === Infinity ? "ends" : "goes_on";
+    const said = await linesUntilKilled("_queue_child.ts", [path, `${number}`, mode], lines);
     const working = new Set<string>();
     for (const line of said) {
       const [what, id] = line.split(" ") as [string, string];

@@ -1,15 +1,12 @@
-import { spawn } from "node:child_process";
-import process from "node:process";
 import { test } from "node:test";
 import { assertEquals, assertGreater } from "@std/assert";
-import { dirname, fromFileUrl, join } from "@std/path";
+import { join } from "@std/path";
 import { HybridStore } from "../../store/hybrid_store.ts";
 import { type Kv, openKv } from "../../kv/mod.ts";
 import { Stamps } from "../../kv/stamps.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { withClock } from "./_clock.ts";
-
-const HERE = dirname(fromFileUrl(import.meta.url));
+import { linesUntilKilled } from "./_killed.ts";
 
 async function stamps(kv: Kv, count: number): Promise<string[]> {
   const found = [];
@@ -111,30 +108,12 @@ test("a restored backup gives later versionstamps than its original had given", 
   }, Date.now() + 1);
 });
 
-/** Lets a process set keys, kills it after some of them, and returns the versionstamps that it was given. */
-function killedLife(path: string, count: number): Promise<string[]> {
-  const config = join(HERE, "..", "..", "deno.json");
-  const runtimeArgs = "Deno" in globalThis ? ["run", "-A", "--no-check", "--config", config] : [];
-  const child = spawn(process.execPath, [...runtimeArgs, join(HERE, "_stamps_child.ts"), path], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  let output = "";
-  child.stdout.setEncoding("utf8").on("data", (text) => {
-    output += text;
-    if (output.length > count * 21) child.kill("SIGKILL");
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", () => resolve(output.split("\n").slice(0, -1)));
-  });
-}
-
 test("no versionstamp is given again after a kill", { timeout: 600_000 }, async () => {
   using directory = tempDirectory();
   const path = join(directory.path, "kv");
   const found: string[] = [];
   for (const count of [1, 50, 500]) {
-    const life = await killedLife(path, count);
+    const life = await linesUntilKilled("_stamps_child.ts", [path], count);
     assertGreater(life.length, count - 1);
     found.push(...life);
     const kv = await openKv(path);
