@@ -56,9 +56,13 @@ export interface KvCopyOptions {
 
 /** Copies entries: from `Deno.Kv` to a {@linkcode Kv}, back, or between any two of their kind.
  *
- * Values are the same and versionstamps are new ones. A Kv knows when its entries expire, and the copies do so at the
- * same time; Deno's own does not tell, and its copies stay. Messages of the queue are not copied. Blobs are, from
- * one Kv to another.
+ * Values are the same and versionstamps are new ones. A Kv knows when its entries expire, and the copies do so as
+ * well, later by the time until they were written; Deno's own does not tell, and its copies stay. Messages of the queue
+ * are not copied. Blobs are, from one Kv to another.
+ *
+ * Commits have at most 500 writes and about 512 KiB: with long keys, or values that Deno encodes in more bytes, that
+ * is more than Deno KV takes, and the copying fails there. Counters of `@deno/kv` are not known: what comes from it
+ * has plain objects in their place.
  *
  * Entries that the target has are overwritten, and its others stay. It is not one operation: where it fails, some are
  * there, in the order of their keys, and copying again makes it right.

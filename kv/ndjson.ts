@@ -51,7 +51,8 @@ export interface KvImportOptions {
  *
  * It is read as it is asked for: a page of entries shows one moment, and the whole need not. Messages of the queue are
  * left out. What the form cannot say, such as references in circles, is a type of its own, which
- * {@linkcode importNdjson} reads; so every value comes back as it was.
+ * {@linkcode importNdjson} reads; so every value comes back there as it was. Deno's tools refuse that type, and read
+ * -0, invalid dates and keys named `__proto__` as other values.
  *
  * @throws {TypeError} An argument is not valid. The stream fails as `list` does.
  *
@@ -117,7 +118,8 @@ async function* linesOf(kv: Kv, selector: KvListSelector): AsyncGenerator<object
 
 /** Sets the entries that lines of JSON say, in the form of {@linkcode exportNdjson} and of Deno's tools.
  *
- * Versionstamps are new ones. Entries that have expired meanwhile are left out; keys that are there are overwritten.
+ * Versionstamps are new ones. Entries that have expired meanwhile are left out, and others expire later than theirs by
+ * the time until they were written; keys that are there are overwritten.
  * It is not one operation: where a line is wrong, those before it are there, and importing again makes it right.
  *
  * @param source Bytes or text, cut anywhere: a stream of a file, of a response, an async iterable.
