@@ -1,11 +1,13 @@
-/** The entries of a Kv with what only their bytes say: when they expire, and whether they are blobs.
+/** The entries of a Kv with what only their bytes say: when they expire, and whether they are blobs; and setting some
+ * that expire at a time, and not after one.
  *
  * @module
  */
 
 import { wallClock } from "../runtime/clock.ts";
 import { isEmpty } from "../store/range.ts";
-import type { KvCore } from "./core.ts";
+import { setMutation } from "./atomic.ts";
+import type { KvCore, Mutation } from "./core.ts";
 import { decodeKey } from "./key.ts";
 import { resolveSelector } from "./selector.ts";
 import type { KvKey, KvListSelector } from "./types.ts";
@@ -37,4 +39,13 @@ export async function* entriesOf(
       yield { key: decodeKey(key, 1), entry, expiresAt: expiryOf(entry) };
     }
   }
+}
+
+/** Returns the write of a value that expires at a time: counted from the commit, it would come later.
+ *
+ * @param expiresAt In milliseconds; 0 for never.
+ * @throws {TypeError} Key or value is not valid.
+ */
+export function setUntil(key: KvKey, value: unknown, expiresAt: number): Mutation {
+  return { ...setMutation(key, value, {}), expiresAt };
 }

@@ -34,6 +34,9 @@ const ARRAYS = {
   Uint8ClampedArray,
 } as const;
 
+/** What TypeScript does not know yet. */
+const RAW = JSON as typeof JSON & { rawJSON(text: string): unknown };
+
 /** Returns a key as JSON. */
 export function keyToJson(key: KvKey): Json[] {
   return key.map((part) => partToJson(part as Exclude<KvKeyPart, symbol>));
@@ -105,19 +108,18 @@ function partToJson(part: string | number | bigint | boolean | Uint8Array): Json
     case "bigint":
       return { type: "bigint", value: `${part}` };
     case "number":
-      return {
-        type: "number",
-        value: Number.isFinite(part) && !Object.is(part, -0) ? part : `${numberText(part)}`,
-      };
+      // JSON has -0, which JSON.stringify() does not write.
+      if (Object.is(part, -0)) return { type: "number", value: RAW.rawJSON("-0") };
+      return { type: "number", value: Number.isFinite(part) ? part : `${part}` };
     case "object":
-      return { type: "Uint8Array", value: toBase64(part) };
+      return bytesToJson("Uint8Array", part);
     default:
       return { type: typeof part, value: part };
   }
 }
 
-function numberText(number: number): string {
-  return Object.is(number, -0) ? "-0" : `${number}`;
+function bytesToJson(type: string, bytes: Uint8Array): Json & { byteLength: number } {
+  return { type, value: toBase64(bytes), byteLength: bytes.length };
 }
 
 /** @throws {TypeError} The form cannot say it. */
@@ -139,14 +141,11 @@ function toJson(value: unknown, above: Set<unknown>): Json {
 function objectToJson(value: object, above: Set<unknown>): Json {
   const inner = (each: unknown) => toJson(each, above);
   if (Array.isArray(value)) return { type: "Array", value: value.map(inner) };
-  if (value instanceof DataView) return { type: "DataView", value: toBase64(bytesOf(value)) };
   if (ArrayBuffer.isView(value)) {
-    return { type: value[Symbol.toStringTag as never], value: toBase64(bytesOf(value)) };
+    return bytesToJson(value[Symbol.toStringTag as never], bytesOf(value));
   }
-  if (value instanceof ArrayBuffer) {
-    return { type: "ArrayBuffer", value: toBase64(new Uint8Array(value)) };
-  }
-  if (value instanceof Date) return { type: "Date", value: value.toJSON() };
+  if (value instanceof ArrayBuffer) return bytesToJson("ArrayBuffer", new Uint8Array(value));
+  if (value instanceof Date) return { type: "Date", value: value.toISOString() };
   if (value instanceof RegExp) return { type: "RegExp", value: `${value}` };
   if (value instanceof Map) {
     return { type: "Map", value: Array.from(value, ([key, each]) => [inner(key), inner(each)]) };
@@ -160,6 +159,8 @@ function objectToJson(value: object, above: Set<unknown>): Json {
       value: { message, ...(stack !== undefined && { stack }), ...causeJson },
     };
   }
+  // Deno's tools would take it for the prototype.
+  if (Object.hasOwn(value, "__proto__")) throw new TypeError("it has a key __proto__");
   const fields: [string, Json][] = Object.entries(value).map(([key, each]) => [key, inner(each)]);
   return { type: "object", value: Object.fromEntries(fields) };
 }
@@ -179,7 +180,7 @@ function fromJson(json: unknown): unknown {
       return requireText(value);
     case "number":
       if (typeof value === "number") return value;
-      if (["NaN", "Infinity", "-Infinity", "-0"].includes(value as string)) return Number(value);
+      if (["NaN", "Infinity", "-Infinity"].includes(value as string)) return Number(value);
       break;
     case "bigint":
       if (/^-?\d+$/.test(requireText(value))) return BigInt(requireText(value));
@@ -199,6 +200,7 @@ function fromJson(json: unknown): unknown {
         }),
       );
     case "Date":
+      // What is no date is null where Deno's tools write it, and an own type here: they read null as 1970.
       return new Date(value === null ? NaN : requireText(value));
     case "RegExp": {
       const [, source, flags] = /^\/([^]*)\/([a-z]*)$/.exec(requireText(value)) ?? [];
@@ -260,7 +262,9 @@ export function toBase64(bytes: Uint8Array): string {
  * @throws {TypeError} It is none.
  */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  if (!/^[\w-]*$/.test(text)) throw new TypeError("its bytes are not base64 for URLs");
+  if (!/^[\w-]*$/.test(text) || text.length % 4 === 1) {
+    throw new TypeError("its bytes are not base64 for URLs");
+  }
   return new Uint8Array(Buffer.from(text, "base64url"));
 }
 

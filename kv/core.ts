@@ -52,6 +52,8 @@ export type Mutation =
     readonly isStamped: boolean;
     readonly entry: Uint8Array;
     readonly expireIn: number | undefined;
+    /** In place of `expireIn`: when it expires, in milliseconds; 0 for never. */
+    readonly expiresAt?: number;
   }
   | { readonly type: "delete"; readonly key: Uint8Array }
   | { readonly type: "enqueue"; readonly message: NewMessage }
@@ -376,11 +378,12 @@ export class KvCore {
       case "set": {
         const { entry, expireIn } = mutation;
         const key = mutation.isStamped ? stampedKey(mutation.key, stampText(stamp)) : mutation.key;
-        const expiresAt = expireIn === undefined ? 0 : this.expiry(expireIn);
+        const expiresAt = mutation.expiresAt ??
+          (expireIn === undefined ? 0 : this.expiry(expireIn));
         seal(entry, stamp, expiresAt);
         this.#dropBlob(tx, key);
         tx.put(key, entry);
-        if (expireIn === undefined) return Infinity;
+        if (expiresAt === 0) return Infinity;
         tx.put(expiryKey(expiresAt, key), "");
         return expiresAt;
       }

@@ -310,14 +310,40 @@ export class Kv implements Disposable, AsyncDisposable {
     source: KvBlobSource,
     options: KvSetOptions & { signal?: AbortSignal } = {},
   ): Promise<KvCommitResult> {
-    const core = this.#open();
+    this.#open();
     const { signal, durable } = options;
+    return await this.#setBlob(setMutation(key, undefined, options), source, signal, durable);
+  }
+
+  /** Sets a blob that expires at a time.
+   *
+   * @param expiresAt In milliseconds; 0 for never.
+   * @internal
+   */
+  static async setBlobUntil(
+    kv: Kv,
+    key: KvKey,
+    source: KvBlobSource,
+    expiresAt: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const set = { ...setMutation(key, undefined, {}), expiresAt };
+    await kv.#setBlob(set, source, signal, undefined);
+  }
+
+  async #setBlob(
+    set: ReturnType<typeof setMutation>,
+    source: KvBlobSource,
+    signal: AbortSignal | undefined,
+    durable: boolean | undefined,
+  ): Promise<KvCommitResult> {
+    const core = this.#open();
     requireSignal("Cannot set blob", signal);
     const closing = signal === undefined
       ? this.#closing.signal
       : AbortSignal.any([this.#closing.signal, signal]);
     closing.throwIfAborted();
-    return await core.setBlob(setMutation(key, undefined, options), source, closing, durable);
+    return await core.setBlob(set, source, closing, durable);
   }
 
   /** Returns the bytes of a blob, or of a value that is a `Uint8Array`, as a stream; `null` where there is no entry.

@@ -8,7 +8,7 @@
 
 import { wallClock } from "../runtime/clock.ts";
 import { describe, requireOptions, requireSignal } from "../store/limits.ts";
-import { ALL, entriesOf } from "./_entries.ts";
+import { ALL, entriesOf, setUntil } from "./_entries.ts";
 import {
   fromBase64,
   keyFromJson,
@@ -17,7 +17,9 @@ import {
   valueFromJson,
   valueToJson,
 } from "./_json.ts";
+import type { Mutation } from "./core.ts";
 import { Kv } from "./kv.ts";
+import { type Line, linesOf, WrongLine } from "./_lines.ts";
 import type { KvKey, KvListSelector } from "./types.ts";
 import { referenceOf, stampOf, valueOf } from "./value.ts";
 
@@ -80,7 +82,7 @@ export function exportNdjson(
   const what = "Cannot export Kv";
   requireKv(what, kv);
   requireOptions(what, options, ["selector"]);
-  const lines = linesOf(kv, options.selector ?? ALL);
+  const lines = exportedLines(kv, options.selector ?? ALL);
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       let text = "";
@@ -101,7 +103,7 @@ export function exportNdjson(
   }, { highWaterMark: 0 });
 }
 
-async function* linesOf(kv: Kv, selector: KvListSelector): AsyncGenerator<object> {
+async function* exportedLines(kv: Kv, selector: KvListSelector): AsyncGenerator<object> {
   for await (const { key, entry, expiresAt } of entriesOf(Kv.coreOf(kv), selector)) {
     const rest = { versionstamp: stampOf(entry), ...(expiresAt > 0 && { expiresAt }) };
     if (referenceOf(entry) === undefined) {
@@ -144,116 +146,129 @@ export async function importNdjson(
       `${what}: the source is ${describe(source)}, neither a stream nor an async iterable`,
     );
   }
-  const lines = numberedLines(source);
+  const lines = linesOf(what, source, signal);
   let entries = 0;
-  let operation = kv.atomic();
-  let [writes, length] = [0, 0];
+  let sets: Mutation[] = [];
+  let length = 0;
   const commit = async () => {
-    if (writes === 0) return;
-    await operation.commit();
-    entries += writes;
-    operation = kv.atomic();
-    writes = length = 0;
+    if (sets.length === 0) return;
+    await Kv.coreOf(kv).commit([], sets, undefined);
+    entries += sets.length;
+    sets = [];
+    length = 0;
     onProgress?.({ entries });
   };
-  let at = 0;
   try {
-    for await (const { number, text } of lines) {
+    for await (const line of lines) {
       signal?.throwIfAborted();
-      at = number;
-      const { key, json, expireIn } = parseLine(text);
-      if (isBlob(json)) {
-        await commit();
-        const stream = chunksOf(lines, json.size, (number) => at = number);
-        await kv.setBlob(key, stream, { ...expireIn, ...(signal && { signal }) });
-        entries++;
+      const read = readLine(line);
+      if (!isBlob(read)) {
+        if (read.set === undefined) continue;
+        sets.push(read.set);
+        length += line.text.length;
+        if (sets.length >= COMMIT_WRITES || length >= COMMIT_BYTES) await commit();
         continue;
       }
-      const value = valueFromJson(json);
-      if (expireIn.expireIn !== undefined && expireIn.expireIn <= 0) continue;
-      operation.set(key, value, expireIn);
-      writes++;
-      length += text.length;
-      if (writes >= COMMIT_WRITES || length >= COMMIT_BYTES) await commit();
+      await commit();
+      const chunks = chunksOf(line, lines, read.size);
+      if (isOver(read.expiresAt)) {
+        for await (const _ of chunks);
+        continue;
+      }
+      await Kv.setBlobUntil(kv, read.key, chunks, read.expiresAt, signal);
+      entries++;
+      onProgress?.({ entries });
     }
   } catch (error) {
-    if (
-      signal?.aborted ||
-      !(error instanceof TypeError || error instanceof SyntaxError || error instanceof RangeError)
-    ) {
-      throw error;
-    }
+    if (!(error instanceof WrongLine)) throw error;
     await commit();
     throw new TypeError(
-      `${what}: line ${at} is wrong: ${error.message}; the ${entries} entries before it are there`,
-      { cause: error },
+      `${what}: line ${error.number} is wrong: ${error.message}; the ${entries} entries before it are there`,
+      { cause: error.cause },
     );
   }
   await commit();
   return { entries };
 }
 
-/** A line, and which one it is, from 1 on. */
-interface Line {
-  readonly number: number;
-  readonly text: string;
+/** What a line says: an entry to set, which is missing where it has expired, or a blob, whose bytes follow. */
+type Read = { readonly set: Mutation | undefined } | BlobLine;
+
+interface BlobLine {
+  readonly key: KvKey;
+  readonly size: number;
+  readonly expiresAt: number;
 }
 
-/** Yields lines that are not empty. */
-async function* numberedLines(source: AsyncIterable<Uint8Array | string>): AsyncGenerator<Line> {
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  let number = 1;
-  let rest: string[] = [];
-  for await (const piece of source) {
-    const parts = (typeof piece === "string" ? piece : decoder.decode(piece, { stream: true }))
-      .split("\n");
-    for (const part of parts.slice(0, -1)) {
-      const text = [...rest, part].join("");
-      rest = [];
-      if (text.trim() !== "") yield { number, text };
-      number++;
+/** @throws {WrongLine} It is not that of an entry. */
+function readLine({ number, text }: Line): Read {
+  try {
+    const line: unknown = JSON.parse(text);
+    const { key: keyJson, value: json, expiresAt = 0 } = Object(line) as Record<string, unknown>;
+    if (keyJson === undefined || json === undefined) {
+      throw new TypeError("it has no key, or no value");
     }
-    rest.push(parts.at(-1)!);
+    if (!Number.isSafeInteger(expiresAt) || (expiresAt as number) < 0) {
+      throw new TypeError("its expiresAt is not an integer from 0 on");
+    }
+    const key = keyFromJson(keyJson);
+    const until = expiresAt as number;
+    // What is wrong is refused before any of it is read.
+    const { type, size } = Object(json) as Record<string, unknown>;
+    if (type === "KvBlob") {
+      if (!Number.isSafeInteger(size) || (size as number) < 0) {
+        throw new TypeError("its blob has no size");
+      }
+      setUntil(key, undefined, until);
+      return { key, size: size as number, expiresAt: until };
+    }
+    const set = setUntil(key, valueFromJson(json), until);
+    return { set: isOver(until) ? undefined : set };
+  } catch (cause) {
+    throw new WrongLine(number, cause);
   }
-  const text = [...rest, decoder.decode()].join("");
-  if (text.trim() !== "") yield { number, text };
 }
 
-function parseLine(
-  text: string,
-): { key: KvKey; json: unknown; expireIn: { expireIn?: number } } {
-  const line: unknown = JSON.parse(text);
-  const { key, value, expiresAt } = Object(line) as Partial<Record<string, unknown>>;
-  if (key === undefined || value === undefined) throw new TypeError("it has no key, or no value");
-  if (expiresAt === undefined) return { key: keyFromJson(key), json: value, expireIn: {} };
-  if (!Number.isSafeInteger(expiresAt)) throw new TypeError("its expiresAt is not an integer");
-  const expireIn = Math.max((expiresAt as number) - wallClock.now(), 0);
-  return { key: keyFromJson(key), json: value, expireIn: { expireIn } };
+function isBlob(read: Read): read is BlobLine {
+  return "size" in read;
 }
 
-function isBlob(json: unknown): json is { size: number } {
-  const { type, size } = Object(json);
-  if (type !== "KvBlob") return false;
-  if (!Number.isSafeInteger(size) || size < 0) throw new TypeError("its blob has no size");
-  return true;
+function isOver(expiresAt: number): boolean {
+  return expiresAt > 0 && expiresAt <= wallClock.now();
 }
 
-/** Yields the bytes of a blob, which the next lines have. */
+/** Yields the bytes of a blob, which the lines behind its own have.
+ *
+ * @throws {WrongLine} They have not.
+ */
 async function* chunksOf(
+  first: Line,
   lines: AsyncGenerator<Line>,
   size: number,
-  onLine: (number: number) => void,
 ): AsyncGenerator<Uint8Array> {
+  let { number } = first;
   for (let left = size; left > 0;) {
     const { done, value: line } = await lines.next();
-    if (done) throw new TypeError(`its blob lacks ${left} of ${size} bytes`);
-    onLine(line.number);
-    const { chunk } = Object(JSON.parse(line.text));
+    if (done) {
+      throw new WrongLine(number, new TypeError(`its blob lacks ${left} of ${size} bytes`));
+    }
+    number = line.number;
+    const bytes = chunkOf(line, left);
+    left -= bytes.length;
+    yield bytes;
+  }
+}
+
+/** @throws {WrongLine} It is none, or too long. */
+function chunkOf({ number, text }: Line, left: number): Uint8Array {
+  try {
+    const { chunk } = Object(JSON.parse(text));
     if (typeof chunk !== "string") throw new TypeError("it is not a chunk of the blob before it");
     const bytes = fromBase64(chunk);
-    left -= bytes.length;
-    if (bytes.length === 0 || left < 0) throw new TypeError("its chunk has a wrong length");
-    yield bytes;
+    if (bytes.length > 0 && bytes.length <= left) return bytes;
+    throw new TypeError("its chunk has a wrong length");
+  } catch (cause) {
+    throw new WrongLine(number, cause);
   }
 }
 

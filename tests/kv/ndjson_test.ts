@@ -1,9 +1,16 @@
 import fc from "fast-check";
+import { Buffer } from "node:buffer";
+import { createReadStream, createWriteStream, statSync } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import type { ReadableStream as NodeStream } from "node:stream/web";
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { join } from "@std/path";
 import { exportNdjson, importNdjson, type Kv, type KvKey, KvU64, openKv } from "../../kv/mod.ts";
 import { valueFromJson, valueToJson } from "../../kv/_json.ts";
 import { encodeEntry, seal, valueOf } from "../../kv/value.ts";
+import { tempDirectory } from "../support/temp.ts";
 import { withClock } from "./_clock.ts";
 import { show, values } from "./_values.ts";
 
@@ -104,7 +111,7 @@ test("lines have the form of Deno's tools", async () => {
       { type: "string", value: "k" },
       { type: "bigint", value: "1" },
       { type: "boolean", value: true },
-      { type: "Uint8Array", value: "AQ" },
+      { type: "Uint8Array", value: "AQ", byteLength: 1 },
     ],
     value: {
       type: "object",
@@ -127,9 +134,9 @@ test("lines have the form of Deno's tools", async () => {
             value: [{ type: "number", value: 1 }],
           }]],
         },
-        bytes: { type: "Uint8Array", value: "AQID" },
-        words: { type: "Uint16Array", value: "AQA" },
-        buffer: { type: "ArrayBuffer", value: "-_8" },
+        bytes: { type: "Uint8Array", value: "AQID", byteLength: 3 },
+        words: { type: "Uint16Array", value: "AQA", byteLength: 2 },
+        buffer: { type: "ArrayBuffer", value: "-_8", byteLength: 2 },
       },
     },
     versionstamp,
@@ -148,6 +155,22 @@ test("lines have the form of Deno's tools", async () => {
   const { value: error } = await copy.get<RangeError>(["e"]);
   assert(error instanceof RangeError);
   assertEquals([error.message, error.stack, error.cause], ["m", "s", 1]);
+});
+
+test("what Deno's tools would read as another value is not in their form", () => {
+  const jsonOf = (value: unknown) => {
+    const entry = encodeEntry(value);
+    return JSON.stringify(valueToJson(valueOf(entry), entry));
+  };
+  // They read numbers as JSON.parse() does, null as a date in 1970, and `__proto__` as the prototype.
+  assertEquals(jsonOf([-0]), '{"type":"Array","value":[{"type":"number","value":-0}]}');
+  for (const value of [new Date(NaN), [new Date(NaN)], JSON.parse('{"__proto__":1}')]) {
+    assertEquals(JSON.parse(jsonOf(value)).type, "HybridStore");
+  }
+  const read = valueFromJson({ type: "Date", value: null }) as Date;
+  assertEquals(read.getTime(), NaN);
+  assertThrows(() => valueFromJson({ type: "number", value: "-0" }), TypeError);
+  assertThrows(() => valueFromJson({ type: "Uint8Array", value: "AQIDB" }), TypeError, "base64");
 });
 
 test("what the form cannot say has a type of its own, in which damage is found", () => {
@@ -178,17 +201,21 @@ test("property: every value comes back from JSON as it was", () => {
     withSet: true,
     withTypedArray: true,
     withSparseArray: true,
+    withNullPrototype: true,
   });
-  fc.assert(fc.property(anything, (value) => {
-    let entry: Uint8Array;
-    try {
-      entry = encodeEntry(value);
-    } catch {
-      return;
-    }
-    seal(entry, 1n, 0);
-    assertEquals(show(roundtrip(value)), show(valueOf(entry)));
-  }));
+  fc.assert(
+    fc.property(anything, (value) => {
+      let entry: Uint8Array;
+      try {
+        entry = encodeEntry(value);
+      } catch {
+        return;
+      }
+      seal(entry, 1n, 0);
+      assertEquals(show(roundtrip(value)), show(valueOf(entry)));
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test("expiry goes along, and what has expired is left out", async () => {
@@ -208,6 +235,19 @@ test("expiry goes along, and what has expired is left out", async () => {
     assertEquals((await copy.get(["long"])).value, 2);
     clock.now += 1;
     assertEquals((await copy.get(["long"])).value, null);
+  });
+});
+
+test("a blob that has expired is left out, and what follows it is not", async () => {
+  await withClock(async (clock) => {
+    await using kv = await openKv(":memory:");
+    await using copy = await openKv(":memory:");
+    await kv.setBlob(["b"], new Uint8Array(200_000), { expireIn: 10 });
+    await kv.set(["c"], 1);
+    const text = await textOf(kv);
+    clock.now += 10;
+    assertEquals(await importNdjson(copy, pieces(text, 9999)), { entries: 1 });
+    assertEquals(await allOf(copy), await allOf(kv));
   });
 });
 
@@ -288,17 +328,116 @@ test("a wrong line is named, and those before it are there", async () => {
     assert(error.message.endsWith("the 2 entries before it are there"), error.message);
     assertEquals(await kv.deleteRange({ prefix: [] }), 2);
   }
-  const cut = new Uint8Array([0xc3]);
-  await assertRejects(() =>
-    importNdjson(
-      kv,
-      (async function* () {
-        yield await Promise.resolve(cut);
-      })(),
-    ), TypeError);
+  const source = async function* (...given: unknown[]) {
+    for (const each of given) yield await Promise.resolve(each as Uint8Array);
+  };
+  const bytes = new TextEncoder().encode(`${line(["1"])}\n\n${line(["2"])}\n"`);
+  for (const cut of [[0xc3], [0xff, 0x0a, 0x7b, 0x7d]]) {
+    const wrong = new Uint8Array([...bytes, ...cut]);
+    const error = await assertRejects(() => importNdjson(kv, source(wrong)), TypeError);
+    assert(error.message.startsWith("Cannot import into Kv: line 4 is wrong: "), error.message);
+    assert(error.message.endsWith("the 2 entries before it are there"), error.message);
+  }
   await assertRejects(() => importNdjson(kv, 5 as never), TypeError, "the source is a number");
   await assertRejects(() => importNdjson({} as never, pieces("", 1)), TypeError, "not a Kv");
   assertThrows(() => exportNdjson({} as never), TypeError, "not a Kv");
+  const gave = "Cannot import into Kv: the source gave a number, neither bytes nor text";
+  await assertRejects(() => importNdjson(kv, source(bytes, 5)), TypeError, gave);
+});
+
+test("what fails beside the lines is not told of a line", async () => {
+  await using kv = await openKv(":memory:");
+  const line = '{"key":[{"type":"string","value":"a"}],"value":{"type":"null","value":null}}\n';
+  const failure = new TypeError("the connection is gone");
+  const failing = async function* () {
+    yield await Promise.resolve(line);
+    throw failure;
+  };
+  const onProgress = () => {
+    throw failure;
+  };
+  for (
+    const call of [
+      () => importNdjson(kv, failing()),
+      () => importNdjson(kv, pieces(line, 10), { onProgress }),
+    ]
+  ) {
+    assertEquals(await assertRejects(call), failure);
+  }
+  await kv.close();
+  const closed = await assertRejects(() => importNdjson(kv, pieces(line, 10)), Error);
+  assertEquals(closed.name, "BadResource");
+  await assertRejects(() => new Response(exportNdjson(kv)).text());
+});
+
+test("pieces may be text, cut in a character too, bytes that are used again, or have a mark in front", async () => {
+  await using kv = await openKv(":memory:");
+  await using copy = await openKv(":memory:");
+  for (const text of ["a", "é", "𝄞𝄞", ""]) await kv.set([text], text);
+  const text = `\ufeff${await textOf(kv)}`;
+  const asText = async function* () {
+    for (const unit of text.split("")) yield await Promise.resolve(unit);
+  };
+  const asOneBuffer = async function* () {
+    const buffer = Buffer.alloc(7);
+    for await (const piece of pieces(text, 7)) {
+      buffer.set(piece);
+      yield buffer.subarray(0, piece.length);
+    }
+  };
+  for (const source of [asText(), asOneBuffer(), new Blob([text]).stream()]) {
+    assertEquals(await importNdjson(copy, source), { entries: 4 });
+    assertEquals(await allOf(copy), await allOf(kv));
+    await copy.deleteRange({ prefix: [] });
+  }
+});
+
+test("exports go into files and come from them", async () => {
+  await using kv = await openKv(":memory:");
+  await using copy = await openKv(":memory:");
+  for (let i = 0; i < 3000; i++) await kv.set([i], { text: `é${i}`.repeat(20) });
+  using directory = tempDirectory();
+  const path = join(directory.path, "kv.ndjson");
+  const stream = exportNdjson(kv) as NodeStream<Uint8Array>;
+  await pipeline(Readable.fromWeb(stream), createWriteStream(path));
+  assertEquals(await importNdjson(copy, createReadStream(path)), { entries: 3000 });
+  assertEquals(await allOf(copy), await allOf(kv));
+  let length = 0;
+  for await (const bytes of exportNdjson(kv)) length += bytes.length;
+  assertEquals(length, statSync(path).size);
+  const { Bun } = globalThis as { Bun?: { write(path: string, of: Response): Promise<number> } };
+  if (Bun === undefined) return;
+  assertEquals(await Bun.write(path, new Response(exportNdjson(kv))), length);
+});
+
+test("a source that gives nothing is left when the signal is aborted", async () => {
+  await using kv = await openKv(":memory:");
+  const ended: string[] = [];
+  const stream = new ReadableStream<Uint8Array>({ cancel: () => void ended.push("stream") });
+  const iterable = {
+    [Symbol.asyncIterator]: () => ({
+      next: () => new Promise<never>(() => {}),
+      return: () => {
+        ended.push("iterable");
+        return Promise.resolve({ done: true as const, value: undefined });
+      },
+    }),
+  };
+  for (const source of [stream, iterable]) {
+    const stop = new AbortController();
+    const importing = importNdjson(kv, source, { signal: stop.signal });
+    await Promise.resolve();
+    stop.abort(new Error("enough"));
+    await assertRejects(() => importing, Error, "enough");
+  }
+  assertEquals(ended, ["stream", "iterable"]);
+  // So is one whose lines are wrong.
+  const wrong = new ReadableStream<Uint8Array>({
+    pull: (controller) => controller.enqueue(new TextEncoder().encode("{}\n")),
+    cancel: () => void ended.push("wrong"),
+  });
+  await assertRejects(() => importNdjson(kv, wrong), TypeError, "line 1 is wrong");
+  assertEquals(ended.at(-1), "wrong");
 });
 
 test("an export is read as it is asked for, and an import can be ended", async () => {
