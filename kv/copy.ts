@@ -5,7 +5,8 @@
 
 import { wallClock } from "../runtime/clock.ts";
 import { describe, requireOptions, requireSignal } from "../store/limits.ts";
-import { ALL, entriesOf } from "./_entries.ts";
+import { ALL, entriesOf, setUntil } from "./_entries.ts";
+import type { Mutation } from "./core.ts";
 import { encodeKey } from "./key.ts";
 import { Kv } from "./kv.ts";
 import { ENTRY } from "./layout.ts";
@@ -13,9 +14,17 @@ import type { KvKey, KvListSelector } from "./types.ts";
 import { KvU64, u64Of } from "./u64.ts";
 import { encodeEntry, referenceOf, valueOf } from "./value.ts";
 
-/** The most writes of a commit, and the bytes after which one is made: those of Deno KV. */
-const COMMIT_WRITES = 500;
-const COMMIT_BYTES = 512 * 1024;
+/** How much is written by a commit. */
+interface Limits {
+  readonly writes: number;
+  readonly keyBytes: number;
+  readonly bytes: number;
+}
+
+const OWN_LIMITS: Limits = { writes: 1000, keyBytes: Infinity, bytes: 4 * 1024 * 1024 };
+/** Deno KV takes 1,000 writes, 81,920 bytes of keys and 819,200 bytes in all. Its bytes are others than ours, and can
+ * be more of them: what it refuses nevertheless is written in parts. */
+const OTHER_LIMITS: Limits = { writes: 500, keyBytes: 64 * 1024, bytes: 512 * 1024 };
 
 /** What entries are copied from: a {@linkcode Kv}, a `Deno.Kv`, or anything that lists like them.
  *
@@ -46,30 +55,30 @@ export interface KvTarget {
 export interface KvCopyOptions {
   /** Which ones; all by default. */
   selector?: KvListSelector;
-  /** The class of counters of the target; by default that of a {@linkcode Kv}, and `Deno.KvU64` for others. */
-  KvU64?: new (value: bigint) => unknown;
+  /** The class of counters of the other implementation, such as the `KvU64` of `@deno/kv`; that of Deno and of this
+   * package are known. By default, what a source gives is a counter where its class has that name, and a target gets
+   * `Deno.KvU64`, or where there is none the class that the source has. */
+  KvU64?: new (value: bigint) => { readonly value: bigint };
   /** Told after each commit how many are copied. */
   onProgress?: (progress: { entries: number }) => void;
   /** Ends the copying when it is aborted, which then rejects with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** Copies entries: from `Deno.Kv` to a {@linkcode Kv}, back, or between any two of their kind.
+/** Copies entries: from `Deno.Kv` to a {@linkcode Kv}, back, or between any two of their kind, such as those of
+ * `@deno/kv`.
  *
- * Values are the same and versionstamps are new ones. A Kv knows when its entries expire, and the copies do so as
- * well, later by the time until they were written; Deno's own does not tell, and its copies stay. Messages of the queue
- * are not copied. Blobs are, from one Kv to another.
+ * Values are the same and versionstamps are new ones. A counter becomes one of the target's class. A Kv knows when its
+ * entries expire: in another Kv their copies expire at the same time, and elsewhere after what is left of it. Deno's
+ * own does not tell, and its copies stay. Messages of the queue are not copied. Blobs are, from one Kv to another.
  *
- * Commits have at most 500 writes and about 512 KiB: with long keys, or values that Deno encodes in more bytes, that
- * is more than Deno KV takes, and the copying fails there. Counters of `@deno/kv` are not known: what comes from it
- * has plain objects in their place.
- *
- * Entries that the target has are overwritten, and its others stay. It is not one operation: where it fails, some are
- * there, in the order of their keys, and copying again makes it right.
+ * Entries that the target has are overwritten, and its others stay. It is not one operation, but commits that are within
+ * the target's limits. Where it fails, those before are there, in the order of their keys, and copying again makes it
+ * right.
  *
  * @returns How many entries were copied.
- * @throws {TypeError} An argument is not valid; or an entry is one that the target cannot have: the message names its
- * key.
+ * @throws {TypeError} An argument is not valid; or an entry is one that the target cannot have, such as one of more than
+ * 64 KiB in Deno KV: the message names its key.
  * @throws As reading and writing of the two do; the signal's reason.
  *
  * @example
@@ -101,59 +110,132 @@ export async function copyKv(
   if (typeof to?.atomic !== "function") {
     throw new TypeError(`${what}: to is ${describe(to)}, and has no atomic()`);
   }
-  const counterOf = counters(what, to, options.KvU64);
+  const limits = to instanceof Kv ? OWN_LIMITS : OTHER_LIMITS;
+  const convert = converter(what, to, options.KvU64);
   let entries = 0;
-  let operation = to.atomic();
-  let [writes, bytes] = [0, 0];
-  const commit = async () => {
-    if (writes === 0) return;
-    await operation.commit();
-    entries += writes;
-    operation = to.atomic();
-    writes = bytes = 0;
+  let batch: Copied[] = [];
+  let [keyBytes, bytes] = [0, 0];
+
+  /** Writes entries together, and where the target refuses that, in parts, to find the one that it does not take. */
+  const write = async (some: readonly Copied[]): Promise<void> => {
+    const operation = operationOf(to);
+    let isBuilt = false;
+    try {
+      for (const entry of some) operation.set(entry);
+      isBuilt = true;
+      await operation.commit();
+    } catch (error) {
+      if (!(error instanceof Error) || (isBuilt && !isTooLarge(error))) throw error;
+      if (some.length === 1) throw refused(what, some[0]!.key, error);
+      const half = some.length >> 1;
+      await write(some.slice(0, half));
+      signal?.throwIfAborted();
+      return await write(some.slice(half));
+    }
+    entries += some.length;
     onProgress?.({ entries });
   };
-  for await (const { key, value, size, expiresAt, isBlob } of copied(from, selector)) {
+  const flush = async () => {
+    if (batch.length > 0) await write(batch);
+    batch = [];
+    keyBytes = bytes = 0;
+  };
+
+  for await (const entry of copied(what, from, selector, isCounter(options.KvU64))) {
     signal?.throwIfAborted();
-    const length = size + encodeKey(ENTRY, key).length;
-    if (writes === COMMIT_WRITES || (writes > 0 && bytes + length > COMMIT_BYTES)) await commit();
-    const expireIn = expiresAt === 0 ? {} : { expireIn: Math.max(expiresAt - wallClock.now(), 0) };
-    try {
-      if (!isBlob) {
-        const number = u64Of(value);
-        operation.set(key, number === undefined ? value : counterOf(number), expireIn);
-        writes++;
-        bytes += length;
-        continue;
-      }
-      if (!(to instanceof Kv)) {
-        throw new TypeError("it is a blob, which only a Kv of this package can have");
-      }
-      const { value: stream } = await (from as Kv).getBlob(key);
-      // It may have expired, or been deleted, since it was listed.
-      if (stream === null) continue;
-      await to.setBlob(key, stream, { ...expireIn, ...(signal && { signal }) });
-      entries++;
-      onProgress?.({ entries });
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new TypeError(
-        `${what}: the target refuses the entry of ${
-          showKvKey(key)
-        }: ${reason}; leave it out, or make it smaller`,
-        { cause },
-      );
+    if (entry.isBlob) {
+      await flush();
+      if (await copyBlob(what, from as Kv, to, entry, signal)) onProgress?.({ entries: ++entries });
+      continue;
     }
+    const length = encodeKey(ENTRY, entry.key).length;
+    if (
+      batch.length === limits.writes || keyBytes + length > limits.keyBytes ||
+      bytes + length + entry.size > limits.bytes
+    ) {
+      await flush();
+    }
+    batch.push({ ...entry, value: convert(entry.key, entry.value) });
+    keyBytes += length;
+    bytes += length + entry.size;
   }
-  await commit();
+  signal?.throwIfAborted();
+  await flush();
   return { entries };
 }
 
+/** Returns whether there still was one. */
+async function copyBlob(
+  what: string,
+  from: Kv,
+  to: KvTarget,
+  { key, expiresAt }: Copied,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  if (!(to instanceof Kv)) {
+    throw refused(
+      what,
+      key,
+      new TypeError("it is a blob, which only a Kv of this package can have"),
+    );
+  }
+  const { value } = await from.getBlob(key);
+  // It may have expired, or been deleted, since it was listed.
+  if (value === null) return false;
+  await Kv.setBlobUntil(to, key, value, expiresAt, signal);
+  return true;
+}
+
+/** Returns an operation of a target for entries.
+ *
+ * @throws {Error} `BadResource`: it is closed.
+ */
+function operationOf(to: KvTarget): { set(entry: Copied): void; commit(): Promise<unknown> } {
+  if (to instanceof Kv) {
+    const core = Kv.coreOf(to);
+    const sets: Mutation[] = [];
+    return {
+      set: ({ key, value, expiresAt }) => void sets.push(setUntil(key, value, expiresAt)),
+      commit: () => core.commit([], sets, undefined),
+    };
+  }
+  const operation = to.atomic();
+  return {
+    set: ({ key, value, expiresAt }) => {
+      const expireIn = Math.max(expiresAt - wallClock.now(), 0);
+      operation.set(key, value, expiresAt === 0 ? {} : { expireIn });
+    },
+    commit: () => operation.commit(),
+  };
+}
+
+/** Returns whether the error of a commit is about what was to be written, and not about the writing: `Value too large`
+ * in Deno, `ValueTooLong` in `@deno/kv`. */
+function isTooLarge(error: Error): boolean {
+  return error instanceof RangeError || /too ?(large|long|many)/i.test(error.message);
+}
+
+function refused(what: string, key: KvKey, cause: Error): TypeError {
+  // Behind it a native one may have the stack.
+  const [reason] = cause.message.split("\n", 1);
+  return new TypeError(
+    `${what}: the target refuses the entry of ${
+      showKvKey(key)
+    }: ${reason}; leave it out, or make it smaller`,
+    { cause },
+  );
+}
+
 /** Shows a key in a message. */
-export function showKvKey(key: KvKey): string {
+function showKvKey(key: KvKey): string {
   return `[${
-    key.map((part) => typeof part === "string" ? JSON.stringify(part) : String(part)).join(", ")
+    key.map((part) =>
+      typeof part === "string"
+        ? JSON.stringify(part)
+        : typeof part === "bigint"
+        ? `${part}n`
+        : String(part)
+    ).join(", ")
   }]`;
 }
 
@@ -166,7 +248,12 @@ interface Copied {
   readonly isBlob: boolean;
 }
 
-async function* copied(from: KvSource, selector: KvListSelector): AsyncGenerator<Copied> {
+async function* copied(
+  what: string,
+  from: KvSource,
+  selector: KvListSelector,
+  isCounter: (value: unknown) => boolean,
+): AsyncGenerator<Copied> {
   if (from instanceof Kv) {
     for await (const { key, entry, expiresAt } of entriesOf(Kv.coreOf(from), selector)) {
       const isBlob = referenceOf(entry) !== undefined;
@@ -175,25 +262,45 @@ async function* copied(from: KvSource, selector: KvListSelector): AsyncGenerator
     }
     return;
   }
-  for await (const { key, value } of from.list(selector)) {
-    const size = encodeEntry(value).length;
-    yield { key: key as KvKey, value, size, expiresAt: 0, isBlob: false };
+  for await (const { key: given, value } of from.list(selector)) {
+    const key = given as KvKey;
+    try {
+      const size = isCounter(value) ? 8 : encodeEntry(value).length;
+      yield { key, value, size, expiresAt: 0, isBlob: false };
+    } catch (error) {
+      throw error instanceof Error ? refused(what, key, error) : error;
+    }
   }
 }
 
-function counters(
+type Counters = new (value: bigint) => { readonly value: bigint };
+
+/** Returns what tells counters from other values. */
+function isCounter(given: Counters | undefined): (value: unknown) => value is { value: bigint } {
+  return (value): value is { value: bigint } => {
+    if (u64Of(value) !== undefined || (given !== undefined && value instanceof given)) return true;
+    if (typeof value !== "object" || value === null) return false;
+    // A list gives plain values but for these: `_KvU64` is the name in @deno/kv.
+    return typeof (value as { value?: unknown }).value === "bigint" &&
+      /^_?KvU64$/.test(Object.getPrototypeOf(value)?.constructor?.name);
+  };
+}
+
+/** Returns what makes a counter one of the target's, and leaves other values as they are. */
+function converter(
   what: string,
   to: KvTarget,
-  given: KvCopyOptions["KvU64"],
-): (number: bigint) => unknown {
-  const { Deno } = globalThis as { Deno?: { KvU64?: new (value: bigint) => unknown } };
-  const of = to instanceof Kv ? KvU64 : given ?? Deno?.KvU64;
-  return (number) => {
-    if (of === undefined) {
-      throw new TypeError(
-        `${what}: it is a counter; pass the target's class of counters, as KvU64`,
-      );
-    }
-    return new of(number);
+  given: Counters | undefined,
+): (key: KvKey, value: unknown) => unknown {
+  const { Deno } = globalThis as { Deno?: { KvU64?: Counters } };
+  const isOne = isCounter(given);
+  return (key, value) => {
+    if (!isOne(value)) return value;
+    const theirs = value instanceof KvU64 ? undefined : value.constructor as Counters;
+    const of = to instanceof Kv ? KvU64 : given ?? Deno?.KvU64 ?? theirs;
+    if (of !== undefined) return new of(value.value);
+    throw new TypeError(
+      `${what}: ${showKvKey(key)} is a counter; pass the target's class of counters, as KvU64`,
+    );
   };
 }

@@ -43,5 +43,32 @@ assertEquals(await importNdjson(copy, exportNdjson(ours)), { entries });
 assertEquals(await copyKv(copy, last), { entries });
 assertEquals(await allOf(last), await allOf(first));
 await last.atomic().sum(["counter"], 1n).commit();
+
+// What is within our limits of a commit, and not within those of Deno KV.
+await copy.deleteRange({ prefix: [] });
+const large: [string, unknown][] = Array.from({ length: 700 }, (_, n) => [`${n}`, n]);
+for (const [name, n] of large) {
+  await copy.set(["k".repeat(2000), name], n);
+  await copy.set(["text", name], `é${"x".repeat(3000)}`);
+  await copy.set(["numbers", name], Array.from({ length: 1000 }, (_, i) => i % 100));
+}
+await copy.set(["expires"], 1, { expireIn: 1_000_000 });
+const progress: number[] = [];
+const options = { onProgress: ({ entries }: { entries: number }) => void progress.push(entries) };
+assertEquals(await copyKv(copy, last, options), { entries: 2101 });
+assertEquals(progress.at(-1), 2101);
+let count = 0;
+for await (const { key, value } of copy.list({ prefix: [] })) {
+  assertEquals(show((await last.get(key)).value), show(value));
+  count++;
+}
+assertEquals(count, 2101);
+await copy.set(["numbers", "500", "large"], "y".repeat(70_000));
+const error: Error = await copyKv(copy, last).then(() => new Error("none"), (error) => error);
+assertEquals(
+  error.message,
+  'Cannot copy Kv: the target refuses the entry of ["numbers", "500", "large"]: ' +
+    "Value too large (max 65536 bytes); leave it out, or make it smaller",
+);
 for (const kv of [first, last, ours, copy]) kv.close();
 console.log("ok");

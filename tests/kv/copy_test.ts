@@ -3,7 +3,8 @@ import process from "node:process";
 import { test } from "node:test";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { dirname, fromFileUrl, join } from "@std/path";
-import { copyKv, type Kv, KvU64, openKv } from "../../kv/mod.ts";
+import { KvCore } from "../../kv/core.ts";
+import { copyKv, exportNdjson, importNdjson, type Kv, KvU64, openKv } from "../../kv/mod.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { withClock } from "./_clock.ts";
 import { show, values } from "./_values.ts";
@@ -56,9 +57,9 @@ test("copyKv() copies values, counters, blobs and times of expiry", async () => 
 test("copyKv() copies what is selected, and can be ended", async () => {
   await using from = await openKv(":memory:");
   await using to = await openKv(":memory:");
-  for (let i = 0; i < 2000; i++) await from.set([i % 2 ? "odd" : "even", i], i);
-  assertEquals(await copyKv(from, to, { selector: { prefix: ["odd"] } }), { entries: 1000 });
-  assertEquals(await to.count({ prefix: [] }), 1000);
+  for (let i = 0; i < 4000; i++) await from.set([i % 2 ? "odd" : "even", i], i);
+  assertEquals(await copyKv(from, to, { selector: { prefix: ["odd"] } }), { entries: 2000 });
+  assertEquals(await to.count({ prefix: [] }), 2000);
   const stop = new AbortController();
   await assertRejects(
     () =>
@@ -69,10 +70,12 @@ test("copyKv() copies what is selected, and can be ended", async () => {
     Error,
     "enough",
   );
-  assertEquals(await to.count({ prefix: ["even"] }), 500);
+  assertEquals(await to.count({ prefix: ["even"] }), 1000);
 });
 
 test("copyKv() to another implementation keeps to its limits, and names what it refuses", async () => {
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_, each) => typeof each === "bigint" ? `${each}` : each);
   /** What stands for one that takes no more than Deno's. */
   class Other {
     readonly entries = new Map<string, unknown>();
@@ -80,14 +83,14 @@ test("copyKv() to another implementation keeps to its limits, and names what it 
       const sets: [unknown, unknown][] = [];
       const operation = {
         set: (key: unknown, value: unknown) => {
-          if (JSON.stringify(value)?.length > 65_536) {
+          if (text(value)?.length > 65_536) {
             throw new TypeError("Value too large (max 65536 bytes)");
           }
           sets.push([key, value]);
           return operation;
         },
         commit: () => {
-          assert(sets.length <= 1000 && JSON.stringify(sets).length < 819_200, `${sets.length}`);
+          assert(sets.length <= 1000 && text(sets).length < 819_200, `${sets.length}`);
           for (const [key, value] of sets) this.entries.set(JSON.stringify(key), value);
           return Promise.resolve({ ok: true });
         },
@@ -112,20 +115,110 @@ test("copyKv() to another implementation keeps to its limits, and names what it 
   await assertRejects(() => copyKv(from, other), TypeError, "it is a blob");
   await from.delete(["large"]);
   class Counter {
-    readonly n: string;
-    constructor(n: bigint) {
-      this.n = `${n}`;
-    }
+    constructor(readonly value: bigint) {}
   }
   await from.set(["n"], new KvU64(3n));
+  if (!("Deno" in globalThis)) {
+    await assertRejects(
+      () => copyKv(from, other),
+      TypeError,
+      'Cannot copy Kv: ["n"] is a counter; pass the target\'s class of counters, as KvU64',
+    );
+  }
   await copyKv(from, other, { KvU64: Counter });
-  assertEquals(other.entries.get('["n"]') instanceof Counter, true);
+  const counter = other.entries.get('["n"]');
+  assert(counter instanceof Counter && counter.value === 3n);
   await assertRejects(
     () => copyKv({} as never, other),
     TypeError,
     "from is an Object, and has no list()",
   );
   await assertRejects(() => copyKv(from, {} as never), TypeError, "has no atomic()");
+});
+
+test("copyKv() knows the counters of other implementations, and what they refuse", async () => {
+  /** A class of the name that it has in `@deno/kv`. */
+  class _KvU64 {
+    constructor(readonly value: bigint) {}
+  }
+  class Count {
+    constructor(readonly value: bigint) {}
+  }
+  const source = (value: unknown) => ({
+    async *list() {
+      yield await Promise.resolve({ key: ["n"], value });
+    },
+  });
+  await using to = await openKv(":memory:");
+  for (
+    const [value, options] of [[new _KvU64(3n), {}], [new Count(3n), { KvU64: Count }]] as const
+  ) {
+    await copyKv(source(value), to, options);
+    await to.atomic().sum(["n"], 1n).commit();
+    assertEquals((await to.get<KvU64>(["n"])).value?.value, 4n);
+  }
+  for (const value of [{ value: 3n }, Object.assign([1], { value: 3n })]) {
+    await copyKv(source(value), to);
+    assertEquals(show((await to.get(["n"])).value), show(value));
+  }
+  const refusal = 'the target refuses the entry of ["n"]: ';
+  await assertRejects(() => copyKv(source(() => 1), to), TypeError, refusal);
+  // As @deno/kv refuses an entry.
+  const native = {
+    atomic: () => ({
+      set: () => {},
+      commit: () => Promise.reject(new Error("ValueTooLong\n\nat")),
+    }),
+  };
+  const given = source(1);
+  await assertRejects(() => copyKv(given, native), TypeError, `${refusal}ValueTooLong; leave`);
+  // Another failure is not one of an entry, and is not tried again.
+  let commits = 0;
+  const failing = {
+    atomic: () => ({
+      set: () => {},
+      commit: () => {
+        commits++;
+        return Promise.reject(new TypeError("error sending request"));
+      },
+    }),
+  };
+  await using two = await openKv(":memory:");
+  await two.atomic().set([1], 1).set([2], 2).commit();
+  await assertRejects(() => copyKv(two, failing), TypeError, "error sending request");
+  assertEquals(commits, 1);
+  await assertRejects(() => copyKv(two, two, { selector: {} as never }), TypeError, "Selector");
+  await to.close();
+  const error = await assertRejects(() => copyKv(two, to), Error);
+  assertEquals(error.name, "BadResource");
+});
+
+test("copyKv() keeps times of expiry while the clock goes on", async () => {
+  await withClock(async (clock) => {
+    await using from = await openKv(":memory:");
+    await using to = await openKv(":memory:");
+    await from.set(["a"], 1, { expireIn: 100 });
+    await from.setBlob(["b"], new Uint8Array(200_000), { expireIn: 100 });
+    const { commit } = KvCore.prototype;
+    KvCore.prototype.commit = function (...args) {
+      clock.now += 7;
+      return commit.apply(this, args);
+    };
+    try {
+      await copyKv(from, to);
+      await importNdjson(to, exportNdjson(from, { selector: { prefix: [], end: ["b"] } }));
+    } finally {
+      KvCore.prototype.commit = commit;
+    }
+    assertEquals(clock.now, 1_800_000_000_021);
+    clock.now = 1_800_000_000_099;
+    assertEquals((await to.getMany([["a"], ["b"]])).map(({ value }) => value !== null), [
+      true,
+      true,
+    ]);
+    clock.now++;
+    assertEquals((await to.getMany([["a"], ["b"]])).map(({ value }) => value), [null, null]);
+  });
 });
 
 test("entries go from Deno's own KV to ours, through JSON, and back", {
