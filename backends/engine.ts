@@ -4,6 +4,7 @@
  */
 
 import type { StoreError } from "../codec/error.ts";
+import type { Copy } from "../runtime/copy.ts";
 
 /** A key with its value. The bytes belong to the caller that gets the entry.
  *
@@ -50,8 +51,11 @@ export interface Writes {
 
 /** Ordered reads of one moment, or of the current entries. */
 export interface EngineReader {
-  /** Returns the value of a key, as a copy, or `undefined`. */
-  get(key: Uint8Array): Uint8Array | undefined;
+  /** Returns the value of a key, as a copy, or `undefined`.
+   *
+   * @param copy How it is copied, where the engine has a choice; into a buffer of its own by default.
+   */
+  get(key: Uint8Array, copy?: Copy): Uint8Array | undefined;
   /** Returns whether the engine has a key. */
   has(key: Uint8Array): boolean;
   /** Returns the first entries of a range, in its direction, as copies.
@@ -63,8 +67,9 @@ export interface EngineReader {
    * @param rows The most rows; `Infinity` for no limit.
    * @param bytes Bytes after which no further row is read; `Infinity` by default. The first row is always
    * read.
+   * @param copy As that of `get`.
    */
-  range(range: KeyRange, rows: number, bytes?: number): Entry[];
+  range(range: KeyRange, rows: number, bytes?: number, copy?: Copy): Entry[];
   /** Returns the first keys of a range, in its direction, as copies; ends as `range` does. */
   keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[];
 }

@@ -15,6 +15,7 @@ import type {
   Write,
   Writes,
 } from "./engine.ts";
+import type { Copy } from "../runtime/copy.ts";
 import { packWrites } from "./writes.ts";
 import { type Moment, MOMENTS_MAX, SharedViews, tooManyMoments } from "./shared_view.ts";
 
@@ -69,9 +70,9 @@ export abstract class FileEngine implements Engine {
     return MAX_KEY_BYTES;
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
+  get(key: Uint8Array, copy?: Copy): Uint8Array | undefined {
     this.#requireOpen();
-    return this.now.get(key);
+    return this.now.get(key, copy);
   }
 
   has(key: Uint8Array): boolean {
@@ -79,9 +80,9 @@ export abstract class FileEngine implements Engine {
     return this.now.has(key);
   }
 
-  range(range: KeyRange, rows: number, bytes?: number): Entry[] {
+  range(range: KeyRange, rows: number, bytes?: number, copy?: Copy): Entry[] {
     this.#requireOpen();
-    return this.now.range(range, rows, bytes);
+    return this.now.range(range, rows, bytes, copy);
   }
 
   keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {

@@ -5,6 +5,7 @@
 
 import type { Database, Transaction } from "lmdb";
 import type { Entry, KeyRange } from "./engine.ts";
+import { type Copy, copyWhole } from "../runtime/copy.ts";
 import { lmdbError } from "./lmdb_error.ts";
 import { writeLmdbKey } from "./_lmdb_queue.ts";
 import type { Moment } from "./shared_view.ts";
@@ -13,6 +14,9 @@ type Bytes = Uint8Array;
 type Db = Database<Bytes, Bytes>;
 type RangeOptions = NonNullable<Parameters<Db["getRange"]>[0]>;
 type ReadOptions = { transaction?: Transaction };
+
+/** How the running read copies. The library calls the encoding with the bytes alone, within the read. */
+let currentCopy = copyWhole;
 
 /** Copies parts of one buffer into plain `Uint8Array`s. A `Buffer` would make `Buffer`s of them, and
  * the library's say that they are as long as the value that they hold right now.
@@ -27,7 +31,7 @@ class Copier {
       this.#buffer = buffer;
       this.#bytes = new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
     }
-    return this.#bytes.slice(start, end);
+    return currentCopy(this.#bytes, start, end);
   }
 }
 
@@ -95,7 +99,8 @@ export class LmdbReader implements Moment {
     this.#options = options;
   }
 
-  get(key: Bytes): Bytes | undefined {
+  get(key: Bytes, copy: Copy = copyWhole): Bytes | undefined {
+    currentCopy = copy;
     try {
       return this.#entries.get(key, this.#options);
     } catch (error) {
@@ -111,8 +116,9 @@ export class LmdbReader implements Moment {
     }
   }
 
-  range(range: KeyRange, rows: number, bytes = Infinity): Entry[] {
+  range(range: KeyRange, rows: number, bytes = Infinity, copy: Copy = copyWhole): Entry[] {
     if (range.end?.length === 0) return [];
+    currentCopy = copy;
     try {
       const options = { ...rangeOptions(range, rows, this.#keyBytesMax), ...this.#options };
       const entries: Entry[] = [];
@@ -131,6 +137,7 @@ export class LmdbReader implements Moment {
 
   keys(range: KeyRange, rows: number, bytes = Infinity): Bytes[] {
     if (range.end?.length === 0) return [];
+    currentCopy = copyWhole;
     try {
       const options = { ...rangeOptions(range, rows, this.#keyBytesMax), ...this.#options };
       const found: Bytes[] = [];

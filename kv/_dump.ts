@@ -13,18 +13,32 @@ import * as special from "./_special.ts";
 const I64_MIN = -(2n ** 63n);
 const U64_MAX = 2n ** 64n - 1n;
 
+/** How many levels of objects a value may have. Each runtime has room on its stack for twice as many at least; where
+ * that alone decided, one would write what another could not read. */
+const DEPTH_MAX = 1000;
+
 const { toString: stringOf } = Object.prototype;
 const viewName = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,
 )!.get!;
 
+/** A model, and whether it is like its value: nothing in it stands for something else. */
+export interface Dumped {
+  readonly model: unknown;
+  readonly isPlain: boolean;
+}
+
 /** Returns the model of a value.
  *
  * @throws {TypeError} Something in it cannot be cloned, in Deno's words.
+ * @throws {RangeError} It is nested too deeply.
  */
-export function dump(value: unknown): unknown {
-  return isSimple(value) ? value : new Dump().of(value);
+export function dump(value: unknown): Dumped {
+  if (isSimple(value)) return { model: value, isPlain: true };
+  const dumping = new Dump();
+  const model = dumping.of(value);
+  return { model, isPlain: dumping.isPlain };
 }
 
 /** Returns whether a value is its own model. */
@@ -48,18 +62,20 @@ function isPlainKey(key: string): boolean {
 class Dump {
   readonly #seen = new Map<object, number>();
   #count = 0;
+  #depth = 0;
+  isPlain = true;
 
   of(value: unknown): unknown {
     switch (typeof value) {
       case "number":
-        if (Number.isNaN(value)) return mark(special.NOT_A_NUMBER, null);
-        return Object.is(value, -0) ? mark(special.NEGATIVE_ZERO, null) : value;
+        if (Number.isNaN(value)) return this.#mark(special.NOT_A_NUMBER, null);
+        return Object.is(value, -0) ? this.#mark(special.NEGATIVE_ZERO, null) : value;
       case "string":
-        return isText(value) ? value : mark(special.UTF16, utf16(value));
+        return isText(value) ? value : this.#mark(special.UTF16, utf16(value));
       case "bigint":
         return value >= I64_MIN && value <= U64_MAX
           ? value
-          : mark(special.BIGINT, magnitude(value));
+          : this.#mark(special.BIGINT, magnitude(value));
       case "object":
         return value === null ? null : this.#object(value);
       case "function":
@@ -72,7 +88,19 @@ class Dump {
 
   #object(value: object): unknown {
     const id = this.#seen.get(value);
-    if (id !== undefined) return mark(special.REFERENCE, id);
+    if (id !== undefined) return this.#mark(special.REFERENCE, id);
+    if (this.#depth === DEPTH_MAX) {
+      throw new RangeError(
+        `the value has objects within objects, more than ${DEPTH_MAX} levels of them; store its parts under keys of their own`,
+      );
+    }
+    this.#depth++;
+    const model = this.#newObject(value);
+    this.#depth--;
+    return model;
+  }
+
+  #newObject(value: object): unknown {
     const prototype = Object.getPrototypeOf(value);
     if (prototype === Object.prototype && !types.isProxy(value)) {
       this.#note(value);
@@ -91,7 +119,9 @@ class Dump {
   #plain(value: object): unknown {
     const keys = Object.keys(value);
     const object = value as Record<string, unknown>;
-    if (!keys.every(isPlainKey)) return mark(special.OBJECT, this.#properties(object, keys, []));
+    if (!keys.every(isPlainKey)) {
+      return this.#mark(special.OBJECT, this.#properties(object, keys, []));
+    }
     const model: Record<string, unknown> = {};
     for (const key of keys) {
       const property = object[key];
@@ -112,7 +142,7 @@ class Dump {
     const { length } = array;
     // As many keys as places may still be a hole and a property: the last one is then no place.
     if (keys.length !== length || (length > 0 && keys[length - 1] !== String(length - 1))) {
-      return mark(special.ARRAY, this.#properties(array, keys, [length]));
+      return this.#mark(special.ARRAY, this.#properties(array, keys, [length]));
     }
     const model: unknown[] = [];
     for (let i = 0; i < length; i++) {
@@ -133,36 +163,38 @@ class Dump {
     // The rest of its buffer, which a view may well be a small part of, is not stored.
     const isWhole = bytes.length === buffer.byteLength && !(buffer as ArrayBuffer).resizable;
     if (isWhole && id !== undefined) {
-      return mark(special.VIEW, [kind, mark(special.REFERENCE, id)]);
+      return this.#mark(special.VIEW, [kind, this.#mark(special.REFERENCE, id)]);
     }
     if (isWhole) this.#note(buffer);
     else this.#count++;
-    return name === "Uint8Array" ? bytes : mark(special.VIEW, [kind, bytes]);
+    return name === "Uint8Array" ? bytes : this.#mark(special.VIEW, [kind, bytes]);
   }
 
   #other(value: object): unknown {
     if (types.isProxy(value)) throw notCloned("#<Object>");
     if (types.isDate(value)) {
       const time = Date.prototype.getTime.call(value);
-      return mark(special.DATE, Number.isNaN(time) ? null : time);
+      return this.#mark(special.DATE, Number.isNaN(time) ? null : time);
     }
     if (types.isMap(value)) {
       const list = [...Map.prototype.entries.call(value)].flat();
-      return mark(special.MAP, list.map((item) => this.of(item)));
+      return this.#mark(special.MAP, list.map((item) => this.of(item)));
     }
     if (types.isSet(value)) {
       const list = [...Set.prototype.values.call(value)];
-      return mark(special.SET, list.map((item) => this.of(item)));
+      return this.#mark(special.SET, list.map((item) => this.of(item)));
     }
     if (types.isRegExp(value)) {
-      return mark(special.REGEXP, [this.of(value.source), this.of(value.flags)]);
+      return this.#mark(special.REGEXP, [this.of(value.source), this.of(value.flags)]);
     }
     if (types.isNativeError(value)) return this.#error(value);
-    if (types.isAnyArrayBuffer(value)) return bufferModel(requireAttached(value));
-    if (types.isBoxedPrimitive(value)) return mark(special.BOXED, this.of(unboxed(value)));
+    if (types.isAnyArrayBuffer(value)) return this.#buffer(requireAttached(value));
+    if (types.isBoxedPrimitive(value)) return this.#mark(special.BOXED, this.of(unboxed(value)));
     requireCloneable(value);
     const keys = Object.keys(value);
-    if (!keys.every(isPlainKey)) return mark(special.OBJECT, this.#properties(value, keys, []));
+    if (!keys.every(isPlainKey)) {
+      return this.#mark(special.OBJECT, this.#properties(value, keys, []));
+    }
     const model: Record<string, unknown> = {};
     for (const key of keys) model[key] = this.of((value as Record<string, unknown>)[key]);
     return model;
@@ -175,12 +207,18 @@ class Dump {
     const text = typeof stack === "string" ? stack : undefined;
     const parts = [known, this.of(message), this.of(text)];
     if (Object.hasOwn(error, "cause")) parts.push(this.of(error.cause));
-    return mark(special.ERROR, parts);
+    return this.#mark(special.ERROR, parts);
   }
-}
 
-function mark(kind: number, v: unknown): special.Special {
-  return { [special.MARK]: kind, v };
+  #buffer(buffer: ArrayBuffer): special.Special {
+    const bytes = new Uint8Array(buffer);
+    return this.#mark(special.BUFFER, buffer.resizable ? [bytes, buffer.maxByteLength] : bytes);
+  }
+
+  #mark(kind: number, v: unknown): special.Special {
+    this.isPlain = false;
+    return { [special.MARK]: kind, v };
+  }
 }
 
 function notCloned(shown: string): TypeError {
@@ -192,11 +230,6 @@ function requireAttached(buffer: ArrayBufferLike): ArrayBuffer {
   if (types.isSharedArrayBuffer(buffer)) throw notCloned("#<SharedArrayBuffer>");
   if (!buffer.detached) return buffer;
   throw notCloned("An ArrayBuffer is detached and");
-}
-
-function bufferModel(buffer: ArrayBuffer): special.Special {
-  const bytes = new Uint8Array(buffer);
-  return mark(special.BUFFER, buffer.resizable ? [bytes, buffer.maxByteLength] : bytes);
 }
 
 function unboxed(value: object): unknown {

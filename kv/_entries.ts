@@ -7,7 +7,8 @@
 import { wallClock } from "../runtime/clock.ts";
 import { isEmpty } from "../store/range.ts";
 import { setMutation } from "./atomic.ts";
-import type { KvCore, Mutation } from "./core.ts";
+import type { KvCore } from "./core.ts";
+import type { Mutation } from "./mutation.ts";
 import { decodeKey } from "./key.ts";
 import { resolveSelector } from "./selector.ts";
 import type { KvKey, KvListSelector } from "./types.ts";

@@ -5,7 +5,8 @@
 
 import { describe } from "../store/limits.ts";
 import type { WriteOptions } from "../store/types.ts";
-import type { Check, KvCore, Mutation } from "./core.ts";
+import type { KvCore } from "./core.ts";
+import type { Check, Mutation } from "./mutation.ts";
 import { encodeWrittenKey, MAX_KV_KEY_BYTES } from "./key.ts";
 import { ENTRY } from "./layout.ts";
 import { newMessage } from "./message.ts";

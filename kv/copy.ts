@@ -6,7 +6,7 @@
 import { wallClock } from "../runtime/clock.ts";
 import { describe, requireOptions, requireSignal } from "../store/limits.ts";
 import { ALL, entriesOf, setUntil } from "./_entries.ts";
-import type { Mutation } from "./core.ts";
+import type { Mutation } from "./mutation.ts";
 import { encodeKey } from "./key.ts";
 import { Kv } from "./kv.ts";
 import { ENTRY } from "./layout.ts";

@@ -6,11 +6,16 @@
 import { wallClock } from "../runtime/clock.ts";
 import { describe } from "../store/limits.ts";
 import { LiveStore, SubStore } from "../store/live_store.ts";
-import type { WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
-import type { Transaction } from "../store/write/transaction.ts";
-import { stampedKey } from "./key.ts";
-import { expiryKey, MESSAGE, unusedKey } from "./layout.ts";
+import {
+  applyMutation,
+  type Check,
+  failedOf,
+  isOneWrite,
+  type Mutation,
+  OneWrite,
+} from "./mutation.ts";
+import { MESSAGE, unusedKey } from "./layout.ts";
 import {
   dueOf,
   encodeMessage,
@@ -24,44 +29,8 @@ import { Stamps } from "./stamps.ts";
 import { Sweeper } from "./sweeper.ts";
 import { KvTransaction, NoStamp } from "./transaction.ts";
 import { Blobs, type KvBlobSource } from "./blobs.ts";
-import type { AtomicCheck, KvCommitError, KvCommitResult } from "./types.ts";
-import { changed } from "./u64.ts";
-import {
-  counterOf,
-  encodeBlob,
-  encodeCounter,
-  openEntry,
-  seal,
-  stampOf,
-  stampText,
-} from "./value.ts";
-
-/** A check, with the bytes of its key. */
-export interface Check {
-  readonly check: AtomicCheck;
-  readonly key: Uint8Array;
-  readonly versionstamp: string | null;
-}
-
-/** A write of a commit. */
-export type Mutation =
-  | {
-    readonly type: "set";
-    readonly key: Uint8Array;
-    /** Whether the versionstamp is to follow the key, as a last part. */
-    readonly isStamped: boolean;
-    readonly entry: Uint8Array;
-    readonly expireIn: number | undefined;
-    /** In place of `expireIn`: when it expires, in milliseconds; 0 for never. */
-    readonly expiresAt?: number;
-  }
-  | { readonly type: "delete"; readonly key: Uint8Array }
-  | { readonly type: "enqueue"; readonly message: NewMessage }
-  | {
-    readonly type: "sum" | "min" | "max";
-    readonly key: Uint8Array;
-    readonly operand: bigint;
-  };
+import type { KvCommitError, KvCommitResult } from "./types.ts";
+import { encodeBlob, stampText } from "./value.ts";
 
 /** How many use a core. */
 class Users {
@@ -163,38 +132,6 @@ export class KvCore {
     this.blobs.stop();
   }
 
-  /** Sets one entry: what a commit would do, for less. */
-  async set(
-    key: Uint8Array,
-    entry: Uint8Array,
-    expireIn: number | undefined,
-    durable: boolean | undefined,
-  ): Promise<KvCommitResult> {
-    if (this.blobs.areThere) {
-      const set: Mutation = { type: "set", key, isStamped: false, entry, expireIn };
-      return await this.commit([], [set], durable) as KvCommitResult;
-    }
-    const options = durable === undefined ? undefined : { durable };
-    return await this.#withStamp(async (stamp) => {
-      if (expireIn === undefined) {
-        seal(entry, stamp, 0);
-        await this.store.put(key, entry, options);
-      } else {
-        const expiresAt = this.expiry(expireIn);
-        seal(entry, stamp, expiresAt);
-        await this.store.batch().put(key, entry).put(expiryKey(expiresAt, key), "").commit(options);
-        this.#sweeper.note(expiresAt);
-      }
-      return committed(stamp);
-    });
-  }
-
-  /** Deletes one entry, likewise. */
-  async delete(key: Uint8Array, options: WriteOptions | undefined): Promise<void> {
-    if (this.blobs.areThere) await this.commit([], [{ type: "delete", key }], options?.durable);
-    else await this.store.delete(key, options);
-  }
-
   /** Sets one entry to a blob.
    *
    * @param set What is to be set, but for the entry.
@@ -264,11 +201,22 @@ export class KvCore {
     mutations: readonly Mutation[],
     durable: boolean | undefined,
   ): Promise<KvCommitResult | KvCommitError> {
+    const options = durable === undefined ? undefined : { durable };
+    const [only] = mutations;
+    if (mutations.length === 1 && isOneWrite(only!, this.blobs)) {
+      const target = new OneWrite(this.store, options);
+      const now = wallClock.now();
+      const failed = failedOf(target, checks, now);
+      if (failed.length > 0) return { ok: false, failed };
+      applyMutation(target, only!, stamp, now, this.blobs);
+      await target.written;
+      return committed(stamp);
+    }
     let expiresFirst = Infinity;
     const messages: Uint8Array[] = [];
     const failed = await this.store.transact((tx) => {
       const now = wallClock.now();
-      const failed = checks.filter((check) => !holds(tx, check, now)).map(({ check }) => check);
+      const failed = failedOf(tx, checks, now);
       if (failed.length > 0) return failed;
       for (const mutation of mutations) {
         if (mutation.type === "enqueue") {
@@ -278,11 +226,14 @@ export class KvCore {
           messages.push(key);
           this.queue.hold(key);
         } else {
-          expiresFirst = Math.min(expiresFirst, this.#apply(tx, mutation, stamp, now));
+          expiresFirst = Math.min(
+            expiresFirst,
+            applyMutation(tx, mutation, stamp, now, this.blobs),
+          );
         }
       }
       return failed;
-    }, durable === undefined ? undefined : { durable }).catch((error) => {
+    }, options).catch((error) => {
       for (const key of messages) this.queue.forget(key);
       throw error;
     });
@@ -328,11 +279,6 @@ export class KvCore {
     return this.#stamps.next();
   }
 
-  /** Returns the time of an expiry. */
-  expiry(expireIn: number): number {
-    return Math.min(wallClock.now() + expireIn, Number.MAX_SAFE_INTEGER);
-  }
-
   /** Notes what a commit has added for others to care for.
    *
    * @param expiresFirst When the first of what it has set expires.
@@ -362,55 +308,8 @@ export class KvCore {
     await this.store.batch().delete(key).put(next, bytes).commit();
     return next;
   }
-
-  /** Applies one write, and returns when it expires. */
-  #apply(
-    tx: Transaction,
-    mutation: Exclude<Mutation, { type: "enqueue" }>,
-    stamp: bigint,
-    now: number,
-  ): number {
-    switch (mutation.type) {
-      case "delete":
-        this.#dropBlob(tx, mutation.key);
-        tx.delete(mutation.key);
-        return Infinity;
-      case "set": {
-        const { entry, expireIn } = mutation;
-        const key = mutation.isStamped ? stampedKey(mutation.key, stampText(stamp)) : mutation.key;
-        const expiresAt = mutation.expiresAt ??
-          (expireIn === undefined ? 0 : this.expiry(expireIn));
-        seal(entry, stamp, expiresAt);
-        this.#dropBlob(tx, key);
-        tx.put(key, entry);
-        if (expiresAt === 0) return Infinity;
-        tx.put(expiryKey(expiresAt, key), "");
-        return expiresAt;
-      }
-      default: {
-        const { type, key, operand } = mutation;
-        const stored = openEntry(tx.get(key), now);
-        const entry = encodeCounter(
-          stored === undefined ? operand : changed(type, counterOf(stored), operand),
-        );
-        seal(entry, stamp, 0);
-        this.#dropBlob(tx, key);
-        tx.put(key, entry);
-        return Infinity;
-      }
-    }
-  }
-
-  #dropBlob(tx: Transaction, key: Uint8Array): void {
-    if (this.blobs.areThere) this.blobs.drop(tx, tx.get(key));
-  }
 }
 
 function committed(stamp: bigint): KvCommitResult {
   return { ok: true, versionstamp: stampText(stamp) };
-}
-
-function holds(tx: Transaction, { key, versionstamp }: Check, now: number): boolean {
-  const entry = openEntry(tx.get(key), now);
-  return (entry === undefined ? null : stampOf(entry)) === versionstamp;
 }

@@ -7,6 +7,7 @@ import { wallClock } from "../runtime/clock.ts";
 import { answer, isShort } from "../runtime/turn.ts";
 import { requireSignal } from "../store/limits.ts";
 import type { LiveStore } from "../store/live_store.ts";
+import { StoreReader } from "../store/read/reader.ts";
 import type { WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import { AtomicOperation, COMMIT_VERSIONSTAMP, setMutation } from "./atomic.ts";
@@ -94,7 +95,7 @@ export class Kv implements Disposable, AsyncDisposable {
   ): Promise<KvEntryMaybe<T>> {
     try {
       requireConsistency(options);
-      const bytes = this.#store().getSync(viewReadKey(ENTRY, key));
+      const bytes = StoreReader.innerValue(this.#store(), viewReadKey(ENTRY, key));
       const entry = entryOf<T>(key, bytes, wallClock.now()) as KvEntryMaybe<T>;
       // As `get` of the store does, and with no other promise in between.
       return answer(entry, isShort(bytes));
@@ -109,11 +110,14 @@ export class Kv implements Disposable, AsyncDisposable {
     options?: { consistency?: KvConsistencyLevel },
   ): Promise<{ [K in keyof T]: KvEntryMaybe<T[K]> }> {
     requireConsistency(options);
+    const store = this.#store();
     const wanted = keys as readonly KvKey[];
-    const found = await this.#store().getMany(wanted.map((key) => encodeReadKey(ENTRY, key)));
+    const bytes = wanted.map((key) => encodeReadKey(ENTRY, key));
     const now = wallClock.now();
-    const entries = wanted.map((key, i) => entryOf(key, found[i], now));
-    return entries as { [K in keyof T]: KvEntryMaybe<T[K]> };
+    const entries = wanted.map((key, i) => {
+      return entryOf(key, StoreReader.innerValue(store, bytes[i]!), now);
+    });
+    return await answer(entries) as { [K in keyof T]: KvEntryMaybe<T[K]> };
   }
 
   /** Sets the value of a key, which is copied. Resolves when it is acknowledged: see {@linkcode openKv}.
@@ -121,13 +125,11 @@ export class Kv implements Disposable, AsyncDisposable {
    * @param options `expireIn`: milliseconds after which it is gone. `durable`: whether to wait for the disk.
    * @returns Its versionstamp.
    * @throws {TypeError} Key, value or option is not valid; nothing changed.
+   * @throws {RangeError} The value has more than 1,000 levels of objects.
    */
   async set(key: KvKey, value: unknown, options: KvSetOptions = {}): Promise<KvCommitResult> {
     const core = this.#open();
     const mutation = setMutation(key, value, options);
-    if (!mutation.isStamped) {
-      return await core.set(mutation.key, mutation.entry, mutation.expireIn, options.durable);
-    }
     return await core.commit([], [mutation], options.durable) as KvCommitResult;
   }
 
@@ -137,7 +139,9 @@ export class Kv implements Disposable, AsyncDisposable {
    * @throws {TypeError} The key is not valid.
    */
   async delete(key: KvKey, options?: WriteOptions): Promise<void> {
-    await this.#open().delete(encodeWrittenKey(ENTRY, key), options);
+    const core = this.#open();
+    const bytes = encodeWrittenKey(ENTRY, key);
+    await core.commit([], [{ type: "delete", key: bytes }], options?.durable);
   }
 
   /** Lists entries in the order of their keys.

@@ -7,7 +7,8 @@ import { bytesBehind } from "../codec/bytes.ts";
 import { wallClock } from "../runtime/clock.ts";
 import { isTurnOver, nextTurn } from "../runtime/turn.ts";
 import type { LiveStore } from "../store/live_store.ts";
-import { isEmpty } from "../store/range.ts";
+import { INNER_ROWS, isLast } from "../store/read/merge.ts";
+import { StoreReader } from "../store/read/reader.ts";
 import { decodeKey } from "./key.ts";
 import { behindCursor, cursorOf, resolveSelector, type Selection } from "./selector.ts";
 import type { KvEntry, KvKey, KvListOptions, KvListSelector } from "./types.ts";
@@ -16,6 +17,8 @@ import { openEntry, stampOf, valueOf } from "./value.ts";
 const BATCH_SIZE = 500;
 /** So that the first entries come soon. */
 const FIRST_BATCH_SIZE = 100;
+/** A batch ends with the entry that reaches this many bytes. */
+const BATCH_BYTES = 1024 * 1024;
 
 /** A row of the store that has not expired. */
 interface Row {
@@ -123,27 +126,22 @@ export class KvListIterator<T> implements AsyncIterableIterator<KvEntry<T>, unde
     this.#batch = [];
     this.#at = 0;
     const now = wallClock.now();
-    let count = 0;
-    let last: Uint8Array | undefined;
     const reverse = this.#reverse;
-    // A range whose end is not above its start is empty, and no range of the store.
-    if (!isEmpty({ start, end })) {
-      for (const { key, value } of store.scanSync({ gte: start, lt: end, reverse, limit })) {
-        count++;
-        last = key;
-        const entry = openEntry(value, now);
-        if (entry !== undefined) this.#batch.push({ key, entry });
-      }
+    const rows = StoreReader.page(store, INNER_ROWS, { start, end, reverse }, limit, BATCH_BYTES);
+    for (const { key, value } of rows) {
+      const entry = openEntry(value, now);
+      if (entry !== undefined) this.#batch.push({ key, entry });
     }
     this.#left -= this.#batch.length;
-    if (count < limit || last === undefined) this.#rest = undefined;
+    const last = rows.at(-1)?.key;
+    if (isLast(INNER_ROWS, rows, limit, BATCH_BYTES) || last === undefined) this.#rest = undefined;
     else if (reverse) this.#rest = { start, end: last, common };
     else this.#rest = { start: bytesBehind(last), end, common };
   }
 }
 
 /** @throws {Error} A count is not valid, in Deno's words. */
-function requireCount(name: string, count: number | undefined): void {
+export function requireCount(name: string, count: number | undefined): void {
   if (count === undefined || (Number.isSafeInteger(count) && count > 0)) return;
   throw new Error(`${name} must be a positive integer: received ${count}`);
 }

@@ -17,7 +17,7 @@ import {
   valueFromJson,
   valueToJson,
 } from "./_json.ts";
-import type { Mutation } from "./core.ts";
+import type { Mutation } from "./mutation.ts";
 import { Kv } from "./kv.ts";
 import { type Line, linesOf, WrongLine } from "./_lines.ts";
 import type { KvKey, KvListSelector } from "./types.ts";

@@ -10,9 +10,10 @@ import { isEmpty } from "../store/range.ts";
 import { AsyncTransaction } from "../store/write/async_transaction.ts";
 import { setMutation } from "./atomic.ts";
 import type { KvCore } from "./core.ts";
+import { expiryTime } from "./mutation.ts";
 import { decodeKey, encodeReadKey, encodeWrittenKey, stampedKey } from "./key.ts";
 import { ENTRY, expiryKey } from "./layout.ts";
-import { entryOf } from "./list.ts";
+import { entryOf, requireCount } from "./list.ts";
 import { messageKey, type NewMessage, newMessage } from "./message.ts";
 import { resolveSelector } from "./selector.ts";
 import type {
@@ -113,18 +114,20 @@ export class KvTransaction {
   /** Yields entries in the order of their keys. What is not iterated counts as not read, but for the rest of a
    * page.
    *
-   * @throws {TypeError} The selector is not valid; as {@linkcode KvTransaction.get} does.
+   * @throws {TypeError | Error} The selector or an option is not valid; as {@linkcode KvTransaction.get} does.
    */
   async *list<T = unknown>(
     selector: KvListSelector,
     options: Pick<KvListOptions, "limit" | "reverse" | "keysOnly"> = {},
   ): AsyncIterableIterator<KvEntry<T>> {
-    const { limit = Infinity, reverse = false, keysOnly = false } = options;
-    let left = limit;
+    const { limit, reverse = false, keysOnly = false } = options;
+    requireCount("Limit", limit);
+    let left = limit ?? Infinity;
     for await (const { key, entry } of this.#rows(selector, reverse)) {
-      if (left-- <= 0) return;
       const value = (keysOnly ? undefined : valueOf(entry)) as T;
       yield { key: decodeKey(key, 1), value, versionstamp: stampOf(entry) };
+      // Not after the next one, which would count as read.
+      if (--left === 0) return;
     }
   }
 
@@ -144,7 +147,7 @@ export class KvTransaction {
   set(key: KvKey, value: unknown, options: { expireIn?: number } = {}): this {
     const transaction = this.#open();
     const { key: bytes, isStamped, entry, expireIn } = setMutation(key, value, options);
-    const expiresAt = expireIn === undefined ? 0 : this.#core().expiry(expireIn);
+    const expiresAt = expireIn === undefined ? 0 : expiryTime(expireIn);
     seal(entry, 0n, expiresAt);
     if (isStamped) {
       this.#stamped.push({ key: bytes, entry });

@@ -3,7 +3,7 @@
  * | offset | bytes | |
  * |---:|---:|---|
  * | 0 | 1 | version of the format: 1 |
- * | 1 | 1 | what the value is: 1 structured, 2 bytes, 3 a counter, 4 a blob |
+ * | 1 | 1 | what the value is: 1 structured, 2 bytes, 3 a counter, 4 a blob, 5 plain |
  * | 2 | 10 | versionstamp |
  * | 12 | 8 | when it expires: milliseconds since 1970, 0 for never |
  * | 20 | 4 | CRC32C of everything before and behind |
@@ -11,7 +11,7 @@
  *
  * Numbers are big-endian. A counter has 8 bytes; what a blob has, `blob.ts` says. A structured value is MessagePack
  * without any extension but that for `undefined`; what MessagePack lacks is a map whose first key is empty (see
- * `_special.ts`).
+ * `_special.ts`). A plain one has no such map.
  *
  * @module
  */
@@ -29,6 +29,7 @@ const STRUCTURED = 1;
 const BYTES = 2;
 const COUNTER = 3;
 const BLOB = 4;
+const PLAIN = 5;
 
 const STAMP_AT = 2;
 const EXPIRY_AT = 12;
@@ -40,8 +41,11 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 /** Where the halves of a bigint are told apart. */
 const WORD = new DataView(new ArrayBuffer(8));
 
-/** A view of a part would cost as much as the reading of a short value. */
-const FROM_VALUE = { start: HEADER_BYTES };
+/** Where short entries are unpacked: the packer needs a view of what it unpacks and keeps it with the bytes. To make
+ * one for each entry would cost a fifth of its reading. */
+const SHORT = new Uint8Array(1024);
+/** What is unpacked. A view of a part would cost as much as the reading of a short value. */
+const SPAN = { start: HEADER_BYTES, end: 0 };
 
 const PACKER = new Packr({
   useRecords: false,
@@ -56,6 +60,7 @@ const PACKER = new Packr({
 /** Returns an entry for a value, without versionstamp and expiry: {@linkcode seal} adds them.
  *
  * @throws {TypeError} The value cannot be cloned.
+ * @throws {RangeError} It has more than 1,000 levels of objects.
  */
 export function encodeEntry(value: unknown): Uint8Array {
   const number = u64Of(value);
@@ -68,10 +73,11 @@ export function encodeEntry(value: unknown): Uint8Array {
     return envelope(BYTES, value);
   }
   // With room for the envelope in front, so that there is no other copy.
-  const entry = PACKER.pack(dump(value), RESERVE_START_SPACE + HEADER_BYTES);
+  const { model, isPlain } = dump(value);
+  const entry = PACKER.pack(model, RESERVE_START_SPACE + HEADER_BYTES);
   entry.fill(0, 0, HEADER_BYTES);
   entry[0] = FORMAT;
-  entry[1] = STRUCTURED;
+  entry[1] = isPlain ? PLAIN : STRUCTURED;
   return entry;
 }
 
@@ -140,10 +146,23 @@ export function expiryOf(entry: Uint8Array): number {
   return readU32(entry, EXPIRY_AT) * 2 ** 32 + readU32(entry, EXPIRY_AT + 4);
 }
 
+/** The first six bytes of the last stamp that was read, as numbers and as text: those of most others are the same. */
+let [lastHigh, lastLow, lastText] = [-1, -1, ""];
+
 /** Returns the versionstamp of an entry. */
 export function stampOf(entry: Uint8Array): string {
+  const high = readU32(entry, STAMP_AT);
+  const low = entry[STAMP_AT + 4]! << 8 | entry[STAMP_AT + 5]!;
+  if (high !== lastHigh || low !== lastLow) {
+    lastText = hex(entry, STAMP_AT, STAMP_AT + 6);
+    [lastHigh, lastLow] = [high, low];
+  }
+  return lastText + hex(entry, STAMP_AT + 6, STAMP_AT + STAMP_BYTES);
+}
+
+function hex(entry: Uint8Array, start: number, end: number): string {
   let text = "";
-  for (let at = STAMP_AT; at < STAMP_AT + STAMP_BYTES; at++) text += HEX[entry[at]!];
+  for (let at = start; at < end; at++) text += HEX[entry[at]!];
   return text;
 }
 
@@ -179,13 +198,21 @@ export function valueOf(entry: Uint8Array): unknown {
   if (number !== undefined) return new KvU64(number);
   if (entry[1] === BYTES) return entry.slice(HEADER_BYTES);
   try {
+    if (entry[1] === PLAIN) return unpack(entry);
+    if (entry[1] === STRUCTURED) return revive(unpack(entry));
     if (entry[1] === BLOB) return new KvBlob(decodeReference(entry.subarray(HEADER_BYTES)).size);
-    if (entry[1] !== STRUCTURED) throw new Error(`there is no type ${entry[1]} of values`);
-    return revive(PACKER.unpack(entry, FROM_VALUE));
+    throw new Error(`there is no type ${entry[1]} of values`);
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
     throw new StoreError("CORRUPT", `Cannot read value: ${cause}`, { cause });
   }
+}
+
+function unpack(entry: Uint8Array): unknown {
+  SPAN.end = entry.length;
+  if (entry.length > SHORT.length) return PACKER.unpack(entry, SPAN);
+  SHORT.set(entry);
+  return PACKER.unpack(SHORT, SPAN);
 }
 
 function viewOf(entry: Uint8Array): DataView {

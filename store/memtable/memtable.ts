@@ -8,6 +8,7 @@
  */
 
 import type { EngineName, Router } from "../../codec/route.ts";
+import { type Copy, copyWhole } from "../../runtime/copy.ts";
 import { hashKey } from "./key_hash.ts";
 import { sortByKey } from "./sort.ts";
 
@@ -206,9 +207,9 @@ export class Memtable {
   }
 
   /** Returns a copy of a key. */
-  copyKey(id: number): Uint8Array {
+  copyKey(id: number, copy: Copy = copyWhole): Uint8Array {
     const start = this.keyStart(id);
-    return this.chunk(id).slice(start, start + this.keyLength(id));
+    return copy(this.chunk(id), start, start + this.keyLength(id));
   }
 
   /** Returns a view of a value, `undefined` where the key was deleted. */
@@ -219,10 +220,10 @@ export class Memtable {
   }
 
   /** Returns a copy of a value, `undefined` where the key was deleted. */
-  copyValue(id: number): Uint8Array | undefined {
+  copyValue(id: number, copy: Copy = copyWhole): Uint8Array | undefined {
     if (this.isDeleted(id)) return undefined;
     const start = this.keyStart(id) + this.keyLength(id);
-    return this.chunk(id).slice(start, start + this.valueLength(id));
+    return copy(this.chunk(id), start, start + this.valueLength(id));
   }
 
   /** Returns four bytes of a key as a big-endian number; behind its end they are zero. */

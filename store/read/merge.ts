@@ -6,6 +6,7 @@
 import type { EngineReader, Entry, KeyRange } from "../../backends/engine.ts";
 import { compareBytes } from "../../codec/bytes.ts";
 import type { EngineName, Router } from "../../codec/route.ts";
+import { type Copy, copyShort, copyWhole } from "../../runtime/copy.ts";
 import { rangeBehind } from "../range.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import type { Memtable, MemtableRange } from "../memtable/memtable.ts";
@@ -33,13 +34,23 @@ export interface RowKind<Row> {
 }
 
 /** Rows with keys and values. */
-export const ENTRY_ROWS: RowKind<Entry> = {
-  read: (engine, range, rows, bytes) => engine.range(range, rows, bytes),
-  key: (entry) => entry.key,
-  bytes: ({ key, value }) => key.length + value.length,
-  rename: ({ value }, key) => ({ key, value }),
-  copy: (memtable, id) => ({ key: memtable.copyKey(id), value: memtable.copyValue(id)! }),
-};
+export const ENTRY_ROWS: RowKind<Entry> = entryRows(copyWhole);
+
+/** Rows with keys and values of which no caller gets the bytes. */
+export const INNER_ROWS: RowKind<Entry> = entryRows(copyShort);
+
+function entryRows(copy: Copy): RowKind<Entry> {
+  return {
+    read: (engine, range, rows, bytes) => engine.range(range, rows, bytes, copy),
+    key: (entry) => entry.key,
+    bytes: ({ key, value }) => key.length + value.length,
+    rename: ({ value }, key) => ({ key, value }),
+    copy: (memtable, id) => ({
+      key: memtable.copyKey(id, copy),
+      value: memtable.copyValue(id, copy)!,
+    }),
+  };
+}
 
 /** Rows of keys alone. */
 export const KEY_ROWS: RowKind<Uint8Array> = {
@@ -56,10 +67,14 @@ const CHUNK_ROWS_MAX = 512;
 const NEXT_CHUNK_ROWS_MIN = 32;
 
 /** Returns the value of a key at a moment, as a copy. */
-export function readValue(source: ReadSource, key: Uint8Array): Uint8Array | undefined {
+export function readValue(
+  source: ReadSource,
+  key: Uint8Array,
+  copy: Copy = copyWhole,
+): Uint8Array | undefined {
   const memtable = findLayer(source.layers, key);
-  if (memtable !== undefined) return memtable.copyValue(foundId);
-  return source.engines[source.router.routeOf(key)].get(key);
+  if (memtable !== undefined) return memtable.copyValue(foundId, copy);
+  return source.engines[source.router.routeOf(key)].get(key, copy);
 }
 
 /** Returns the value of a key at a moment, to be read at once: it may be a view of a memtable.

@@ -7,6 +7,7 @@
  */
 
 import type { EngineReader, Entry, KeyRange, Writes } from "../../backends/engine.ts";
+import { type Copy, copyWhole } from "../../runtime/copy.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 
 /** An entry is the length of its key (2 bytes), that of its value (4 bytes), the key and the value. */
@@ -44,13 +45,13 @@ export class CachedReader implements EngineReader {
     this.#old = new Generation(this.#generationBytes);
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
-    if (this.#generationBytes === 0) return this.#engine.get(key);
+  get(key: Uint8Array, copy: Copy = copyWhole): Uint8Array | undefined {
+    if (this.#generationBytes === 0) return this.#engine.get(key, copy);
     const hash = hashKey(key);
     const young = this.#young.find(hash, key, 0, key.length);
-    if (young !== 0) return this.#young.value(young).slice();
+    if (young !== 0) return this.#young.copyValue(young, copy);
     const old = this.#old.find(hash, key, 0, key.length);
-    const value = old === 0 ? this.#engine.get(key) : this.#old.value(old).slice();
+    const value = old === 0 ? this.#engine.get(key, copy) : this.#old.copyValue(old, copy);
     if (value !== undefined) this.#keep(hash, key, value);
     return value;
   }
@@ -59,8 +60,8 @@ export class CachedReader implements EngineReader {
     return this.#engine.has(key);
   }
 
-  range(range: KeyRange, rows: number, bytes?: number): Entry[] {
-    return this.#engine.range(range, rows, bytes);
+  range(range: KeyRange, rows: number, bytes?: number, copy?: Copy): Entry[] {
+    return this.#engine.range(range, rows, bytes, copy);
   }
 
   keys(range: KeyRange, rows: number, bytes?: number): Uint8Array[] {
@@ -126,13 +127,13 @@ class Generation {
     return slot < 0 ? 0 : this.#slots[slot]!;
   }
 
-  /** Returns a view of an entry's value. */
-  value(start: number): Uint8Array {
+  /** Returns a copy of an entry's value. */
+  copyValue(start: number, copy: Copy): Uint8Array {
     const arena = this.#arena;
     const length = arena[start + 2]! | arena[start + 3]! << 8 | arena[start + 4]! << 16 |
       arena[start + 5]! << 24;
     const valueStart = start + HEADER_BYTES + this.#keyLength(start);
-    return arena.subarray(valueStart, valueStart + length);
+    return copy(arena, valueStart, valueStart + length);
   }
 
   /** Adds the entry of a key that is not there. */

@@ -4,6 +4,7 @@
  */
 
 import type { Entry, KeyRange } from "../../backends/engine.ts";
+import { copyShort } from "../../runtime/copy.ts";
 import { answer, answerBytes } from "../../runtime/turn.ts";
 import type { KeySpace } from "../key_space.ts";
 import { describe, toBytes } from "../limits.ts";
@@ -69,6 +70,14 @@ export abstract class StoreReader {
         kind,
       );
     });
+  }
+
+  /** Returns the value of a key at once, for an entry point that gives its bytes to no caller. Otherwise as `getSync`.
+   *
+   * @internal
+   */
+  static innerValue(reader: StoreReader, key: Uint8Array): Uint8Array | undefined {
+    return OPERATIONS.getSync.sync(reader.#surface, key, getInnerValue);
   }
 
   /** Returns the value of a key, `undefined` if there is none. Costs one lookup.
@@ -218,6 +227,10 @@ function getKey(
 
 function getKeySync(what: string, surface: ReadSurface, key: BytesLike): Uint8Array | undefined {
   return readValue(surface.source(what), surface.keys.key(what, key));
+}
+
+function getInnerValue(what: string, surface: ReadSurface, key: Uint8Array) {
+  return readValue(surface.source(what), surface.keys.key(what, key), copyShort);
 }
 
 function hasKeyAsync(what: string, surface: ReadSurface, key: BytesLike): Promise<boolean> {

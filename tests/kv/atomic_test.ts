@@ -121,3 +121,29 @@ test("more checks and writes fit into one operation than Deno KV takes", async (
   await kv.set(["large"], new Uint8Array(1_000_000));
   assertEquals(await kv.count({ prefix: ["k"] }), 3000);
 });
+
+test("commits of one write that are not awaited see one another, and the checks see the writes", async () => {
+  await using kv = await openKv(":memory:");
+  const sums = Array.from({ length: 100 }, () => kv.atomic().sum(["n"], 2n).commit());
+  const sets = Array.from({ length: 10 }, (_, i) => {
+    return kv.atomic().check({ key: ["one"], versionstamp: null }).set(["one"], i).commit();
+  });
+  await Promise.all(sums);
+  assertEquals((await kv.get<KvU64>(["n"])).value?.value, 200n);
+  assertEquals((await Promise.all(sets)).map(({ ok }) => ok), [true, ...Array(9).fill(false)]);
+  const { value, versionstamp } = await kv.get(["one"]);
+  assertEquals(value, 0);
+  const none = { key: ["one"], versionstamp: null };
+  assertEquals((await kv.atomic().check(none).delete(["one"]).commit()).ok, false);
+  const same = { key: ["one"], versionstamp };
+  assertEquals((await kv.atomic().check(same).delete(["one"]).commit()).ok, true);
+  assertEquals((await kv.get(["one"])).value, null);
+});
+
+test("a set that has expired when it is written removes what was there", async () => {
+  await using kv = await openKv(":memory:");
+  await kv.set(["a"], 1);
+  await kv.set(["a"], 2, { expireIn: 0 });
+  assertEquals((await kv.get(["a"])).value, null);
+  assertEquals(await kv.count({ prefix: [] }), 0);
+});

@@ -1,5 +1,6 @@
 import { test } from "node:test";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { HybridStore } from "../../mod.ts";
 import {
   type Kv,
   type KvKey,
@@ -123,4 +124,22 @@ test("selectors and options that are not valid are refused, in Deno's words", as
     refused({ prefix }, { batchSize: number }, "batchSize must be a positive integer: received");
   }
   refused({ prefix }, { consistency: "none" }, "unknown variant `none`");
+});
+
+test("Kv.list() holds a batch of about a megabyte, however many entries it is to have", async () => {
+  await using store = await HybridStore.openTemp({ routes: [], defaultEngine: "append" });
+  const kv = await openKv(store);
+  for (let i = 0; i < 40; i++) await kv.set(["large", i], new Uint8Array(100_000).fill(i));
+  for (const reverse of [false, true]) {
+    const iterator = kv.list<Uint8Array>({ prefix: ["large"] }, { reverse, batchSize: 1000 });
+    const { value: first } = await iterator.next();
+    const order = [...Array(40).keys()];
+    if (reverse) order.reverse();
+    assertEquals(first!.key[1], order[0]);
+    // Those that were not read yet are gone.
+    for (let i = 11; i < 29; i++) await kv.delete(["large", i]);
+    const rest = await Array.fromAsync(iterator, ({ value }) => value[0]);
+    assertEquals([order[0], ...rest], order.filter((i) => i < 11 || i >= 29));
+    for (let i = 11; i < 29; i++) await kv.set(["large", i], new Uint8Array(100_000).fill(i));
+  }
 });

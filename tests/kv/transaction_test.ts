@@ -224,6 +224,20 @@ test("an entry that a transaction has read and that a sum of others changes is a
   assertEquals([attempts, (await kv.get<KvU64>(["n"])).value?.value], [2, 11n]);
 });
 
+test("a listing of a transaction ends with its limit, which is checked", async () => {
+  await using kv = await openKv(":memory:");
+  for (let i = 0; i < 5; i++) await kv.set(["a", i], i);
+  await kv.transaction(async (tx) => {
+    const some = await Array.fromAsync(tx.list({ prefix: ["a"] }, { limit: 3, reverse: true }));
+    assertEquals(some.map(({ value }) => value), [4, 3, 2]);
+    assertEquals((await Array.fromAsync(tx.list({ prefix: ["a"] }))).length, 5);
+    for (const limit of [0, -1, 1.5]) {
+      const all = Array.fromAsync(tx.list({ prefix: ["a"] }, { limit }));
+      await assertRejects(() => all, Error, "Limit must be a positive integer");
+    }
+  });
+});
+
 test("what a transaction refuses", async () => {
   const kv: Kv = await openKv(":memory:");
   await assertRejects(() => kv.transaction(5 as never), TypeError, "not a function");

@@ -170,6 +170,49 @@ test("property: JSON comes back as it was", () => {
   fc.assert(fc.property(json, (value) => assertEquals(show(roundtrip(value)), show(value))));
 });
 
+test("a value without anything special is marked so, and is read without looking for it", () => {
+  const shared = [1];
+  const special = [-0, NaN, new Date(0), new Map(), "\ud800", { "": 1 }, [shared, shared], [, 1]];
+  for (const value of special) {
+    assertEquals(encodeEntry(value)[1], 1, show(value));
+    assertEquals(encodeEntry({ a: [value] })[1], 1, show(value));
+  }
+  const plain = [0, "text", null, undefined, 5n, [], {}, [1, [new Uint8Array(2)]], {
+    a: { b: [{}] },
+  }];
+  for (const value of plain) {
+    assertEquals(encodeEntry(value)[1], 5, show(value));
+    assertEquals(show(roundtrip(value)), show(value));
+    // As it was written before there was the mark.
+    const entry = encodeEntry(value);
+    entry[1] = 1;
+    seal(entry, 1n, 0);
+    assertEquals(show(valueOf(openEntry(entry, 0)!)), show(value));
+  }
+  const long = { text: "x".repeat(5000), list: Array.from({ length: 500 }, (_, i) => i) };
+  assertEquals(roundtrip(long), long);
+});
+
+test("a value may have a thousand levels of objects, and no more", () => {
+  const levels: ((inner: unknown) => unknown)[] = [
+    (inner) => ({ inner }),
+    (inner) => [inner],
+    (inner) => new Map([["inner", inner]]),
+    (inner) => new Set([inner]),
+    (inner) => new Error("outer", { cause: inner }),
+    (inner) => ({ inner, __proto__: null, "": 1 }),
+  ];
+  for (const level of levels) {
+    let value: unknown = 1;
+    for (let i = 0; i < 1000; i++) value = level(value);
+    const entry = sealed(value);
+    assertEquals(encodeEntry(valueOf(entry)).subarray(24), entry.subarray(24));
+    assertThrows(() => encodeEntry(level(value)), RangeError, "more than 1000 levels");
+  }
+  // Beside one another they are no levels.
+  assertEquals(roundtrip(Array.from({ length: 5000 }, (_, i) => [i])).length, 5000);
+});
+
 test("property: what structuredClone clones, comes back like its clone", () => {
   const anything = fc.anything({
     withBigInt: true,
