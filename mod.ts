@@ -16,7 +16,12 @@
  */
 
 export { HybridStore } from "./store/hybrid_store.ts";
-export { type CopyOptions, type CopyReport, copyStore } from "./store/copy_store.ts";
+export {
+  type CopyOptions,
+  type CopyPlace,
+  type CopyReport,
+  copyStore,
+} from "./store/copy_store.ts";
 export { LiveStore, SubStore } from "./store/live_store.ts";
 export { AsyncTransaction, type TransactionOptions } from "./store/write/async_transaction.ts";
 export { Batch } from "./store/write/batch.ts";
