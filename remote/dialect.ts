@@ -15,6 +15,9 @@ export interface Dialect {
   readonly isVersion: (version: string) => boolean;
   /** Returns the definition of the columns of the table of keys. */
   readonly keyColumns: string;
+  /** Whether a lock on a row orders the commits of all who take it, and numbers are given in the order in which they are
+   * asked for: a change feed needs both. */
+  readonly hasFeed: boolean;
   /** Returns what ends a connection that was lost, in which the server may still wait for more; `undefined` where
    * there is no such thing.
    *

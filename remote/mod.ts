@@ -6,6 +6,7 @@
 export { RemoteBatch } from "./batch.ts";
 export type { Connection } from "./connection.ts";
 export type { DialectName } from "./dialect.ts";
+export type { RemoteChangesOptions } from "./feed.ts";
 export { REMOTE_KEY_BYTES_MAX, type RemoteOptions } from "./options.ts";
 export { RemoteReader, type StaleOptions } from "./reader.ts";
 export { RemotePart, RemoteStore, RemoteView } from "./remote_store.ts";

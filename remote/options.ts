@@ -27,8 +27,12 @@ export interface Limits {
  * @category RemoteStore
  */
 export interface RemoteOptions {
-  /** The table of its keys, `NAME` or `SCHEMA.NAME`; `"hybridstore"` by default. Beside it is `NAME_writers`. */
+  /** The table of its keys, `NAME` or `SCHEMA.NAME`; `"hybridstore"` by default. Beside it are others, whose names begin
+   * with it. */
   table?: string;
+  /** Whether the store has a change feed. `setup` adds it to a store that has none, whose writers have to open it again;
+   * `open` refuses a store without it. A store that has one keeps it. */
+  changes?: boolean;
   /** The most connections for scans, snapshots and transactions, 1 to 1000; 10 by default. Two more are for single
    * keys and batches. */
   poolSize?: number;
@@ -44,6 +48,7 @@ export interface RemoteOptions {
 /** Options with every default filled in. */
 export interface RemoteSettings {
   readonly table: string;
+  readonly changes: boolean;
   readonly poolSize: number;
   readonly timeoutMs: number;
   readonly limits: Limits;
@@ -59,6 +64,7 @@ export function resolveRemoteOptions(
 ): RemoteSettings {
   requireOptions(what, options, [
     "table",
+    "changes",
     "poolSize",
     "timeoutMs",
     "valueBytesMax",
@@ -74,8 +80,13 @@ export function resolveRemoteOptions(
     }
     return value;
   };
+  const { changes = false } = options;
+  if (typeof changes !== "boolean") {
+    throw new TypeError(`${what}: changes is ${describe(changes)}, not a boolean`);
+  }
   return {
     table: options.table ?? "hybridstore",
+    changes,
     poolSize: number("poolSize", 10, 1000),
     timeoutMs: number("timeoutMs", 30_000, 2 ** 31 - 1),
     limits: {

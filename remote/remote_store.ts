@@ -3,13 +3,14 @@
  * @module
  */
 
+import type { Entry } from "../backends/engine.ts";
 import { StoreError } from "../codec/error.ts";
 import { resolveDurable } from "../store/call_options.ts";
 import { KeySpace } from "../store/key_space.ts";
 import { describe, requireOptions } from "../store/limits.ts";
 import type { OrderedStore } from "../store/ordered_store.ts";
 import { isEmpty, resolveDeletion } from "../store/range.ts";
-import type { BytesLike, ScanRange, WriteOptions } from "../store/types.ts";
+import type { BytesLike, Change, ScanRange, WatchOptions, WriteOptions } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import { RemoteBatch } from "./batch.ts";
 import { addition, type ChangeOf, replacement } from "./changes.ts";
@@ -18,6 +19,8 @@ import type { Dialect, DialectName } from "./dialect.ts";
 import { COCKROACHDB } from "./dialects/cockroachdb.ts";
 import { POSTGRESQL } from "./dialects/postgresql.ts";
 import { YUGABYTEDB } from "./dialects/yugabytedb.ts";
+import { FedTables } from "./fed_tables.ts";
+import { prepareChanges, prepareWatch, type RemoteChangesOptions, trimChanges } from "./feed.ts";
 import { Reconnector } from "./lane.ts";
 import {
   REMOTE_KEY_BYTES_MAX,
@@ -164,18 +167,82 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     await session.queue.settle();
     return await session.reconnector.until(what, async () => {
       const leased = await session.lease(what);
+      let position: bigint | undefined;
       try {
-        await leased.client.run([
+        const { tables } = session;
+        const [, first] = await leased.client.run([
           { text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" },
           // The moment is that of the first read.
-          session.tables.has(new Uint8Array(1)),
+          tables instanceof FedTables ? tables.position() : tables.has(new Uint8Array(1)),
         ]);
+        if (tables instanceof FedTables) position = BigInt(first!.rows[0]![0] as string);
       } catch (error) {
         leased.release(false);
         throw error;
       }
-      return new RemoteSnapshot(session, this.#keys, leased, (asked) => this.requireOpen(asked));
+      const requireOpen = (asked: string) => this.requireOpen(asked);
+      return new RemoteSnapshot(session, this.#keys, leased, position, requireOpen);
     });
+  }
+
+  /** Yields the changes of a store that was set up with `changes`: each write of one call, a batch or a transaction, in
+   * the order in which they were committed, without gaps. Writes that went together to the server come together.
+   *
+   * What it shows is committed, and as durable as the server keeps it. It asks the server: a live feed waits for up to a
+   * quarter of a second between two questions, and ends when the store is closed.
+   *
+   * @throws {TypeError | RangeError} An option is not valid.
+   * @throws {StoreError} `UNSUPPORTED`: the store has no feed. While it is iterated: `CURSOR_LOST`: `after` lies before
+   * what {@linkcode RemoteView.trimChanges} has left; as a read does.
+   */
+  changes(options?: RemoteChangesOptions): AsyncIterableIterator<Change> {
+    const what = "Cannot read changes";
+    this.requireOpen(what);
+    return prepareChanges(what, this.#session, this.#keys, this.ending, options);
+  }
+
+  /** Yields the entries of some keys, or of all keys below a prefix: first as they are now, then the newest state after
+   * each change, as `watch` of a store in a directory does. It needs the change feed, and asks as that does.
+   *
+   * @param watched The keys, or `{ prefix }`.
+   * @throws {TypeError | RangeError} An argument is not valid.
+   * @throws {StoreError} `UNSUPPORTED`: the store has no feed; while it is iterated, as a read does.
+   */
+  watch(
+    watched: readonly BytesLike[] | { prefix: BytesLike },
+    options?: WatchOptions,
+  ): AsyncIterableIterator<Entry[]> {
+    const what = "Cannot watch keys";
+    this.requireOpen(what);
+    return prepareWatch(
+      what,
+      this.#session,
+      this.#keys,
+      () => this.snapshot(),
+      this.ending,
+      watched,
+      options,
+    );
+  }
+
+  /** Removes changes from the feed, which grows until then. Readers that have not come so far get `CURSOR_LOST`.
+   *
+   * @param upTo The position up to which they are removed: of a change, or of a snapshot.
+   * @throws {TypeError | RangeError} It is not a position of the feed.
+   * @throws {StoreError} `UNSUPPORTED`: the store has no feed; as {@linkcode RemoteView.put} does.
+   */
+  async trimChanges(upTo: bigint): Promise<void> {
+    const what = "Cannot trim changes";
+    this.requireOpen(what);
+    await trimChanges(what, this.#session, upTo);
+  }
+
+  /** Aborted when it is closed.
+   *
+   * @internal
+   */
+  protected get ending(): AbortSignal {
+    return this.#session.ending;
   }
 
   /** Returns the keys below a prefix as a store of their own.
@@ -294,7 +361,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
  */
 export class RemotePart extends RemoteView {
   readonly #requireOpen: (what: string) => void;
-  #isClosed = false;
+  readonly #ending = new AbortController();
 
   /** @internal */
   constructor(session: Session, keys: KeySpace, requireOpen: (what: string) => void) {
@@ -305,13 +372,18 @@ export class RemotePart extends RemoteView {
   /** Ends this view. The store stays open. */
   // deno-lint-ignore require-await
   async close(): Promise<void> {
-    this.#isClosed = true;
+    this.#ending.abort();
+  }
+
+  /** @internal */
+  protected override get ending(): AbortSignal {
+    return AbortSignal.any([super.ending, this.#ending.signal]);
   }
 
   /** @internal */
   protected override requireOpen(what: string): void {
     this.#requireOpen(what);
-    if (this.#isClosed) {
+    if (this.#ending.signal.aborted) {
       throw new StoreError("CLOSED", `${what}: this part of the store is closed`);
     }
   }
@@ -377,23 +449,47 @@ export class RemoteStore extends RemoteView {
 async function connectOnce(
   what: string,
   connection: Connection,
-  { table, timeoutMs }: RemoteSettings,
+  { table, changes, timeoutMs }: RemoteSettings,
   isCreating: boolean,
 ): Promise<{ connector: Connector; dialect: Dialect; tables: Tables }> {
-  const tables = new Tables(what, table);
+  const plain = new Tables(what, table);
+  const fed = new FedTables(what, table);
   const connector = new Connector(what, connection, timeoutMs);
-  const dialect = await new Reconnector(connector, timeoutMs).until(what, async () => {
+  const { dialect, tables } = await new Reconnector(connector, timeoutMs).until(what, async () => {
     const client = await connector.connect(false);
     try {
       const dialect = await dialectOf(what, client);
-      const statements = isCreating ? tables.create(dialect) : [];
+      const isFed = await hasFeed(client, dialect, fed);
+      if (changes && !isFed) requireFeed(what, dialect, isCreating);
+      const tables = isFed || changes ? fed : plain;
+      const statements = isCreating && !isFed ? tables.create(dialect) : [];
       for (const statement of [...statements, ...tables.probe()]) await client.run([statement]);
-      return dialect;
+      return { dialect, tables };
     } finally {
       await client.end();
     }
   });
   return { connector, dialect, tables };
+}
+
+async function hasFeed(client: RemoteClient, dialect: Dialect, fed: FedTables): Promise<boolean> {
+  if (!dialect.hasFeed) return false;
+  const [result] = await client.run([fed.detect()]);
+  return result!.rows[0]![0] === "t";
+}
+
+function requireFeed(what: string, { name, hasFeed }: Dialect, isCreating: boolean): void {
+  if (!hasFeed) {
+    throw new StoreError(
+      "UNSUPPORTED",
+      `${what}: there is no change feed in ${name}; leave changes out`,
+    );
+  }
+  if (isCreating) return;
+  throw new StoreError(
+    "SCHEMA",
+    `${what}: the store has no change feed; call RemoteStore.setup() with changes, or leave it out`,
+  );
 }
 
 async function dialectOf(what: string, client: RemoteClient): Promise<Dialect> {

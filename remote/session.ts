@@ -51,12 +51,13 @@ export class Session {
   /** The first write that has failed since the last flush. */
   #failed: unknown;
   #closing: Promise<void> | undefined;
+  readonly #ending = new AbortController();
 
   constructor(
     connector: Connector,
     dialect: Dialect,
     tables: Tables,
-    { poolSize, timeoutMs, limits }: Omit<RemoteSettings, "table">,
+    { poolSize, timeoutMs, limits }: Pick<RemoteSettings, "poolSize" | "timeoutMs" | "limits">,
   ) {
     this.#connector = connector;
     connector.backend = dialect.backend;
@@ -75,6 +76,11 @@ export class Session {
   /** @throws {StoreError} `CLOSED`. */
   requireOpen(what: string): void {
     if (this.#closing !== undefined) throw new StoreError("CLOSED", `${what}: the store is closed`);
+  }
+
+  /** Aborted when the store is closed. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Reads by key: after all earlier writes of the keys, before all later ones. */
@@ -217,6 +223,7 @@ export class Session {
   }
 
   async #close(): Promise<void> {
+    this.#ending.abort();
     await this.queue.settle();
     const ids = [...this.#writerIds, ...this.#writer.id === undefined ? [] : [this.#writer.id]];
     // Rows that stay where the server cannot be reached do no harm.

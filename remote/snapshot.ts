@@ -20,15 +20,19 @@ export class RemoteSnapshot extends RemoteReader implements OrderedSnapshot {
   readonly #leased: Leased;
   readonly #requireOpen: (what: string) => void;
   #isClosed = false;
+  /** Where the change feed goes on behind it; `undefined` where there is none. */
+  readonly position: bigint | undefined;
 
   /** @internal */
   constructor(
     session: Session,
     keys: KeySpace,
     leased: Leased,
+    position: bigint | undefined,
     requireOpen: (what: string) => void,
   ) {
     super(keys);
+    this.position = position;
     this.#session = session;
     this.#leased = leased;
     this.#requireOpen = requireOpen;

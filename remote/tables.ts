@@ -24,27 +24,27 @@ const WRITERS = "_writers";
 
 /** The statements on the tables of a store. */
 export class Tables {
-  readonly #keys: string;
-  readonly #writers: string;
+  protected readonly keys: string;
+  protected readonly writers: string;
 
   /** @throws {TypeError | RangeError} The name cannot be one of a table. */
-  constructor(what: string, name: string) {
+  constructor(what: string, name: string, writers: string = WRITERS) {
     const parts = namesOf(what, name);
-    this.#keys = parts.map(quoted).join(".");
-    this.#writers = [...parts.slice(0, -1), parts.at(-1) + WRITERS].map(quoted).join(".");
+    this.keys = parts.map(quoted).join(".");
+    this.writers = nameBeside(parts, writers);
   }
 
-  /** The name of the table of keys, quoted. */
-  get name(): string {
-    return this.#keys;
+  /** Whether one statement can be a whole write. */
+  get hasLoneWrites(): boolean {
+    return true;
   }
 
   /** Creates the tables, where they are not there. */
   create(dialect: Dialect): Statement[] {
     return [
-      { text: `CREATE TABLE IF NOT EXISTS ${this.#keys} (${dialect.keyColumns})` },
+      { text: `CREATE TABLE IF NOT EXISTS ${this.keys} (${dialect.keyColumns})` },
       {
-        text: `CREATE TABLE IF NOT EXISTS ${this.#writers} ` +
+        text: `CREATE TABLE IF NOT EXISTS ${this.writers} ` +
           "(id bytea PRIMARY KEY, n bigint NOT NULL, since timestamptz NOT NULL DEFAULT now())",
       },
     ];
@@ -54,25 +54,25 @@ export class Tables {
   probe(): Statement[] {
     return [
       {
-        text: `SELECT k, v FROM ${this.#keys} WHERE k = $1 AND v = $1 LIMIT 0`,
+        text: `SELECT k, v FROM ${this.keys} WHERE k = $1 AND v = $1 LIMIT 0`,
         values: [bytea(new Uint8Array(1))],
       },
-      { text: `SELECT id, n, since FROM ${this.#writers} LIMIT 0` },
+      { text: `SELECT id, n, since FROM ${this.writers} LIMIT 0` },
     ];
   }
 
   get(key: Uint8Array): Statement {
-    return { name: "get", text: `SELECT v FROM ${this.#keys} WHERE k = $1`, values: [bytea(key)] };
+    return { name: "get", text: `SELECT v FROM ${this.keys} WHERE k = $1`, values: [bytea(key)] };
   }
 
   has(key: Uint8Array): Statement {
-    return { name: "has", text: `SELECT 1 FROM ${this.#keys} WHERE k = $1`, values: [bytea(key)] };
+    return { name: "has", text: `SELECT 1 FROM ${this.keys} WHERE k = $1`, values: [bytea(key)] };
   }
 
   getMany(keys: readonly Uint8Array[]): Statement {
     return {
       name: "getMany",
-      text: `SELECT k, v FROM ${this.#keys} WHERE k = ANY($1::bytea[])`,
+      text: `SELECT k, v FROM ${this.keys} WHERE k = ANY($1::bytea[])`,
       values: [byteaArray(keys)],
     };
   }
@@ -81,7 +81,7 @@ export class Tables {
   lockMany(keys: readonly Uint8Array[]): Statement {
     return {
       name: "lockMany",
-      text: `SELECT k, v FROM ${this.#keys} WHERE k = ANY($1::bytea[]) ORDER BY k FOR UPDATE`,
+      text: `SELECT k, v FROM ${this.keys} WHERE k = ANY($1::bytea[]) ORDER BY k FOR UPDATE`,
       values: [byteaArray(keys)],
     };
   }
@@ -92,7 +92,7 @@ export class Tables {
     return {
       name: `page${name}${bounds.reverse ? "Down" : ""}${hasValues ? "" : "Keys"}`,
       text:
-        `SELECT k${hasValues ? ", v" : ""} FROM ${this.#keys} WHERE ${where} ORDER BY k${order} ` +
+        `SELECT k${hasValues ? ", v" : ""} FROM ${this.keys} WHERE ${where} ORDER BY k${order} ` +
         `LIMIT $${values.length + 1}`,
       values: [...values, limit === Infinity ? null : limit],
     };
@@ -102,7 +102,7 @@ export class Tables {
     const { where, name, values } = within(bounds);
     return {
       name: `count${name}`,
-      text: `SELECT count(*) FROM ${this.#keys} WHERE ${where}`,
+      text: `SELECT count(*) FROM ${this.keys} WHERE ${where}`,
       values,
     };
   }
@@ -112,52 +112,71 @@ export class Tables {
     const { where, name, values } = within(bounds);
     return {
       name: `countSome${name}`,
-      text: `SELECT count(*) FROM (SELECT 1 FROM ${this.#keys} WHERE ${where} LIMIT ` +
+      text: `SELECT count(*) FROM (SELECT 1 FROM ${this.keys} WHERE ${where} LIMIT ` +
         `$${values.length + 1}) AS found`,
       values: [...values, limit === Infinity ? null : limit],
     };
   }
 
-  put(keys: readonly Uint8Array[], values: readonly Uint8Array[]): Statement {
-    return {
+  /** Sets some keys, as a part of a write. */
+  put(
+    keys: readonly Uint8Array[],
+    values: readonly Uint8Array[],
+    number: WriteNumber,
+  ): Statement {
+    return this.noted(number, "v", {
       name: "put",
       text:
-        `INSERT INTO ${this.#keys} (k, v) SELECT * FROM unnest($1::bytea[], $2::bytea[]) ${UPSERT}`,
+        `INSERT INTO ${this.keys} (k, v) SELECT * FROM unnest($1::bytea[], $2::bytea[]) ${UPSERT}`,
       values: [byteaArray(keys), byteaArray(values)],
-    };
+    });
   }
 
-  delete(keys: readonly Uint8Array[]): Statement {
-    return {
+  /** Removes some keys, likewise. */
+  delete(keys: readonly Uint8Array[], number: WriteNumber): Statement {
+    return this.noted(number, "NULL::bytea", {
       name: "delete",
-      text: `DELETE FROM ${this.#keys} WHERE k = ANY($1::bytea[])`,
+      text: `DELETE FROM ${this.keys} WHERE k = ANY($1::bytea[])`,
       values: [byteaArray(keys)],
-    };
+    });
   }
 
-  deleteRange(bounds: KeyRange, limit: number): Statement {
+  /** Removes the first keys of a range, likewise. */
+  deleteRange(bounds: KeyRange, limit: number, number: WriteNumber): Statement {
     const { where, name, values } = within(bounds);
     if (limit === Infinity) {
-      return {
+      return this.noted(number, "NULL::bytea", {
         name: `deleteRange${name}`,
-        text: `DELETE FROM ${this.#keys} WHERE ${where}`,
+        text: `DELETE FROM ${this.keys} WHERE ${where}`,
         values,
-      };
+      });
     }
     const order = bounds.reverse ? " DESC" : "";
-    return {
+    return this.noted(number, "NULL::bytea", {
       name: `deleteSome${name}${bounds.reverse ? "Down" : ""}`,
-      text: `DELETE FROM ${this.#keys} WHERE k IN (SELECT k FROM ${this.#keys} WHERE ${where} ` +
+      text: `DELETE FROM ${this.keys} WHERE k IN (SELECT k FROM ${this.keys} WHERE ${where} ` +
         `ORDER BY k${order} LIMIT $${values.length + 1})`,
-      values: [...values, limit === Infinity ? null : limit],
-    };
+      values: [...values, limit],
+    });
+  }
+
+  /** Returns a statement that also notes what it has changed, where that is noted.
+   *
+   * @param value What is noted as the value, of the rows that it returns.
+   */
+  protected noted(
+    _number: WriteNumber,
+    _value: "v" | "NULL::bytea",
+    statement: Statement,
+  ): Statement {
+    return statement;
   }
 
   /** Sets one key, as a write of its own. Returns a row where the writer has its row. */
   putAlone(key: Uint8Array, value: Uint8Array, { id, n }: WriteNumber): Statement {
     return {
       name: "putAlone",
-      text: `WITH w AS (${this.#number("$3", "$4")}) INSERT INTO ${this.#keys} (k, v) ` +
+      text: `WITH w AS (${this.numbering("$3", "$4")}) INSERT INTO ${this.keys} (k, v) ` +
         `SELECT $1::bytea, $2::bytea FROM w ${UPSERT}`,
       values: [bytea(key), bytea(value), n, bytea(id)],
     };
@@ -171,26 +190,26 @@ export class Tables {
   ): Statement {
     return {
       name: "putManyAlone",
-      text: `WITH w AS (${this.#number("$3", "$4")}) INSERT INTO ${this.#keys} (k, v) ` +
+      text: `WITH w AS (${this.numbering("$3", "$4")}) INSERT INTO ${this.keys} (k, v) ` +
         `SELECT p.k, p.v FROM w, unnest($1::bytea[], $2::bytea[]) AS p (k, v) ${UPSERT}`,
       values: [byteaArray(keys), byteaArray(values), n, bytea(id)],
     };
   }
 
-  /** Numbers a transaction, as a statement of it that fails where the writer has lost its row. */
-  number({ id, n }: WriteNumber): Statement {
-    return {
+  /** Numbers a transaction, as the last statements of it, which fail where the writer has lost its row. */
+  number({ id, n }: WriteNumber): Statement[] {
+    return [{
       name: "number",
-      text: `WITH w AS (${this.#number("$1", "$2")}) SELECT 1 / count(*) FROM w`,
+      text: `WITH w AS (${this.numbering("$1", "$2")}) SELECT 1 / count(*) FROM w`,
       values: [n, bytea(id)],
-    };
+    }];
   }
 
   /** Adds the row of a writer, whose next write is the first one. */
   addWriter(id: Uint8Array): Statement {
     return {
       name: "addWriter",
-      text: `INSERT INTO ${this.#writers} (id, n) VALUES ($1, 0)`,
+      text: `INSERT INTO ${this.writers} (id, n) VALUES ($1, 0)`,
       values: [bytea(id)],
     };
   }
@@ -200,7 +219,7 @@ export class Tables {
   resolve(from: Uint8Array, to: Uint8Array): Statement {
     return {
       name: "resolve",
-      text: `UPDATE ${this.#writers} SET id = $2 WHERE id IN ($1, $2) RETURNING n`,
+      text: `UPDATE ${this.writers} SET id = $2 WHERE id IN ($1, $2) RETURNING n`,
       values: [bytea(from), bytea(to)],
     };
   }
@@ -208,13 +227,13 @@ export class Tables {
   removeWriters(ids: readonly Uint8Array[]): Statement {
     return {
       name: "removeWriters",
-      text: `DELETE FROM ${this.#writers} WHERE id = ANY($1::bytea[])`,
+      text: `DELETE FROM ${this.writers} WHERE id = ANY($1::bytea[])`,
       values: [byteaArray(ids)],
     };
   }
 
-  #number(n: string, id: string): string {
-    return `UPDATE ${this.#writers} SET n = ${n}::bigint WHERE id = ${id}::bytea RETURNING 1`;
+  protected numbering(n: string, id: string): string {
+    return `UPDATE ${this.writers} SET n = ${n}::bigint WHERE id = ${id}::bytea RETURNING 1`;
   }
 }
 
@@ -225,11 +244,16 @@ function within({ start, end }: KeyRange): { where: string; name: string; values
   return { where: "k >= $1 AND k < $2", name: "", values: [bytea(start), bytea(end)] };
 }
 
+/** Returns the quoted name of a table beside that of the keys. */
+export function nameBeside(parts: readonly string[], suffix: string): string {
+  return [...parts.slice(0, -1), parts.at(-1) + suffix].map(quoted).join(".");
+}
+
 /** Returns the schema, where there is one, and the name of a table.
  *
  * @throws {TypeError | RangeError} It cannot be a name.
  */
-function namesOf(what: string, name: unknown): string[] {
+export function namesOf(what: string, name: unknown): string[] {
   if (typeof name !== "string") throw new TypeError(`${what}: table is not a string`);
   const parts = name.split(".");
   const longest = NAME_BYTES_MAX - WRITERS.length;

@@ -18,6 +18,7 @@ import { ConnectionLost, Refusal, refusalError, WRITER_LOST } from "./failure.ts
 import { copied, type ReadSource, RemoteReader } from "./reader.ts";
 import type { Leased, Session } from "./session.ts";
 import type { Result, Statement } from "./statement.ts";
+import type { WriteNumber } from "./tables.ts";
 import { valueBytesOf } from "./options.ts";
 import { type KeyWrite, nameOf, writesOf } from "./write_queue.ts";
 
@@ -30,6 +31,8 @@ class Attempt {
   readonly session: Session;
   readonly leased: Leased;
   readonly number: number;
+  /** That of its commit. */
+  readonly writeNumber: WriteNumber;
   /** The first failure of a statement: nothing can be done with the transaction any more. */
   failure: unknown;
   isOver = false;
@@ -43,6 +46,7 @@ class Attempt {
     this.session = session;
     this.leased = leased;
     this.number = number;
+    this.writeNumber = leased.number();
   }
 
   requireActive(what: string): void {
@@ -77,7 +81,7 @@ class Attempt {
     const held = [...this.#held.values()].sort((a, b) => Buffer.compare(a.key, b.key));
     this.#held = new Map();
     this.#heldBytes = 0;
-    const writes = writesOf(this.session.tables, held);
+    const writes = writesOf(this.session.tables, held, this.writeNumber);
     try {
       const results = await this.leased.client.run([...writes, ...statements]);
       return results.slice(writes.length);
@@ -151,7 +155,7 @@ export class RemoteTransaction extends RemoteReader implements OrderedTransactio
     const { range: bounds, limit } = resolveDeletion(what, this.#keys, range);
     if (isEmpty(bounds) || limit === 0) return 0;
     attempt.hasWritten = true;
-    const statement = attempt.session.tables.deleteRange(bounds, limit);
+    const statement = attempt.session.tables.deleteRange(bounds, limit, attempt.writeNumber);
     const [result] = await attempt.send(what, [statement]);
     return result!.rowCount ?? 0;
   }
@@ -244,7 +248,6 @@ async function attemptOnce<T>(
   const { session, leased } = attempt;
   let isClean = false;
   try {
-    const number = leased.number();
     // Sent with the first statement: a failure is found by that, or at the end.
     const beginning = leased.client.run([
       ...leased.preparation,
@@ -260,14 +263,14 @@ async function attemptOnce<T>(
       await attempt.send(
         what,
         attempt.hasWritten
-          ? [session.tables.number(number), { text: "COMMIT" }]
+          ? [...session.tables.number(attempt.writeNumber), { text: "COMMIT" }]
           : [{ text: "COMMIT" }],
       );
       isClean = true;
     } catch {
       const failure: unknown = attempt.failure;
       if (!(failure instanceof ConnectionLost) || !attempt.hasWritten) throw failure;
-      if (!(await session.hasTakenPlace(what, number, failure))) return { failure };
+      if (!(await session.hasTakenPlace(what, attempt.writeNumber, failure))) return { failure };
     }
     return { result };
   } catch (error) {

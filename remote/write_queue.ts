@@ -90,17 +90,21 @@ export class WriteQueue {
   async writeBatch(what: string, parts: readonly BatchPart[]): Promise<void> {
     await this.#removeRanges(
       what,
-      parts.flatMap((part) =>
-        "range" in part
-          ? [this.#tables.deleteRange(part.range, Infinity)]
-          : writesOf(this.#tables, part.writes)
-      ),
+      (number) =>
+        parts.flatMap((part) =>
+          "range" in part
+            ? [this.#tables.deleteRange(part.range, Infinity, number)]
+            : writesOf(this.#tables, part.writes, number)
+        ),
     );
   }
 
   /** Deletes keys of a range, and returns how many there were. */
   async deleteRange(what: string, range: KeyRange, limit: number): Promise<number> {
-    const count = await this.#removeRanges(what, [this.#tables.deleteRange(range, limit)]);
+    const count = await this.#removeRanges(
+      what,
+      (number) => [this.#tables.deleteRange(range, limit, number)],
+    );
     if (count !== "done") return count;
     throw new StoreError(
       "UNKNOWN_RESULT",
@@ -142,6 +146,14 @@ export class WriteQueue {
     }
   }
 
+  /** Does something after all earlier writes and before all later ones. */
+  async between<T>(work: () => Promise<T>): Promise<T> {
+    const task = new Pause(work);
+    this.#tasks.push(task);
+    this.#start();
+    return await task.done as T;
+  }
+
   /** Waits for all earlier writes, whether they succeed or not. */
   async settle(): Promise<void> {
     const last = this.#tasks.at(-1);
@@ -150,7 +162,10 @@ export class WriteQueue {
     await last.ended.promise;
   }
 
-  #removeRanges(what: string, statements: readonly Statement[]): Promise<number | "done"> {
+  #removeRanges(
+    what: string,
+    statements: (number: WriteNumber) => readonly Statement[],
+  ): Promise<number | "done"> {
     const task = new RangeTask(what, statements, this.#tables);
     for (const reading of this.#reading.values()) task.before.add(reading);
     this.#tasks.push(task);
@@ -260,33 +275,37 @@ async function sendWrites(
   writes: readonly KeyWrite[],
   number: WriteNumber,
 ): Promise<void> {
-  const [first] = writes;
-  if (writes.length === 1 && first!.value !== undefined) {
-    const [result] = await lane.run([tables.putAlone(first!.key, first!.value, number)]);
-    if (result!.rowCount === 0) throw writerLost();
+  if (!tables.hasLoneWrites || writes.some(({ value }) => value === undefined)) {
+    await inTransaction(lane, [...writesOf(tables, writes, number), ...tables.number(number)]);
     return;
   }
-  const statements = writesOf(tables, writes);
-  if (statements.length === 1 && first!.value !== undefined) {
-    const values = writes.map(({ value }) => value!);
-    const [result] = await lane.run([
-      tables.putManyAlone(writes.map(({ key }) => key), values, number),
-    ]);
-    if (result!.rowCount === 0) throw writerLost();
-    return;
-  }
-  await inTransaction(lane, [...statements, tables.number(number)]);
+  const [{ key, value }] = writes as [KeyWrite];
+  const statement = writes.length === 1
+    ? tables.putAlone(key, value!, number)
+    : tables.putManyAlone(
+      writes.map(({ key }) => key),
+      writes.map(({ value }) => value!),
+      number,
+    );
+  const [result] = await lane.run([statement]);
+  if (result!.rowCount === 0) throw writerLost();
 }
 
 /** Returns the statements of some writes of keys, each of which is there once. */
-export function writesOf(tables: Tables, writes: readonly KeyWrite[]): Statement[] {
+export function writesOf(
+  tables: Tables,
+  writes: readonly KeyWrite[],
+  number: WriteNumber,
+): Statement[] {
   const puts = writes.filter(({ value }) => value !== undefined);
   const deletes = writes.filter(({ value }) => value === undefined);
   const statements: Statement[] = [];
   if (puts.length > 0) {
-    statements.push(tables.put(puts.map(({ key }) => key), puts.map(({ value }) => value!)));
+    statements.push(
+      tables.put(puts.map(({ key }) => key), puts.map(({ value }) => value!), number),
+    );
   }
-  if (deletes.length > 0) statements.push(tables.delete(deletes.map(({ key }) => key)));
+  if (deletes.length > 0) statements.push(tables.delete(deletes.map(({ key }) => key), number));
   return statements;
 }
 
@@ -296,11 +315,15 @@ class RangeTask implements Task {
   readonly ended = Promise.withResolvers<void>();
   readonly isClosed = true;
   readonly #what: string;
-  readonly #statements: readonly Statement[];
+  readonly #statements: (number: WriteNumber) => readonly Statement[];
   readonly #tables: Tables;
   readonly #done = Promise.withResolvers<number | "done">();
 
-  constructor(what: string, statements: readonly Statement[], tables: Tables) {
+  constructor(
+    what: string,
+    statements: (number: WriteNumber) => readonly Statement[],
+    tables: Tables,
+  ) {
     this.#what = what;
     this.#statements = statements;
     this.#tables = tables;
@@ -319,14 +342,45 @@ class RangeTask implements Task {
     try {
       const count = await retrying(() =>
         writer.write(this.#what, async (lane, number) => {
-          const statements = [...this.#statements, this.#tables.number(number)];
-          const [result] = await inTransaction(lane, statements);
+          const [result] = await inTransaction(
+            lane,
+            [...this.#statements(number), ...this.#tables.number(number)],
+          );
           return result!.rowCount ?? 0;
         })
       );
       this.#done.resolve(count);
     } catch (error) {
       this.#done.reject(errorOf(this.#what, error));
+    }
+  }
+}
+
+/** Something else, that no write may pass. */
+class Pause implements Task {
+  readonly before = new Set<Promise<unknown>>();
+  readonly ended = Promise.withResolvers<void>();
+  readonly isClosed = true;
+  readonly #work: () => Promise<unknown>;
+  readonly #done = Promise.withResolvers<unknown>();
+
+  constructor(work: () => Promise<unknown>) {
+    this.#work = work;
+  }
+
+  get done(): Promise<unknown> {
+    return this.#done.promise;
+  }
+
+  touches(): boolean {
+    return false;
+  }
+
+  async run(): Promise<void> {
+    try {
+      this.#done.resolve(await this.#work());
+    } catch (error) {
+      this.#done.reject(error);
     }
   }
 }
@@ -408,8 +462,8 @@ class ChangeTask implements Task {
     const writes = [...changed.values()].sort((a, b) => Buffer.compare(a.key, b.key));
     await lane.run(
       writes.length === 0 ? [{ text: "ROLLBACK" }] : [
-        ...writesOf(this.#tables, writes),
-        this.#tables.number(number),
+        ...writesOf(this.#tables, writes, number),
+        ...this.#tables.number(number),
         { text: "COMMIT" },
       ],
     );

@@ -23,6 +23,7 @@ export const POSTGRESQL: Dialect = {
   name: "postgresql",
   isVersion: (version) => version.startsWith("PostgreSQL"),
   keyColumns: "k bytea PRIMARY KEY, v bytea NOT NULL",
+  hasFeed: true,
   // A standby is a server of its own, with a URL of its own.
   beginStale: () => undefined,
   ...POSTGRESQL_BACKEND,

@@ -11,6 +11,8 @@ export const YUGABYTEDB: Dialect = {
   name: "yugabytedb",
   isVersion: (version) => version.includes("-YB-"),
   keyColumns: "k bytea, v bytea NOT NULL, PRIMARY KEY (k ASC)",
+  // Each node takes numbers in advance.
+  hasFeed: false,
   beginStale: (ms) => [
     "BEGIN READ ONLY",
     "SET LOCAL yb_read_from_followers = true",
