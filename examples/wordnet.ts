@@ -14,6 +14,7 @@
  */
 
 import { HybridStore, StoreError } from "@hybrid/store";
+import { join } from "@std/path";
 import process from "node:process";
 import { takeCensus } from "./wordnet/census.ts";
 import {
@@ -22,7 +23,7 @@ import {
   readCommandLine,
   requireStoreDirectory,
 } from "./wordnet/command_line.ts";
-import { fillStore } from "./wordnet/fill.ts";
+import { fillStore, timed } from "./wordnet/fill.ts";
 import { formatCount } from "./wordnet/format.ts";
 import type { PhaseReport } from "./wordnet/job.ts";
 import { JobError } from "./wordnet/job_error.ts";
@@ -47,24 +48,37 @@ async function main(options: Options, signal: AbortSignal): Promise<void> {
   requireStoreDirectory(directory);
   // The store's lock keeps others from the ingest journal beside it, too.
   await using store = await HybridStore.open(directory);
-  await requirePlan(store, limit);
+  await requirePlan(store, directory, limit);
   console.log(`WordNet as a claims database: ${SOURCE} in ${directory}, ${RUNTIME}`);
   const progress = new ShownProgress();
   try {
     let phases: PhaseReport[] = [];
-    if (isFinished(store)) {
-      const assertions = formatCount(assertionCount(store));
+    if (await isFinished(store)) {
+      const assertions = formatCount(await assertionCount(store));
       console.log(`It is complete: ${assertions} assertions, and their votes.`);
       // A run that was killed at its very end may have left something to the journal.
       await store.checkpoint();
     } else {
-      phases = await fillStore({ store, limit, progress, signal });
+      const journalDirectory = join(directory, "ingest");
+      phases = await fillStore({ store, journalDirectory, limit, progress, signal });
+      // What is in the engines need not be replayed, and the bytes on disk are then the final ones.
+      phases.push(await timed("checkpoint", () => store.checkpoint().then(() => [])));
     }
-    const census = await takeCensus(store, TOP_COUNT, progress, signal);
+    const { append, btree } = store.stats();
+    const keys = append.keys + btree.keys;
+    const engineOf = (key: Uint8Array) => store.routeOf(key);
+    const census = await takeCensus(store, {
+      keys,
+      engineOf,
+      topCount: TOP_COUNT,
+      progress,
+      signal,
+    });
     if (phases.length > 0) reportPhases(phases, WIDTH);
     reportKeys(census, WIDTH);
     reportDisk(directory, WIDTH);
-    await answerQuestions(store, census.top, WIDTH);
+    const answers = await answerQuestions(store, { top: census.top, engineOf, width: WIDTH });
+    console.log(answers.join("\n"));
   } finally {
     progress.abandon();
   }

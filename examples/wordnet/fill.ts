@@ -1,4 +1,3 @@
-import { join } from "@std/path";
 import { loadHash } from "./assertion.ts";
 import { ingest } from "./ingest.ts";
 import type { Job, PhaseReport, Work } from "./job.ts";
@@ -6,29 +5,35 @@ import { ingestCursor, journaled } from "./state.ts";
 import { countVotes } from "./votes.ts";
 import { openIngestJournal, writeJournal } from "./write_journal.ts";
 
+/** What a job is made of. */
+export interface JobParts extends Omit<Job, "journal" | "hash"> {
+  /** The directory of the journal that the statements come through. */
+  readonly journalDirectory: string;
+}
+
 /** Goes through the phases that are not complete yet, however far an earlier run has come.
  *
  * @returns What each of them did.
  */
-export async function fillStore(parts: Omit<Job, "journal" | "hash">): Promise<PhaseReport[]> {
+export async function fillStore(parts: JobParts): Promise<PhaseReport[]> {
   const { store } = parts;
-  await using journal = await openIngestJournal(join(store.path, "ingest"));
+  await using journal = await openIngestJournal(parts.journalDirectory);
   const job: Job = { ...parts, journal, hash: await loadHash() };
   const reports: PhaseReport[] = [];
-  const run = async (phase: string, body: () => Promise<Work>) => {
-    const start = performance.now();
-    const work = await body();
-    reports.push({ phase, ms: performance.now() - start, work });
-  };
-
-  if (journaled(store) === undefined) await run("journal", () => writeJournal(job));
-  const through = journaled(store)!;
-  if (ingestCursor(store) < through.end) await run("ingest", () => ingest(job, through));
-  await run("votes", () => countVotes(job));
-  await run("checkpoint", async () => {
-    // What is in the engines need not be replayed, and the bytes on disk are then the final ones.
-    await store.checkpoint();
-    return [];
-  });
+  if (await journaled(store) === undefined) {
+    reports.push(await timed("journal", () => writeJournal(job)));
+  }
+  const through = (await journaled(store))!;
+  if (await ingestCursor(store) < through.end) {
+    reports.push(await timed("ingest", () => ingest(job, through)));
+  }
+  reports.push(await timed("votes", () => countVotes(job)));
   return reports;
+}
+
+/** Runs a phase, and measures it. */
+export async function timed(phase: string, body: () => Promise<Work>): Promise<PhaseReport> {
+  const start = performance.now();
+  const work = await body();
+  return { phase, ms: performance.now() - start, work };
 }

@@ -3,8 +3,8 @@ import {
   assertionKey,
   cursorKey,
   encodeU64,
-  type HybridStore,
   mvKey,
+  type OrderedStore,
   subjectIndexKey,
   subjectPredicateKey,
 } from "@hybrid/store";
@@ -15,8 +15,8 @@ import { assertionCount, ingestCursor, type Journaled } from "./state.ts";
 import { encodeJson, encodeText, joinDigests } from "./values.ts";
 import { decodeSubject } from "./write_journal.ts";
 
-/** Subjects that are committed together: each is a transaction of its own, but they share a write and
- * a sync. About 20 ms of work, for which nothing else gets its turn. */
+/** Subjects that are committed together, in one batch. About 20 ms of work, for which nothing else gets
+ * its turn. */
 const WINDOW = 256;
 
 /** A subject as it goes into the store: hashed, without statements that equal an earlier one. */
@@ -26,29 +26,37 @@ interface Prepared {
   readonly assertions: Map<string, { json: Uint8Array; digest: Uint8Array }>;
   readonly predicates: Map<string, Uint8Array[]>;
   readonly words: readonly string[];
+}
+
+/** Where the ingester is. */
+interface Reached {
   /** The offset of the journal's next record. */
-  readonly next: bigint;
+  readonly cursor: bigint;
+  /** How many assertions the store holds. */
+  readonly assertions: bigint;
 }
 
 /** Second phase: from the journal into the store.
  *
- * While a window of transactions is on its way to the disk, the next one is read and hashed, and then
+ * While a window of subjects is on its way to the disk, the next one is read and hashed, and then
  * waits for it: that is all the back-pressure it takes, because a store that is behind resolves late.
+ * Nothing is added to what the store has: what is written twice is the same as what is written once.
  */
 export async function ingest(job: Job, journaled: Journaled): Promise<Work> {
   const { store, journal, hash, progress, signal } = job;
-  const from = ingestCursor(store);
+  const from = await ingestCursor(store);
+  let assertions = await assertionCount(store);
   // Equal statements are one assertion, so that this may be a few short.
-  const before = Number(assertionCount(store));
+  const before = Number(assertions);
   progress.begin("ingest", journaled.statements, "statements", before);
   let statements = 0;
   let keys = 0;
-  let inFlight: { promise: Promise<number[]>; next: bigint } | undefined;
+  let inFlight: { promise: Promise<number>; next: bigint } | undefined;
   const land = async () => {
     if (inFlight === undefined) return;
     const { promise, next } = inFlight;
     inFlight = undefined;
-    for (const count of await promise) keys += count;
+    keys += await promise;
     // Index entries are on the B-tree side, so that the cursor is on disk by now and the journal
     // before it is of no more use.
     await journal.removeBefore(next);
@@ -56,14 +64,15 @@ export async function ingest(job: Job, journaled: Journaled): Promise<Work> {
   };
   try {
     for await (const window of windows(journal.entries({ from }), WINDOW)) {
-      const prepared = window.map(({ payload, next }) =>
-        prepare(decodeSubject(payload), next, hash)
-      );
+      const prepared = window.map(({ payload }) => prepare(decodeSubject(payload), hash));
       await land();
       signal.throwIfAborted();
-      for (const subject of prepared) statements += subject.statements;
-      const promise = Promise.all(prepared.map((subject) => write(store, subject)));
-      inFlight = { promise, next: prepared.at(-1)!.next };
+      for (const subject of prepared) {
+        statements += subject.statements;
+        assertions += BigInt(subject.assertions.size);
+      }
+      const { next } = window.at(-1)!;
+      inFlight = { promise: write(store, prepared, { cursor: next, assertions }), next };
     }
   } finally {
     await land();
@@ -83,9 +92,8 @@ async function* windows<T>(items: AsyncIterable<T>, size: number): AsyncGenerato
   if (window.length > 0) yield window;
 }
 
-function prepare(subject: Subject, next: bigint, hash: Hash): Prepared {
+function prepare(subject: Subject, hash: Hash): Prepared {
   const { id, statements } = subject;
-  const prepared = { subject: id, statements: statements.length, next };
   const assertions: Prepared["assertions"] = new Map();
   const predicates: Prepared["predicates"] = new Map();
   const words: string[] = [];
@@ -100,25 +108,31 @@ function prepare(subject: Subject, next: bigint, hash: Hash): Prepared {
     else digests.push(digest);
     if (predicate === "word") words.push(object);
   }
-  return { ...prepared, assertions, predicates, words };
+  return { subject: id, statements: statements.length, assertions, predicates, words };
 }
 
-/** Writes a subject: all of its keys, on both engines, and how far the ingester is, or none of it.
+/** Writes a window of subjects: all of their keys, on both engines, and how far the ingester is, or none
+ * of it.
  *
  * @returns How many keys were written, once they are acknowledged.
  */
-function write(store: HybridStore, prepared: Prepared): Promise<number> {
-  const { subject, assertions, predicates, words, next } = prepared;
-  return store.transact((tx) => {
-    for (const [hex, { json }] of assertions) tx.put(assertionKey(subject, hex), json);
+async function write(
+  store: OrderedStore,
+  window: readonly Prepared[],
+  reached: Reached,
+): Promise<number> {
+  const batch = store.batch();
+  for (const { subject, assertions, predicates, words } of window) {
+    for (const [hex, { json }] of assertions) batch.put(assertionKey(subject, hex), json);
     const digests = [...assertions.values()].map(({ digest }) => digest);
-    tx.put(subjectIndexKey(subject), joinDigests(digests));
+    batch.put(subjectIndexKey(subject), joinDigests(digests));
     for (const [predicate, some] of predicates) {
-      tx.put(subjectPredicateKey(subject, predicate), joinDigests(some));
+      batch.put(subjectPredicateKey(subject, predicate), joinDigests(some));
     }
-    tx.put(mvKey(subject, "word"), encodeJson(words));
-    tx.fetchAndAddU64(assertionCountKey(), BigInt(assertions.size));
-    tx.put(cursorKey(), encodeU64(next));
-    return assertions.size + predicates.size + 4;
-  });
+    batch.put(mvKey(subject, "word"), encodeJson(words));
+  }
+  batch.put(assertionCountKey(), encodeU64(reached.assertions));
+  batch.put(cursorKey(), encodeU64(reached.cursor));
+  await batch.commit();
+  return batch.size;
 }

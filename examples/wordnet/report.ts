@@ -41,7 +41,7 @@ export function reportPhases(phases: readonly PhaseReport[], width: number): voi
 export function reportKeys({ tags }: Census, width: number): void {
   console.log("\nKeys");
   const rows: string[][] = [];
-  for (const engine of ["append", "btree"]) {
+  for (const engine of [...new Set(tags.map(({ engine }) => engine))].sort()) {
     const some = tags.filter((tag) => tag.engine === engine).sort((a, b) => b.keys - a.keys);
     for (const { tag, keys } of some) {
       rows.push([engine, tag, formatCount(keys), CONTENTS[tag] ?? ""]);

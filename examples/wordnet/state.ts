@@ -1,10 +1,10 @@
 /** How far the job is: what it needs to go on where it was killed. All of it stands in the store,
- * under `META:`, and each step changes it in the same transaction as the work that it describes.
+ * under `META:`, and each step changes it together with the work that it describes.
  *
  * @module
  */
 
-import { assertionCountKey, cursorKey, decodeU64, type HybridStore } from "@hybrid/store";
+import { assertionCountKey, cursorKey, decodeU64, type OrderedStore } from "@hybrid/store";
 import { JobError } from "./job_error.ts";
 import { senseBytes, SOURCE } from "./source.ts";
 import { decodeJson, encodeJson, encodeText } from "./values.ts";
@@ -36,15 +36,20 @@ function metaKey(name: string): Uint8Array {
 
 /** Makes a new store this job's, or checks that it is this job's already.
  *
+ * @param where What the store is called in messages.
  * @param limit How many subjects, `Infinity` for all.
  * @throws {JobError} The store holds other data, or was begun with other options.
  */
-export async function requirePlan(store: HybridStore, limit: number): Promise<void> {
+export async function requirePlan(
+  store: OrderedStore,
+  where: string,
+  limit: number,
+): Promise<void> {
   const plan: Plan = { limit: limit === Infinity ? "none" : limit, source: SOURCE };
-  const stored = store.getSync(PLAN_KEY);
+  const stored = await store.get(PLAN_KEY);
   if (stored === undefined) {
     for await (const _key of store.keys({ limit: 1 })) {
-      throw new JobError(`Cannot use ${store.path}: it is a store, but holds other data`);
+      throw new JobError(`Cannot use ${where}: it is a store, but holds other data`);
     }
     await store.put(PLAN_KEY, encodeJson(plan));
     // Nothing must be in the ingest journal of which the store does not know what it is.
@@ -53,46 +58,46 @@ export async function requirePlan(store: HybridStore, limit: number): Promise<vo
   }
   const found = decodeJson<Plan>(stored);
   if (found.source !== plan.source) {
-    throw new JobError(`Cannot go on in ${store.path}: it was made from ${found.source}`);
+    throw new JobError(`Cannot go on in ${where}: it was made from ${found.source}`);
   }
   if (found.limit !== plan.limit) {
     const options = found.limit === "none" ? "without --limit" : `with --limit ${found.limit}`;
-    throw new JobError(`Cannot go on in ${store.path}: it was begun ${options}`);
+    throw new JobError(`Cannot go on in ${where}: it was begun ${options}`);
   }
 }
 
 /** Returns what went through the journal, `undefined` while it is not complete. */
-export function journaled(store: HybridStore): Journaled | undefined {
-  const stored = store.getSync(JOURNALED_KEY);
+export async function journaled(store: OrderedStore): Promise<Journaled | undefined> {
+  const stored = await store.get(JOURNALED_KEY);
   return stored && decodeJson<Journaled>(stored);
 }
 
 /** Notes that the journal is complete. */
-export async function noteJournaled(store: HybridStore, journaled: Journaled): Promise<void> {
+export async function noteJournaled(store: OrderedStore, journaled: Journaled): Promise<void> {
   await store.put(JOURNALED_KEY, encodeJson(journaled));
 }
 
 /** The offset of the first journal record that is not ingested. */
-export function ingestCursor(store: HybridStore): bigint {
-  return counter(store, cursorKey());
+export async function ingestCursor(store: OrderedStore): Promise<bigint> {
+  return await counter(store, cursorKey());
 }
 
 /** How many assertions the store holds. */
-export function assertionCount(store: HybridStore): bigint {
-  return counter(store, assertionCountKey());
+export async function assertionCount(store: OrderedStore): Promise<bigint> {
+  return await counter(store, assertionCountKey());
 }
 
 /** The position of the first line of `index.sense` whose votes are not counted. */
-export function votesCursor(store: HybridStore): number {
-  return Number(counter(store, VOTES_KEY));
+export async function votesCursor(store: OrderedStore): Promise<number> {
+  return Number(await counter(store, VOTES_KEY));
 }
 
 /** Returns whether every phase is complete. */
-export function isFinished(store: HybridStore): boolean {
-  return votesCursor(store) === senseBytes();
+export async function isFinished(store: OrderedStore): Promise<boolean> {
+  return await votesCursor(store) === senseBytes();
 }
 
-function counter(store: HybridStore, key: Uint8Array): bigint {
-  const stored = store.getSync(key);
+async function counter(store: OrderedStore, key: Uint8Array): Promise<bigint> {
+  const stored = await store.get(key);
   return stored === undefined ? 0n : decodeU64(stored);
 }

@@ -37,18 +37,21 @@ test("ingest() writes a subject's assertions, indexes and view", async () => {
     for (const [index, hash] of [gloss, dog, canis, hypernym].entries()) {
       const [predicate, object] = DOG.statements[index]!;
       assertEquals(
-        decodeJson(store.getSync(assertionKey(DOG.id, hash!))!),
+        decodeJson((await store.get(assertionKey(DOG.id, hash!)))!),
         { object, predicate, subject: DOG.id },
       );
     }
-    const index = (key: Uint8Array) => splitHashes(store.getSync(key)!);
-    assertEquals(index(subjectIndexKey(DOG.id)), [gloss, dog, canis, hypernym]);
-    assertEquals(index(subjectPredicateKey(DOG.id, "gloss")), [gloss]);
-    assertEquals(index(subjectPredicateKey(DOG.id, "word")), [dog, canis]);
-    assertEquals(index(subjectPredicateKey(DOG.id, "@")), [hypernym]);
-    assertEquals(decodeJson(store.getSync(mvKey(DOG.id, "word"))!), ["dog", "Canis_familiaris"]);
-    assertEquals(decodeU64(store.getSync(cursorKey())!), BigInt(end));
-    assertEquals(decodeU64(store.getSync(assertionCountKey())!), 4n);
+    const index = async (key: Uint8Array) => splitHashes((await store.get(key))!);
+    assertEquals(await index(subjectIndexKey(DOG.id)), [gloss, dog, canis, hypernym]);
+    assertEquals(await index(subjectPredicateKey(DOG.id, "gloss")), [gloss]);
+    assertEquals(await index(subjectPredicateKey(DOG.id, "word")), [dog, canis]);
+    assertEquals(await index(subjectPredicateKey(DOG.id, "@")), [hypernym]);
+    assertEquals(decodeJson((await store.get(mvKey(DOG.id, "word")))!), [
+      "dog",
+      "Canis_familiaris",
+    ]);
+    assertEquals(decodeU64((await store.get(cursorKey()))!), BigInt(end));
+    assertEquals(decodeU64((await store.get(assertionCountKey()))!), 4n);
     assertEquals(await store.count(), 4 + 1 + 3 + 1 + 2);
   });
 });
@@ -56,16 +59,16 @@ test("ingest() writes a subject's assertions, indexes and view", async () => {
 test("ingest() makes one assertion of equal statements", async () => {
   const twice: Statement[] = [["word", "dog"], ["+", "a1:0101"], ["+", "a1:0101"]];
   const [word, pointer] = await hashesOf("n1", twice);
-  await withIngested([{ id: "n1", statements: twice }], ({ store }) => {
-    assertEquals(splitHashes(store.getSync(subjectIndexKey("n1"))!), [word, pointer]);
-    assertEquals(splitHashes(store.getSync(subjectPredicateKey("n1", "+"))!), [pointer]);
-    assertEquals(decodeU64(store.getSync(assertionCountKey())!), 2n);
+  await withIngested([{ id: "n1", statements: twice }], async ({ store }) => {
+    assertEquals(splitHashes((await store.get(subjectIndexKey("n1")))!), [word, pointer]);
+    assertEquals(splitHashes((await store.get(subjectPredicateKey("n1", "+")))!), [pointer]);
+    assertEquals(decodeU64((await store.get(assertionCountKey()))!), 2n);
   });
 });
 
 test("ingest() takes the same statement of two subjects for two assertions", async () => {
   const statements: Statement[] = [["word", "dog"]];
-  await withIngested([{ id: "n1", statements }, { id: "n2", statements }], ({ store }) => {
-    assertEquals(decodeU64(store.getSync(assertionCountKey())!), 2n);
+  await withIngested([{ id: "n1", statements }, { id: "n2", statements }], async ({ store }) => {
+    assertEquals(decodeU64((await store.get(assertionCountKey()))!), 2n);
   });
 });

@@ -88,16 +88,22 @@ test("a job that is killed again and again ends with the store of one that is no
 async function fillWithStops(directory: string, stops: readonly number[]): Promise<StoreDigest> {
   for (const stop of [...stops, Infinity]) {
     await using store = await HybridStore.open(directory);
-    await requirePlan(store, 600);
+    await requirePlan(store, directory, 600);
     const controller = new AbortController();
     let updates = 0;
     const progress = silentProgress(() => {
       if (++updates === stop) controller.abort();
     });
-    const filled = fillStore({ store, limit: 600, progress, signal: controller.signal });
+    const filled = fillStore({
+      store,
+      journalDirectory: `${directory}/ingest`,
+      limit: 600,
+      progress,
+      signal: controller.signal,
+    });
     if (stop === Infinity) await filled;
     else await assertRejects(() => filled, DOMException, "abort");
-    assertEquals(isFinished(store), stop === Infinity);
+    assertEquals(await isFinished(store), stop === Infinity);
   }
   return await digestDirectory(directory);
 }
