@@ -5,7 +5,7 @@
 
 import { after } from "node:test";
 import { type RemoteOptions, RemoteStore } from "../../remote/mod.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { PostgresServer } from "../../servers/postgres.ts";
 
 /** What the tests of a file have together. */
 export interface RemoteServers {

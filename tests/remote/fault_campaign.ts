@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import { StoreError, toText } from "../../mod.ts";
 import { RemoteStore } from "../../remote/mod.ts";
-import { PostgresServer } from "../support/postgres.ts";
+import { PostgresServer } from "../../servers/postgres.ts";
 import { type Fate, OneMessage, Proxy } from "./_proxy.ts";
 import { remoteServers } from "./_servers.ts";
 
