@@ -41,6 +41,8 @@ export class Address implements AsyncDisposable {
     const server = connect(this.target, "127.0.0.1");
     for (const [from, to] of [[client, server], [server, client]] as const) {
       this.#sockets.add(from);
+      // Small messages would wait for the answers to those before.
+      from.setNoDelay(true);
       from.on("error", () => {});
       from.on("close", () => {
         this.#sockets.delete(from);

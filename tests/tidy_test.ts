@@ -172,6 +172,16 @@ test("the bench alone imports the packages of the bench, and these are all that 
   assertEquals([...new Set(imported)].sort(), names.sort());
 });
 
+test("the servers know nothing of the project, and examples nothing of its tests", () => {
+  const imported = (layer: string) =>
+    sources.filter((file) => layerOf(file) === layer).flatMap((file) =>
+      importsOf(file).filter((specifier) => specifier.startsWith("."))
+        .map((specifier) => layerOf(join(file, "..", specifier)))
+    );
+  assertEquals([...new Set(imported("servers"))], ["servers"]);
+  assertEquals([...new Set(imported("examples"))].sort(), ["examples", "servers"]);
+});
+
 test("no file of the library uses a timer that a test runner can replace", () => {
   const names = ["setTimeout", "clearTimeout", "setImmediate", "queueMicrotask"];
   const others =

@@ -13,6 +13,17 @@ Usage: wordnet.ts [directory] [--limit N]
 
 Killed or interrupted, it goes on from where it was when it is started again.`;
 
+/** What `--help` prints of the program that runs in a cluster. */
+export const CLUSTER_HELP =
+  `Makes the same database in a PostgreSQL cluster, and kills its primary meanwhile.
+
+Usage: wordnet_cluster.ts [--limit N]
+
+  --limit N   take the first N of WordNet's 117,791 subjects alone
+  --help      print this
+
+It starts both servers, and leaves nothing of them.`;
+
 /** What was asked for. */
 export interface Options {
   readonly directory: string;
@@ -23,12 +34,14 @@ export interface Options {
 
 /** Reads the arguments.
  *
+ * @param directoriesMax How many directories may be named: 1, or none.
  * @throws {JobError} They are not valid.
  */
-export function readCommandLine(args: readonly string[]): Options {
+export function readCommandLine(args: readonly string[], directoriesMax = 1): Options {
   const { values, positionals } = parse(args);
-  if (positionals.length > 1) {
-    throw new JobError(`Cannot use ${positionals.join(" and ")}: one directory is enough`);
+  if (positionals.length > directoriesMax) {
+    const why = directoriesMax === 0 ? "there is no directory to name" : "one directory is enough";
+    throw new JobError(`Cannot use ${positionals.join(" and ")}: ${why}`);
   }
   const { limit, help = false } = values;
   if (limit !== undefined && !/^[1-9]\d{0,8}$/.test(limit)) {

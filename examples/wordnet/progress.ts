@@ -73,6 +73,13 @@ export class ShownProgress implements Progress {
     }
   }
 
+  /** Prints a line while a phase is under way. */
+  note(text: string): void {
+    // The bar draws itself again with the next update.
+    if (this.#bar !== undefined) process.stdout.write("\r\x1b[K");
+    console.log(text);
+  }
+
   /** Leaves the terminal in order when a phase does not come to its end. */
   abandon(): void {
     this.#bar?.stop();

@@ -13,8 +13,18 @@ import { openIngestJournal } from "../../examples/wordnet/write_journal.ts";
 import { HybridStore } from "../../mod.ts";
 import { tempDirectory } from "../support/temp.ts";
 
-const SCRIPT = fromFileUrl(new URL("../../examples/wordnet.ts", import.meta.url));
+const EXAMPLES = new URL("../../examples/", import.meta.url);
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-write", "--allow-env"];
+
+/** A program, and what it is run with. */
+export interface Program {
+  readonly script: string;
+  /** For Deno. */
+  readonly permissions: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const WORDNET: Program = { script: "wordnet.ts", permissions: PERMISSIONS, env: {} };
 
 /** How a run of the example ended. */
 export interface RunResult {
@@ -34,9 +44,14 @@ type Send = (signal: "SIGINT" | "SIGKILL") => void;
 export function runExample(
   args: readonly string[],
   onStart: (send: Send) => (line: string) => void = () => () => {},
+  { script, permissions, env }: Program = WORDNET,
 ): Promise<RunResult> {
-  const run = process.versions.bun ? [SCRIPT] : ["run", ...PERMISSIONS, SCRIPT];
-  const child = spawn(process.execPath, [...run, ...args], { stdio: ["ignore", "pipe", "pipe"] });
+  const path = fromFileUrl(new URL(script, EXAMPLES));
+  const run = process.versions.bun ? [path] : ["run", ...permissions, path];
+  const child = spawn(process.execPath, [...run, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   let output = "";
   let errors = "";
   let isOver = false;
