@@ -61,7 +61,11 @@ function textOf(text: string): string {
 
 /** Returns the bytes of hexadecimal text: `\x…`. They are no part of a larger buffer. */
 function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array((text.length - 2) / 2);
-  Buffer.from(bytes.buffer).write(text.slice(2), "hex");
-  return bytes;
+  return decodeHex(text.slice(2));
 }
+
+/** Each value that is read comes through here. Not every Node has `fromHex`, and what `Buffer` returns may be a part
+ * of its pool. */
+const decodeHex: (hex: string) => Uint8Array = "fromHex" in Uint8Array
+  ? (hex) => Uint8Array.fromHex(hex)
+  : (hex) => new Uint8Array(Buffer.from(hex, "hex"));
