@@ -18,7 +18,7 @@ import {
 import type { BytesLike, PageSize, ScanRange } from "../store/types.ts";
 import type { Result, Statement } from "./statement.ts";
 import type { Tables } from "./tables.ts";
-import { nameOf } from "./write_queue.ts";
+import { nameOf } from "./write_tasks.ts";
 
 /** Rows of the first page of a scan, whose rest may not be wanted, and of the largest one. */
 const FIRST_ROWS = 64;

@@ -14,31 +14,23 @@ import type { BytesLike, Change, ScanRange, WatchOptions, WriteOptions } from ".
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
 import { RemoteBatch } from "./batch.ts";
 import { addition, type ChangeOf, replacement } from "./changes.ts";
-import { type Connection, Connector, type RemoteClient } from "./connection.ts";
-import type { Dialect, DialectName } from "./dialect.ts";
-import { COCKROACHDB } from "./dialects/cockroachdb.ts";
-import { POSTGRESQL } from "./dialects/postgresql.ts";
-import { YUGABYTEDB } from "./dialects/yugabytedb.ts";
+import type { Connection } from "./connection.ts";
+import type { DialectName } from "./dialect.ts";
 import { FedTables } from "./fed_tables.ts";
 import { prepareChanges, prepareWatch, type RemoteChangesOptions, trimChanges } from "./feed.ts";
-import { Reconnector } from "./lane.ts";
 import {
   REMOTE_KEY_BYTES_MAX,
   type RemoteOptions,
-  type RemoteSettings,
   resolveRemoteOptions,
   valueBytesOf,
 } from "./options.ts";
 import { copied, type ReadSource, RemoteReader, type StaleOptions } from "./reader.ts";
 import { Session } from "./session.ts";
 import { RemoteSnapshot } from "./snapshot.ts";
+import { connectOnce } from "./setup.ts";
 import type { Statement } from "./statement.ts";
-import { Tables } from "./tables.ts";
 import { type RemoteTransaction, runTransaction } from "./transaction.ts";
-import type { BatchPart } from "./write_queue.ts";
-
-/** The more particular ones first: Yugabyte says that it is PostgreSQL as well. */
-const DIALECTS: readonly Dialect[] = [COCKROACHDB, YUGABYTEDB, POSTGRESQL];
+import type { BatchPart } from "./write_tasks.ts";
 
 /** What a remote store and its parts share.
  *
@@ -443,63 +435,4 @@ export class RemoteStore extends RemoteView {
   close(): Promise<void> {
     return this.#session.close();
   }
-}
-
-/** Finds out what a database is, and that it has the tables of a store, which it may be given before. */
-async function connectOnce(
-  what: string,
-  connection: Connection,
-  { table, changes, timeoutMs }: RemoteSettings,
-  isCreating: boolean,
-): Promise<{ connector: Connector; dialect: Dialect; tables: Tables }> {
-  const plain = new Tables(what, table);
-  const fed = new FedTables(what, table);
-  const connector = new Connector(what, connection, timeoutMs);
-  const { dialect, tables } = await new Reconnector(connector, timeoutMs).until(what, async () => {
-    const client = await connector.connect(false);
-    try {
-      const dialect = await dialectOf(what, client);
-      const isFed = await hasFeed(client, dialect, fed);
-      if (changes && !isFed) requireFeed(what, dialect, isCreating);
-      const tables = isFed || changes ? fed : plain;
-      const statements = isCreating && !isFed ? tables.create(dialect) : [];
-      for (const statement of [...statements, ...tables.probe()]) await client.run([statement]);
-      return { dialect, tables };
-    } finally {
-      await client.end();
-    }
-  });
-  return { connector, dialect, tables };
-}
-
-async function hasFeed(client: RemoteClient, dialect: Dialect, fed: FedTables): Promise<boolean> {
-  if (!dialect.hasFeed) return false;
-  const [result] = await client.run([fed.detect()]);
-  return result!.rows[0]![0] === "t";
-}
-
-function requireFeed(what: string, { name, hasFeed }: Dialect, isCreating: boolean): void {
-  if (!hasFeed) {
-    throw new StoreError(
-      "UNSUPPORTED",
-      `${what}: there is no change feed in ${name}; leave changes out`,
-    );
-  }
-  if (isCreating) return;
-  throw new StoreError(
-    "SCHEMA",
-    `${what}: the store has no change feed; call RemoteStore.setup() with changes, or leave it out`,
-  );
-}
-
-async function dialectOf(what: string, client: RemoteClient): Promise<Dialect> {
-  const [result] = await client.run([{ text: "SELECT version()" }]);
-  const version = String(result?.rows[0]?.[0]);
-  const dialect = DIALECTS.find(({ isVersion }) => isVersion(version));
-  if (dialect !== undefined) return dialect;
-  throw new StoreError(
-    "UNSUPPORTED",
-    `${what}: the server is ${version.slice(0, 80)}; known are ` +
-      DIALECTS.map(({ name }) => name).join(", "),
-  );
 }

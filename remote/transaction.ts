@@ -20,7 +20,7 @@ import type { Leased, Session } from "./session.ts";
 import type { Result, Statement } from "./statement.ts";
 import type { WriteNumber } from "./tables.ts";
 import { valueBytesOf } from "./options.ts";
-import { type KeyWrite, nameOf, writesOf } from "./write_queue.ts";
+import { type KeyWrite, nameOf, writesOf } from "./write_tasks.ts";
 
 const PAUSE_MS_MAX = 64;
 /** Writes are sent before the end where there are so many bytes of them. */
