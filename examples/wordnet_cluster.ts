@@ -18,7 +18,7 @@ import { tmpdir } from "node:os";
 import process from "node:process";
 import { isDeepStrictEqual } from "node:util";
 import { PostgresCluster } from "../servers/cluster.ts";
-import { missingPackage } from "../servers/postgres.ts";
+import { whyNoPostgres } from "../servers/programs.ts";
 import { type Census, takeCensus } from "./wordnet/census.ts";
 import { CLUSTER_HELP, type Options, readCommandLine } from "./wordnet/command_line.ts";
 import { requireSame } from "./wordnet/compare.ts";
@@ -51,9 +51,9 @@ interface Results {
 }
 
 async function main({ limit }: Options, interrupted: AbortSignal): Promise<void> {
-  const missing = await missingPackage();
+  const missing = whyNoPostgres();
   if (missing !== undefined) {
-    throw new JobError(`Cannot start PostgreSQL: the package ${missing} is not installed`);
+    throw new JobError(`Cannot start PostgreSQL: ${missing}`);
   }
   const directory = mkdtempSync(join(tmpdir(), "wordnet-cluster-"));
   const progress = new ShownProgress();

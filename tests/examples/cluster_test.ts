@@ -2,14 +2,13 @@ import { chmodSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
 import { test } from "node:test";
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { missingPackage } from "../../servers/postgres.ts";
+import { whyNoPostgres } from "../../servers/programs.ts";
 import { tempDirectory } from "../support/temp.ts";
 import { type Program, runExample, type RunResult } from "./_wordnet.ts";
 
-const missing = await missingPackage();
 const OPTIONS = {
   timeout: 600_000,
-  skip: missing === undefined ? false : `there is no package ${missing}`,
+  skip: whyNoPostgres() ?? false,
 };
 
 const CLUSTER: Program = { script: "wordnet_cluster.ts", permissions: ["-A"], env: {} };

@@ -57,6 +57,8 @@ export class Proxy implements AsyncDisposable {
     const server = connect(this.#target, "127.0.0.1");
     for (const socket of [client, server]) {
       this.#sockets.add(socket);
+      // A message is sent on when it comes, and not when the one before it is acknowledged.
+      socket.setNoDelay(true);
       socket.on("error", () => {});
       socket.on("close", () => this.#sockets.delete(socket));
     }

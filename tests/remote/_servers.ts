@@ -6,9 +6,12 @@
 import { after } from "node:test";
 import { type RemoteOptions, RemoteStore } from "../../remote/mod.ts";
 import { PostgresServer } from "../../servers/postgres.ts";
+import { whyNoPostgres } from "../../servers/programs.ts";
 
 /** What the tests of a file have together. */
 export interface RemoteServers {
+  /** What tests that need the server are registered with. */
+  readonly options: { readonly timeout: number; readonly skip: string | false };
   /** Returns the server, which is started when it is asked for, and ends with the file. */
   server(): Promise<PostgresServer>;
   /** Opens an empty store of its own. */
@@ -24,6 +27,7 @@ export function remoteServers(): RemoteServers {
     await (await starting)?.[Symbol.asyncDispose]();
   });
   return {
+    options: { timeout: 600_000, skip: whyNoPostgres() ?? false },
     server,
     open: async (options = {}) => {
       const url = (await server()).url();

@@ -3,12 +3,11 @@ import { assertEquals, assertGreater } from "@std/assert";
 import { decodeU64, toText } from "../../mod.ts";
 import { RemoteStore } from "../../remote/mod.ts";
 import { PostgresCluster } from "../../servers/cluster.ts";
-import { missingPackage } from "../../servers/postgres.ts";
+import { whyNoPostgres } from "../../servers/programs.ts";
 
-const missing = await missingPackage();
 const OPTIONS = {
   timeout: 600_000,
-  skip: missing === undefined ? false : `there is no package ${missing}`,
+  skip: whyNoPostgres() ?? false,
 };
 const KEYS = ["a", "b", "c", "d"];
 

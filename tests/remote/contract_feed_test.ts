@@ -7,4 +7,5 @@ contractSuite(
   "RemoteStore with a change feed",
   () => servers.open({ valueBytesMax: 16 * 1024 * 1024, poolSize: 6, changes: true }),
   { namesConflicts: false },
+  servers.options.skip,
 );

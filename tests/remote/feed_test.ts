@@ -8,7 +8,7 @@ import { Random } from "../support/random.ts";
 import { remoteServers } from "./_servers.ts";
 
 const servers = remoteServers();
-const OPTIONS = { timeout: 600_000 };
+const OPTIONS = servers.options;
 let tables = 0;
 
 /** Opens stores on the same keys, which have a feed. */

@@ -4,9 +4,10 @@ import { contractSuite } from "../contract/suite.ts";
 import { remoteServers } from "./_servers.ts";
 
 const servers = remoteServers();
+const { skip } = servers.options;
 const OPTIONS = { valueBytesMax: 16 * 1024 * 1024, poolSize: 6 };
 
-contractSuite("RemoteStore", () => servers.open(OPTIONS), { namesConflicts: false });
+contractSuite("RemoteStore", () => servers.open(OPTIONS), { namesConflicts: false }, skip);
 
 /** A part of a store that has other keys around it; closing it closes the store. */
 async function makePart(): Promise<OrderedStore> {
@@ -24,4 +25,4 @@ contractSuite("RemotePart", makePart, {
   hasEmptyKey: true,
   namesConflicts: false,
   keyBytesMax: REMOTE_KEY_BYTES_MAX - "part/".length,
-});
+}, skip);
