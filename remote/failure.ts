@@ -4,6 +4,7 @@
  */
 
 import { StoreError, type StoreErrorCode } from "../codec/error.ts";
+import { pauseUpTo } from "../runtime/abortable.ts";
 
 /** That a connection was lost, or could not be made.
  *
@@ -43,8 +44,9 @@ export class Refusal extends Error {
 /** A writer whose row is not there any more: nothing has taken place. */
 export const WRITER_LOST = "22012";
 
-/** Codes of a connection that ends, or cannot be made. */
-const LOST = /^(08|57P0[0-5]|53300)/;
+/** Codes of a connection that ends, or cannot be made, and of a statement of which the server itself does not know
+ * whether it has taken place (CockroachDB: 40003). A message that the server does not take (08P01) is refused. */
+const LOST = /^(08(?!P01)|57P0[0-5]|53300|40003)/;
 
 /** Returns what the driver has thrown, as one of the two.
  *
@@ -82,6 +84,11 @@ const BY_STATE: readonly (readonly [RegExp, StoreErrorCode, string])[] = [
   [/^(53100|53200|53400)/, "NO_SPACE", "the server has no room left"],
   [/^(40001|40P01|55P03)/, "CONFLICT", "it was in the way of others; run it again later"],
   [/^0A000/, "UNSUPPORTED", "the server does not know how to do it"],
+  [
+    /^(08P01|54000)/,
+    "UNSUPPORTED",
+    "the server does not take as much at once; write shorter values or smaller batches",
+  ],
   [/^57014/, "UNREACHABLE", "the server has cancelled it, for the time it took"],
 ];
 
@@ -115,4 +122,22 @@ export function unknownResult(what: string, where: string, cause: Error): StoreE
       `asked; read what is there, and write again if it is missing (${cause.message})`,
     { cause },
   );
+}
+
+const RETRIES_MAX = 1000;
+const PAUSE_MS_MAX = 64;
+
+/** Does something again as long as it is in the way of others.
+ *
+ * @throws {Refusal} Another one, or the last of very many. What `work` throws.
+ */
+export async function retrying<T>(work: () => Promise<T>): Promise<T> {
+  for (let retry = 1;; retry++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Refusal && error.isConflict) || retry > RETRIES_MAX) throw error;
+    }
+    await pauseUpTo(Math.min(2 ** retry, PAUSE_MS_MAX));
+  }
 }

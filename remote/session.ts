@@ -8,7 +8,14 @@ import { StoreError } from "../codec/error.ts";
 import { clearTimeout, setTimeout } from "../runtime/timers.ts";
 import { type Connector, RemoteClient } from "./connection.ts";
 import type { Dialect } from "./dialect.ts";
-import { type ConnectionLost, failureOf, Refusal, refusalError, unreachable } from "./failure.ts";
+import {
+  type ConnectionLost,
+  failureOf,
+  Refusal,
+  refusalError,
+  retrying,
+  unreachable,
+} from "./failure.ts";
 import { Lane, Reconnector } from "./lane.ts";
 import type { Limits, RemoteSettings } from "./options.ts";
 import type { Result, Statement } from "./statement.ts";
@@ -88,7 +95,11 @@ export class Session {
     this.requireOpen(what);
     return await this.queue.read(
       keys,
-      () => this.reconnector.until(what, async () => (await this.#reads.run([statement]))[0]!),
+      () =>
+        this.reconnector.until(
+          what,
+          () => retrying(async () => (await this.#reads.run([statement]))[0]!),
+        ),
     );
   }
 
@@ -98,7 +109,7 @@ export class Session {
    */
   async readRange(what: string, statements: readonly Statement[], at: number): Promise<Result> {
     this.requireOpen(what);
-    return await this.reconnector.until(what, async () => {
+    const readOnce = async () => {
       const { client, release } = await this.lease(what);
       let isClean = false;
       try {
@@ -108,7 +119,8 @@ export class Session {
       } finally {
         release(isClean || statements.length === 1);
       }
-    });
+    };
+    return await this.reconnector.until(what, () => retrying(readOnce));
   }
 
   /** Notes a write for the next flush, and returns it. */
@@ -186,7 +198,8 @@ export class Session {
   }
 
   async #clientOf(lent: pg.PoolClient): Promise<RemoteClient> {
-    const client = this.#clients.get(lent) ?? new RemoteClient(lent as unknown as pg.Client, true);
+    const client = this.#clients.get(lent) ??
+      new RemoteClient(lent as unknown as pg.Client, true);
     this.#clients.set(lent, client);
     if (this.dialect.backend === undefined) return client;
     try {

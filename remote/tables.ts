@@ -89,12 +89,14 @@ export class Tables {
   page(bounds: KeyRange, limit: number, hasValues: boolean): Statement {
     const { where, name, values } = within(bounds);
     const order = bounds.reverse ? " DESC" : "";
+    const shape = `${bounds.reverse ? "Down" : ""}${hasValues ? "" : "Keys"}`;
+    const text = `SELECT k${hasValues ? ", v" : ""} FROM ${this.keys} WHERE ${where} ` +
+      `ORDER BY k${order}`;
+    if (limit === Infinity) return { name: `all${name}${shape}`, text, values };
     return {
-      name: `page${name}${bounds.reverse ? "Down" : ""}${hasValues ? "" : "Keys"}`,
-      text:
-        `SELECT k${hasValues ? ", v" : ""} FROM ${this.keys} WHERE ${where} ORDER BY k${order} ` +
-        `LIMIT $${values.length + 1}`,
-      values: [...values, limit === Infinity ? null : limit],
+      name: `page${name}${shape}`,
+      text: `${text} LIMIT $${values.length + 1}`,
+      values: [...values, limit],
     };
   }
 
@@ -114,7 +116,7 @@ export class Tables {
       name: `countSome${name}`,
       text: `SELECT count(*) FROM (SELECT 1 FROM ${this.keys} WHERE ${where} LIMIT ` +
         `$${values.length + 1}) AS found`,
-      values: [...values, limit === Infinity ? null : limit],
+      values: [...values, limit],
     };
   }
 

@@ -4,9 +4,8 @@
  */
 
 import { Buffer } from "node:buffer";
-import { pauseUpTo } from "../runtime/abortable.ts";
 import type { KeyRange } from "../store/range.ts";
-import { Refusal, refusalError, WRITER_LOST } from "./failure.ts";
+import { Refusal, refusalError, retrying, WRITER_LOST } from "./failure.ts";
 import type { Lane } from "./lane.ts";
 import type { Statement } from "./statement.ts";
 import type { Tables, WriteNumber } from "./tables.ts";
@@ -16,6 +15,9 @@ import { inTransaction, type Writer } from "./writer.ts";
 const TOGETHER_BYTES_MAX = 4 * 1024 * 1024;
 /** Most keys that are sent together. */
 const TOGETHER_KEYS_MAX = 4096;
+/** Most bytes of keys and values in a message, if there is more than one write in it: CockroachDB takes messages of
+ * 16 MiB by default (`sql.conn.max_read_buffer_message_size`). */
+const MESSAGE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** A key, and what it is set to; `undefined` where it is removed. */
 export interface KeyWrite {
@@ -152,14 +154,28 @@ export function writesOf(
 ): Statement[] {
   const puts = writes.filter(({ value }) => value !== undefined);
   const deletes = writes.filter(({ value }) => value === undefined);
-  const statements: Statement[] = [];
-  if (puts.length > 0) {
-    statements.push(
-      tables.put(puts.map(({ key }) => key), puts.map(({ value }) => value!), number),
-    );
+  return [
+    ...inMessages(puts).map((some) =>
+      tables.put(some.map(({ key }) => key), some.map(({ value }) => value!), number)
+    ),
+    ...inMessages(deletes).map((some) => tables.delete(some.map(({ key }) => key), number)),
+  ];
+}
+
+/** Divides writes into those that are sent in one message. */
+function inMessages(writes: readonly KeyWrite[]): KeyWrite[][] {
+  const messages: KeyWrite[][] = [];
+  let bytes = Infinity;
+  for (const write of writes) {
+    const length = write.key.length + (write.value?.length ?? 0);
+    if (bytes + length > MESSAGE_BYTES_MAX) {
+      messages.push([]);
+      bytes = 0;
+    }
+    messages.at(-1)!.push(write);
+    bytes += length;
   }
-  if (deletes.length > 0) statements.push(tables.delete(deletes.map(({ key }) => key), number));
-  return statements;
+  return messages;
 }
 
 /** Statements that remove ranges, in one transaction, which nothing goes together with. */
@@ -320,21 +336,6 @@ export class ChangeTask implements Task {
         { text: "COMMIT" },
       ],
     );
-  }
-}
-
-const RETRIES_MAX = 1000;
-const PAUSE_MS_MAX = 64;
-
-/** Does something again as long as it is in the way of others. */
-async function retrying<T>(work: () => Promise<T>): Promise<T> {
-  for (let retry = 1;; retry++) {
-    try {
-      return await work();
-    } catch (error) {
-      if (!(error instanceof Refusal && error.isConflict) || retry > RETRIES_MAX) throw error;
-    }
-    await pauseUpTo(Math.min(2 ** retry, PAUSE_MS_MAX));
   }
 }
 

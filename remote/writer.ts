@@ -5,7 +5,7 @@
 
 import { randomBytes } from "node:crypto";
 import type { Dialect } from "./dialect.ts";
-import { ConnectionLost, Refusal, unknownResult, WRITER_LOST } from "./failure.ts";
+import { ConnectionLost, Refusal, retrying, unknownResult, WRITER_LOST } from "./failure.ts";
 import type { Lane, Reconnector } from "./lane.ts";
 import type { Result, Statement } from "./statement.ts";
 import type { Tables, WriteNumber } from "./tables.ts";
@@ -118,7 +118,7 @@ export class Writer {
     try {
       results = await this.#reconnector.until(what, async () => {
         await this.endBackend(lost);
-        return await this.#lane.run([this.#tables.resolve(number.id, id)]);
+        return await retrying(() => this.#lane.run([this.#tables.resolve(number.id, id)]));
       });
     } catch {
       throw unknownResult(what, where, lost);

@@ -13,7 +13,11 @@ export const COCKROACHDB: Dialect = {
   // Numbers are not given in order, and serializable transactions take locks for advice.
   hasFeed: false,
   beginStale: (ms) => [`BEGIN READ ONLY AS OF SYSTEM TIME '-${ms}ms'`],
-  // A transaction whose gateway does not hear of its client any more is aborted by others that wait for it.
-  terminate: undefined,
-  backend: undefined,
+  // The node keeps the transaction of a client that it does not hear of alive, until TCP finds out or the cluster's
+  // `sql.defaults.idle_in_transaction_session_timeout` ends it. A role may end its own sessions.
+  backend: { text: "SHOW session_id" },
+  terminate: (backend) => ({
+    text: "CANCEL SESSIONS IF EXISTS SELECT $1::STRING",
+    values: backend,
+  }),
 };

@@ -1,0 +1,117 @@
+import { test } from "node:test";
+import pg from "pg";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { StoreError, toText } from "../../mod.ts";
+import { RemoteStore } from "../../remote/mod.ts";
+import { remoteServers } from "./_servers.ts";
+
+// What other databases refuse in their own way, said by a PostgreSQL: triggers and views of it throw the same codes.
+
+const servers = remoteServers();
+const OPTIONS = servers.options;
+let tables = 0;
+
+/** An empty store, and what changes its tables behind its back. */
+async function storeAndClient() {
+  const url = (await servers.server()).url();
+  const table = `refusal${++tables}`;
+  await RemoteStore.setup(url, { table });
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  return {
+    table,
+    client,
+    open: (timeoutMs = 10_000) => RemoteStore.open(url, { table, timeoutMs }),
+    async [Symbol.asyncDispose]() {
+      await client.end();
+    },
+  };
+}
+
+/** Creates a function that throws a code the first times that it is called. */
+async function failing(
+  client: pg.Client,
+  name: string,
+  returns: string,
+  code: string,
+  times: number,
+) {
+  const result = returns === "trigger" ? "NEW" : "true";
+  await client.query(`CREATE SEQUENCE ${name}_calls`);
+  await client.query(
+    `CREATE FUNCTION ${name}() RETURNS ${returns} LANGUAGE plpgsql AS $$ BEGIN ` +
+      `IF nextval('${name}_calls') <= ${times} THEN ` +
+      `RAISE EXCEPTION 'thrown by the test' USING ERRCODE = '${code}'; END IF; ` +
+      `RETURN ${result}; END $$`,
+  );
+}
+
+async function addTrigger(client: pg.Client, table: string, when: string, name: string) {
+  await client.query(
+    `CREATE TRIGGER ${name} BEFORE ${when} ON ${table} FOR EACH ROW EXECUTE FUNCTION ${name}()`,
+  );
+}
+
+test(
+  "RemoteStore asks about a write of which the server does not know whether it took place",
+  OPTIONS,
+  async () => {
+    await using made = await storeAndClient();
+    const { client, table } = made;
+    await failing(client, `${table}_ambiguous`, "trigger", "40003", 1);
+    await addTrigger(client, table, "INSERT OR UPDATE", `${table}_ambiguous`);
+    // While it is asked, it is in the way of others as well.
+    await failing(client, `${table}_conflict`, "trigger", "40001", 2);
+    await addTrigger(client, `${table}_writers`, "UPDATE OF id", `${table}_conflict`);
+    await using store = await made.open();
+    await store.put("key", "value");
+    assertEquals(toText((await store.get("key"))!), "value");
+    const { rows } = await client.query(`SELECT last_value FROM ${table}_conflict_calls`);
+    assertEquals(rows, [{ last_value: "3" }]);
+  },
+);
+
+test(
+  "RemoteStore.put() rejects what the server does not take in one message",
+  OPTIONS,
+  async () => {
+    await using made = await storeAndClient();
+    const { client, table } = made;
+    await failing(client, `${table}_large`, "trigger", "08P01", 1);
+    await addTrigger(client, table, "INSERT OR UPDATE", `${table}_large`);
+    await using store = await made.open();
+    const error = await assertRejects(() => store.put("key", "value"), StoreError);
+    assertEquals(error.code, "UNSUPPORTED");
+    await store.put("key", "shorter");
+    assertEquals(toText((await store.get("key"))!), "shorter");
+  },
+);
+
+test("RemoteStore reads again where a read is in the way of others", OPTIONS, async () => {
+  await using made = await storeAndClient();
+  const { client, table } = made;
+  {
+    await using store = await made.open();
+    await store.batch().put("a", "1").put("b", "2").commit();
+  }
+  await failing(client, `${table}_conflict`, "boolean", "40001", 2);
+  await client.query(`ALTER TABLE ${table} RENAME TO ${table}_rows`);
+  await client.query(
+    `CREATE VIEW ${table} AS SELECT k, v FROM ${table}_rows WHERE ${table}_conflict()`,
+  );
+  await using store = await made.open();
+  const reads: [string, () => Promise<unknown>, unknown][] = [
+    ["get", async () => toText((await store.get("a"))!), "1"],
+    ["has", () => store.has("b"), true],
+    ["getMany", async () => (await store.getMany(["a", "b"])).length, 2],
+    ["count", () => store.count(), 2],
+    ["scan", async () => (await Array.fromAsync(store.scan())).length, 2],
+    ["scanPrefix", async () => (await store.scanPrefix("a")).length, 1],
+  ];
+  for (const [name, read, expected] of reads) {
+    await client.query(`SELECT setval('${table}_conflict_calls', 1, false)`);
+    assertEquals(await read(), expected, name);
+    const { rows: [row] } = await client.query(`SELECT last_value FROM ${table}_conflict_calls`);
+    assert(Number(row.last_value) > 2, `${name} was refused twice`);
+  }
+});
