@@ -4,8 +4,9 @@
  */
 
 import pg, { type ClientConfig } from "pg";
+import { clearTimeout, now, setTimeout, type Timer } from "../runtime/timers.ts";
 import { describe } from "../store/limits.ts";
-import { ConnectionLost, failureOf } from "./failure.ts";
+import { ConnectionLost, failureOf, type Refusal } from "./failure.ts";
 import { COLUMN_TYPES, type Result, type Statement } from "./statement.ts";
 
 /** How a database is connected to: a URL, or what a client of `pg` is made with: TLS, password files and the rest
@@ -22,6 +23,7 @@ export class Connector {
   /** What it is asked how to name it, once that is known. */
   backend: Statement | undefined;
   readonly #config: ClientConfig;
+  readonly #timeoutMs: number;
 
   /**
    * @param timeoutMs How long the server may take to answer anything.
@@ -39,9 +41,9 @@ export class Connector {
       application_name: "hybridstore",
       ...given,
       connectionTimeoutMillis: timeoutMs,
-      query_timeout: timeoutMs,
       types: COLUMN_TYPES as never,
     };
+    this.#timeoutMs = timeoutMs;
     let client: pg.Client;
     try {
       client = new pg.Client(this.#config);
@@ -72,7 +74,7 @@ export class Connector {
    */
   async connect(isPipelined: boolean): Promise<RemoteClient> {
     const client = new pg.Client(this.#config);
-    const remote = new RemoteClient(client, isPipelined);
+    const remote = new RemoteClient(client, isPipelined, this.#timeoutMs);
     try {
       await client.connect();
       if (this.backend !== undefined) await remote.identify(this.backend);
@@ -89,9 +91,17 @@ export class RemoteClient {
   readonly #client: pg.Client;
   #lost: ConnectionLost | undefined;
   #backend: readonly unknown[] | undefined;
+  readonly #timeoutMs: number;
+  /** One for all answers: a timer for each took a tenth of the time of a read. */
+  #timer: Timer | undefined;
+  /** How many answers are waited for, and since when nothing has come. */
+  #waiting = 0;
+  #since = 0;
 
-  constructor(client: pg.Client, isPipelined: boolean) {
+  /** @param timeoutMs How long the server may be silent while it is waited for. */
+  constructor(client: pg.Client, isPipelined: boolean, timeoutMs: number) {
     this.#client = client;
+    this.#timeoutMs = timeoutMs;
     (client as unknown as { pipeline: boolean }).pipeline = isPipelined;
     const lose = (message: string) => {
       this.#lost ??= new ConnectionLost(true, message, this.#backend);
@@ -122,31 +132,70 @@ export class RemoteClient {
    */
   async run(statements: readonly Statement[]): Promise<Result[]> {
     if (this.#lost !== undefined) throw new ConnectionLost(false, this.#lost.message);
-    const answers = statements.map(({ name, text, values }) =>
-      this.#client.query({
+    const [first] = statements;
+    if (first !== undefined && statements.length === 1) {
+      try {
+        return [await this.#send(first)];
+      } catch (error) {
+        throw this.#failed([error]);
+      }
+    }
+    const settled = await Promise.allSettled(statements.map((statement) => this.#send(statement)));
+    const errors = settled.flatMap((each) => each.status === "rejected" ? [each.reason] : []);
+    if (errors.length > 0) throw this.#failed(errors);
+    return settled.map((each) => (each as PromiseFulfilledResult<Result>).value);
+  }
+
+  async #send({ name, text, values }: Statement): Promise<Result> {
+    if (this.#waiting++ === 0) this.#since = now();
+    if (this.#timer === undefined) this.#watch(this.#timeoutMs);
+    try {
+      return await this.#client.query({
         text,
         rowMode: "array",
         ...(name !== undefined && { name }),
         ...(values !== undefined && { values: values as unknown[] }),
-      })
-    );
-    const settled = await Promise.allSettled(answers);
-    const failures = settled.flatMap((each) => each.status === "rejected" ? [each.reason] : [])
-      .map((error) => failureOf(error, true, this.#backend));
-    const lost = failures.find((failure) => failure instanceof ConnectionLost);
-    if (lost !== undefined) {
-      this.#lost ??= lost;
-      // A server that does not answer may do so later: nothing is to be read as the answer to something else.
-      this.destroy();
-      throw lost;
+      });
+    } finally {
+      this.#waiting--;
+      this.#since = now();
     }
-    if (failures.length > 0) throw failures[0]!;
-    return settled.map((each) => (each as PromiseFulfilledResult<Result>).value);
+  }
+
+  /** Ends the connection when the server has been silent for too long. */
+  #watch(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#waiting === 0) return;
+      const left = this.#since + this.#timeoutMs - now();
+      if (left > 0) return this.#watch(left);
+      this.#lost ??= new ConnectionLost(
+        true,
+        `the server has not answered for ${this.#timeoutMs} ms`,
+        this.#backend,
+      );
+      this.destroy();
+    }, ms);
+    // What is waited for keeps the process alive by its connection.
+    this.#timer.unref();
+  }
+
+  /** Returns what the errors of some statements come to, and ends the connection where that is lost. */
+  #failed(errors: readonly unknown[]): ConnectionLost | Refusal {
+    const failures = errors.map((error) => failureOf(error, true, this.#backend));
+    const lost = failures.find((failure) => failure instanceof ConnectionLost);
+    if (lost === undefined) return failures[0]!;
+    // What was known before says more than that the connection is gone.
+    const { message } = this.#lost ??= lost;
+    // A server that does not answer may do so later: nothing is to be read as the answer to something else.
+    this.destroy();
+    return new ConnectionLost(true, message, this.#backend);
   }
 
   /** Ends it at once. */
   destroy(): void {
     this.#lost ??= new ConnectionLost(true, "the connection was ended");
+    clearTimeout(this.#timer);
     (this.#client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream
       .destroy();
   }
@@ -156,5 +205,6 @@ export class RemoteClient {
     if (this.isLost) return;
     this.#lost = new ConnectionLost(false, "the connection was ended");
     await this.#client.end().catch(() => {});
+    clearTimeout(this.#timer);
   }
 }

@@ -199,7 +199,7 @@ export class Session {
 
   async #clientOf(lent: pg.PoolClient): Promise<RemoteClient> {
     const client = this.#clients.get(lent) ??
-      new RemoteClient(lent as unknown as pg.Client, true);
+      new RemoteClient(lent as unknown as pg.Client, true, this.#timeoutMs);
     this.#clients.set(lent, client);
     if (this.dialect.backend === undefined) return client;
     try {

@@ -115,3 +115,30 @@ test("RemoteStore reads again where a read is in the way of others", OPTIONS, as
     assert(Number(row.last_value) > 2, `${name} was refused twice`);
   }
 });
+
+test("RemoteStore ends a connection that the server does not answer on", OPTIONS, async () => {
+  await using made = await storeAndClient();
+  const { client, table } = made;
+  await client.query(`ALTER TABLE ${table} RENAME TO ${table}_rows`);
+  await client.query(
+    `CREATE VIEW ${table} AS SELECT 'k'::bytea AS k, 'v'::bytea AS v FROM pg_sleep(60)`,
+  );
+  await using store = await made.open(300);
+  for (const read of [() => store.get("k"), () => store.count()]) {
+    const error = await assertRejects(read, StoreError, "has not answered for 300 ms");
+    assertEquals(error.code, "UNREACHABLE");
+  }
+});
+
+test("RemoteStore.close() does not wait for a server that does not answer", OPTIONS, async () => {
+  await using made = await storeAndClient();
+  const { client, table } = made;
+  await client.query(`ALTER TABLE ${table} RENAME TO ${table}_rows`);
+  await client.query(
+    `CREATE VIEW ${table} AS SELECT 'k'::bytea AS k, 'v'::bytea AS v FROM pg_sleep(60)`,
+  );
+  const store = await made.open(300);
+  const reading = assertRejects(() => store.get("k"), StoreError);
+  await store.close();
+  assertEquals((await reading).code, "UNREACHABLE");
+});
