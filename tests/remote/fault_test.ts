@@ -18,14 +18,14 @@ const CUT_EVERY = Number(process.env.HYBRIDSTORE_REMOTE_CUT_EVERY ?? 3);
 const firstCut = () => Math.floor(Math.random() * CUT_EVERY);
 
 /** A store behind a proxy, and the same store without one. */
-async function behindProxy(timeoutMs?: number, server?: PostgresServer) {
+async function behindProxy(timeoutMs?: number, server?: PostgresServer, changes = false) {
   const { port, ...rest } = await Promise.resolve(server ?? servers.server()).then((server) => ({
     port: server.port,
     url: (port?: number) => server.url(port === undefined ? {} : { port }),
   }));
   const proxy = await Proxy.start(port);
   const table = `fault${++tables}`;
-  await RemoteStore.setup(rest.url(), { table });
+  await RemoteStore.setup(rest.url(), { table, changes });
   const store = await RemoteStore.open(rest.url(proxy.port), {
     table,
     timeoutMs: timeoutMs ?? 10_000,
@@ -147,13 +147,13 @@ for (const { name, run, isThere } of WORKS) {
 }
 
 test("counters count each call once, whatever connections are lost", OPTIONS, async () => {
-  for (const fate of FATES) {
-    await using place = await behindProxy();
+  for (const [fate, changes] of [...FATES.map((fate) => [fate, false]), ["cut behind", true]]) {
+    await using place = await behindProxy(undefined, undefined, changes as boolean);
     const { proxy, store, direct } = place;
     await store.fetchAndAddU64("n", 0n);
     let expected = 0n;
     for (let at = firstCut();; at += CUT_EVERY) {
-      const cut = new OneMessage(at, fate);
+      const cut = new OneMessage(at, fate as Fate);
       proxy.decide = cut.decide;
       const sums = await Promise.all([1n, 2n, 3n].map((delta) => store.fetchAndAddU64("n", delta)));
       proxy.decide = () => "pass";
@@ -165,8 +165,24 @@ test("counters count each call once, whatever connections are lost", OPTIONS, as
   }
 });
 
-test("random cuts under concurrent work lose nothing and do nothing twice", OPTIONS, async () => {
-  await using place = await behindProxy();
+test(
+  "random cuts under concurrent work lose nothing and do nothing twice",
+  OPTIONS,
+  () => cutAtRandom(false),
+);
+
+test(
+  "random cuts make nothing be missing in a feed, or come twice",
+  OPTIONS,
+  () => cutAtRandom(true),
+);
+
+function numberOf({ buffer, byteOffset }: Uint8Array): bigint {
+  return new DataView(buffer, byteOffset).getBigUint64(0, true);
+}
+
+async function cutAtRandom(changes: boolean): Promise<void> {
+  await using place = await behindProxy(undefined, undefined, changes);
   const { proxy, store, direct } = place;
   // After some calls, and not some time: a slow machine would never have a connection for a whole call.
   let cuts = 0;
@@ -202,9 +218,26 @@ test("random cuts under concurrent work lose nothing and do nothing twice", OPTI
     }
   }));
   assertGreater(cuts, 10);
-  assertEquals(await direct.fetchAndAddU64("count", 0n), count);
+  assertEquals(numberOf((await direct.get("count"))!), count);
   for (const [key, value] of acknowledged) assertEquals(toText((await direct.get(key))!), value);
-});
+  if (!changes) return;
+  const replica = new Map<string, string>();
+  let counted = 0n;
+  for await (const { writes } of direct.changes({ after: 0n, live: false })) {
+    for (const { key, value } of writes) {
+      replica.set(toText(key), value!.join());
+      if (toText(key) !== "count") continue;
+      const sum = numberOf(value!);
+      assert(sum > counted, `${sum} behind ${counted}`);
+      counted = sum;
+    }
+  }
+  assertEquals(counted, count);
+  const entries = (await direct.scanPrefix("")).map((
+    { key, value },
+  ) => [toText(key), value.join()]);
+  assertEquals([...replica].sort(), (entries as [string, string][]).sort());
+}
 
 test("a server that is not there is UNREACHABLE, in time, and found again", OPTIONS, async () => {
   await using server = await PostgresServer.start();
