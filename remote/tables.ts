@@ -54,7 +54,7 @@ export class Tables {
   probe(): Statement[] {
     return [
       {
-        text: `SELECT k, v FROM ${this.keys} WHERE k = $1 AND v = $1 LIMIT 0`,
+        text: `SELECT k, v FROM ${this.keys} WHERE k = $1::bytea AND v = $1::bytea LIMIT 0`,
         values: [bytea(new Uint8Array(1))],
       },
       { text: `SELECT id, n, since FROM ${this.writers} LIMIT 0` },
