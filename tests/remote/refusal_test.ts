@@ -142,3 +142,50 @@ test("RemoteStore.close() does not wait for a server that does not answer", OPTI
   await store.close();
   assertEquals((await reading).code, "UNREACHABLE");
 });
+
+test(
+  "writes that are in the way of others at random are made again, each of them once",
+  OPTIONS,
+  async () => {
+    await using made = await storeAndClient();
+    const { client, table } = made;
+    await client.query(
+      `CREATE FUNCTION ${table}_random() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ` +
+        `IF random() < 0.15 THEN RAISE EXCEPTION 'thrown by the test' USING ERRCODE = '40001'; END IF; ` +
+        `IF random() < 0.15 THEN RAISE EXCEPTION 'thrown by the test' USING ERRCODE = '40P01'; END IF; ` +
+        `RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$`,
+    );
+    await addTrigger(client, table, "INSERT OR UPDATE OR DELETE", `${table}_random`);
+    await using store = await made.open();
+    const attempts = 1000;
+    let [bodies, added] = [0, 0n];
+    await Promise.all(Array.from({ length: 5 }, async (_, caller) => {
+      for (let i = 0; i < 12; i++) {
+        const [key, value] = [`${caller}/${i % 3}`, `${i}`];
+        await store.put(key, value);
+        assertEquals(toText((await store.get(key))!), value);
+        await store.batch().put(`${key}/a`, value).delete(`${key}/b`).put(`${key}/c`, value)
+          .commit();
+        await store.fetchAndAddU64("n", 1n);
+        await store.transaction(async (tx) => {
+          bodies++;
+          await tx.fetchAndAddU64("n", 10n);
+          tx.put(`${key}/b`, toText((await tx.get(`${key}/a`))!));
+        }, { attempts });
+        assertEquals(await store.deleteRange({ prefix: `${key}/` }), 3);
+        added += 11n;
+      }
+    }));
+    assertEquals(await store.fetchAndAddU64("n", 0n), added);
+    assertEquals(await store.count(), 16);
+    assert(bodies > 60, `${bodies} of 60 transactions ran`);
+    // The last attempt says what was in the way.
+    await client.query(
+      `CREATE OR REPLACE FUNCTION ${table}_random() RETURNS trigger LANGUAGE plpgsql AS ` +
+        `$$ BEGIN RAISE EXCEPTION 'thrown by the test' USING ERRCODE = '40P01'; END $$`,
+    );
+    const put = () => store.transaction((tx) => Promise.resolve(tx.put("n", "")), { attempts: 3 });
+    const error = await assertRejects(put, StoreError, "in the last of 3 attempts");
+    assertEquals(error.code, "CONFLICT");
+  },
+);
