@@ -70,14 +70,19 @@ export class Connector {
   /** Returns a connection.
    *
    * @param isPipelined Whether statements are sent while others are not answered yet. They are answered in order.
+   * @param preparation What is sent first.
    * @throws {ConnectionLost | Refusal}
    */
-  async connect(isPipelined: boolean): Promise<RemoteClient> {
+  async connect(
+    isPipelined: boolean,
+    preparation: readonly Statement[] = [],
+  ): Promise<RemoteClient> {
     const client = new pg.Client(this.#config);
     const remote = new RemoteClient(client, isPipelined, this.#timeoutMs);
     try {
       await client.connect();
       if (this.backend !== undefined) await remote.identify(this.backend);
+      if (preparation.length > 0) await remote.run(preparation);
     } catch (error) {
       void client.end().catch(() => {});
       throw failureOf(error, false);

@@ -48,10 +48,13 @@ export class Reconnector {
 /** A connection on which statements are sent without waiting for those before, and answered in order. */
 export class Lane {
   readonly #connector: Connector;
+  readonly #preparation: readonly Statement[];
   #client: Promise<RemoteClient> | undefined;
 
-  constructor(connector: Connector) {
+  /** @param preparation What is sent first on each connection. */
+  constructor(connector: Connector, preparation: readonly Statement[] = []) {
     this.#connector = connector;
+    this.#preparation = preparation;
   }
 
   /** Sends statements after all that were sent before.
@@ -59,7 +62,7 @@ export class Lane {
    * @throws {Refusal | ConnectionLost}
    */
   async run(statements: readonly Statement[]): Promise<Result[]> {
-    const connecting = this.#client ??= this.#connector.connect(true);
+    const connecting = this.#client ??= this.#connector.connect(true, this.#preparation);
     let client: RemoteClient;
     try {
       client = await connecting;

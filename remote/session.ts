@@ -39,6 +39,12 @@ interface PoolWriter {
   n: number;
 }
 
+/** The server sees to it that transactions are serializable among those alone that ask for it: a single write that does
+ * not could come between two of them as nothing in a row can. */
+const SERIALIZABLE: Statement = {
+  text: "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+};
+
 /** The open connections of a store. */
 export class Session {
   readonly dialect: Dialect;
@@ -74,7 +80,7 @@ export class Session {
     this.#timeoutMs = timeoutMs;
     this.reconnector = new Reconnector(connector, timeoutMs);
     this.#reads = new Lane(connector);
-    this.#writes = new Lane(connector);
+    this.#writes = new Lane(connector, [SERIALIZABLE]);
     this.#writer = new Writer(this.#writes, this.reconnector, tables, dialect);
     this.queue = new WriteQueue(this.#writer, tables);
     this.#pool = connector.pool(poolSize);
