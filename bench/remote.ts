@@ -196,7 +196,7 @@ async function compare(
   return missed;
 }
 
-const server = options.url === undefined ? await PostgresServer.start() : undefined;
+const server = options.url === undefined ? await PostgresServer.start({ fsync: "on" }) : undefined;
 try {
   const url = options.url ?? server!.url();
   const table = `bench_${crypto.randomUUID().replaceAll("-", "")}`;
