@@ -81,7 +81,7 @@ export class Writer {
       await this.#reconnector.until(what, async () => {
         // An id for each attempt: of one that was lost, nobody knows.
         const id = newWriterId();
-        await this.#lane.run([this.#tables.addWriter(id)]);
+        await retrying(() => this.#lane.run(apart(this.#tables.addWriter(id))));
         this.#id = id;
         this.#n = 0;
       });
@@ -118,15 +118,21 @@ export class Writer {
     try {
       results = await this.#reconnector.until(what, async () => {
         await this.endBackend(lost);
-        return await retrying(() => this.#lane.run([this.#tables.resolve(number.id, id)]));
+        return await retrying(() => this.#lane.run(apart(this.#tables.resolve(number.id, id))));
       });
     } catch {
       throw unknownResult(what, where, lost);
     }
-    const row = results[0]!.rows[0];
+    const row = results[1]!.rows[0];
     if (row === undefined) throw unknownResult(what, where, lost);
     return Number(row[0]) >= number.n;
   }
+}
+
+/** Returns a statement about rows of writers as a transaction of its own, which serializable ones take no notice of: to
+ * them the row of another writer, beside theirs in an index, would look like a conflict. */
+function apart(statement: Statement): Statement[] {
+  return [{ text: "BEGIN ISOLATION LEVEL READ COMMITTED" }, statement, { text: "COMMIT" }];
 }
 
 /** Returns the results of a transaction, whose statements are sent without waiting in between.
