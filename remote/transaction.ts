@@ -3,7 +3,6 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import { StoreError } from "../codec/error.ts";
 import { abortable, pauseUpTo } from "../runtime/abortable.ts";
 import type { KeySpace } from "../store/key_space.ts";
@@ -13,96 +12,18 @@ import type { OrderedTransaction } from "../store/ordered_store.ts";
 import { isEmpty, resolveDeletion } from "../store/range.ts";
 import type { BytesLike, ScanRange } from "../store/types.ts";
 import type { TransactionOptions } from "../store/write/async_transaction.ts";
+import { Attempt } from "./attempt.ts";
 import { addition, type ChangeOf, replacement } from "./changes.ts";
 import { ConnectionLost, Refusal, refusalError, WRITER_LOST } from "./failure.ts";
 import { copied, type ReadSource, RemoteReader } from "./reader.ts";
-import type { Leased, Session } from "./session.ts";
-import type { Result, Statement } from "./statement.ts";
-import type { WriteNumber } from "./tables.ts";
+import type { Session } from "./session.ts";
+import type { Statement } from "./statement.ts";
 import { valueBytesOf } from "./options.ts";
-import { type KeyWrite, nameOf, writesOf } from "./write_tasks.ts";
 
 const PAUSE_MS_MAX = 64;
-/** Writes are sent before the end where there are so many bytes of them. */
-const HELD_BYTES_MAX = 4 * 1024 * 1024;
-
-/** One attempt of a transaction: what its parts share. */
-class Attempt {
-  readonly session: Session;
-  readonly leased: Leased;
-  readonly number: number;
-  /** That of its commit. */
-  readonly writeNumber: WriteNumber;
-  /** The first failure of a statement: nothing can be done with the transaction any more. */
-  failure: unknown;
-  isOver = false;
-  bytes = 0;
-  hasWritten = false;
-  #held = new Map<string, KeyWrite>();
-  #heldBytes = 0;
-  #sending: Promise<unknown> = Promise.resolve();
-
-  constructor(session: Session, leased: Leased, number: number) {
-    this.session = session;
-    this.leased = leased;
-    this.number = number;
-    this.writeNumber = leased.number();
-  }
-
-  requireActive(what: string): void {
-    this.session.requireOpen(what);
-    if (this.isOver) throw new StoreError("CLOSED", `${what}: the transaction is over`);
-  }
-
-  /** Adds a write, which is sent with the next read, or at the end. */
-  write(what: string, key: Uint8Array, value: Uint8Array | undefined): void {
-    const bytes = key.length + (value?.length ?? 0);
-    const { batchBytes } = this.session.limits;
-    if (this.bytes + bytes > batchBytes) {
-      throw new RangeError(
-        `${what}: the transaction would write ${
-          this.bytes + bytes
-        } bytes, more than the limit of ` +
-          `${batchBytes}`,
-      );
-    }
-    this.bytes += bytes;
-    this.#heldBytes += bytes;
-    this.hasWritten = true;
-    this.#held.set(nameOf(key), { key: copied(key), value: value && copied(value) });
-    if (this.#heldBytes <= HELD_BYTES_MAX) return;
-    // What fails here is found by what comes after it.
-    this.#sending = this.send(what, []).catch(() => {});
-  }
-
-  /** Sends what is held, and then statements. */
-  async send(what: string, statements: readonly Statement[]): Promise<Result[]> {
-    if (this.failure !== undefined) throw this.failure;
-    const held = [...this.#held.values()].sort((a, b) => Buffer.compare(a.key, b.key));
-    this.#held = new Map();
-    this.#heldBytes = 0;
-    const writes = writesOf(this.session.tables, held, this.writeNumber);
-    try {
-      const results = await this.leased.client.run([...writes, ...statements]);
-      return results.slice(writes.length);
-    } catch (error) {
-      this.failure ??= error;
-      throw error instanceof Refusal
-        ? refusalError(what, error)
-        : error instanceof ConnectionLost
-        ? this.session.unreachable(what, error)
-        : error;
-    }
-  }
-
-  /** Waits for what was sent without being waited for. */
-  async settle(): Promise<void> {
-    await this.#sending;
-  }
-}
 
 /** Reads and writes that take effect together, as if nothing happened in between: what `RemoteStore.transaction`
- * passes to its function.
+ * passes to its function. Calls take effect in their order, awaited or not.
  *
  * @category RemoteStore
  */
@@ -156,8 +77,7 @@ export class RemoteTransaction extends RemoteReader implements OrderedTransactio
     if (isEmpty(bounds) || limit === 0) return 0;
     attempt.hasWritten = true;
     const statement = attempt.session.tables.deleteRange(bounds, limit, attempt.writeNumber);
-    const [result] = await attempt.send(what, [statement]);
-    return result!.rowCount ?? 0;
+    return (await attempt.inOrder(what, statement)).rowCount ?? 0;
   }
 
   /** Adds to a u64 counter and returns the new value. */
@@ -176,11 +96,7 @@ export class RemoteTransaction extends RemoteReader implements OrderedTransactio
     const bytes = copied(this.#keys.key(what, key));
     const attempt = this.#attempt;
     attempt.requireActive(what);
-    const [found] = await attempt.send(what, [attempt.session.tables.lockMany([bytes])]);
-    attempt.requireActive(what);
-    const { value, result } = change(bytes, found!.rows[0]?.[1] as Uint8Array | undefined);
-    attempt.write(what, bytes, value);
-    return result;
+    return await attempt.change(what, bytes, change);
   }
 
   /** @internal */
@@ -193,7 +109,7 @@ export class RemoteTransaction extends RemoteReader implements OrderedTransactio
     attempt.requireActive(what);
     const read = async (statement: Statement) => {
       attempt.requireActive(what);
-      return (await attempt.send(what, [statement]))[0]!;
+      return await attempt.inOrder(what, statement);
     };
     return {
       tables: attempt.session.tables,
@@ -286,6 +202,7 @@ async function attemptOnce<T>(
     throw failure instanceof Refusal && error === failure ? refusalError(what, failure) : error;
   } finally {
     attempt.isOver = true;
+    attempt.isEnded = true;
     if (isClean) leased.release(true);
     else {
       void leased.client.run([{ text: "ROLLBACK" }]).then(

@@ -46,6 +46,34 @@ export function testTransactions(
     assertEquals(await store.has("c"), false);
   });
 
+  contract("calls of a transaction take effect in their order, awaited or not", async (store) => {
+    await store.put("range/1", "");
+    await store.transaction(async (tx) => {
+      const calls = [
+        tx.fetchAndAddU64("n", 1n),
+        tx.sub("n").fetchAndAddU64("/part", 1n),
+        tx.fetchAndAddU64("n", 2n),
+        tx.compareAndSwapF32("f", (current) => current + 1),
+        tx.compareAndSwapF32("f", (current) => current * 3),
+      ];
+      tx.put("range/2", "");
+      calls.push(tx.deleteRange({ prefix: "range/" }));
+      tx.put("range/3", "");
+      calls.push(tx.count({ prefix: "range/" }));
+      tx.delete("n");
+      calls.push(tx.fetchAndAddU64("n", 5n));
+      assertEquals(await Promise.all(calls), [1n, 1n, 3n, 1, 3, 2, 1, 5n]);
+      const refused = tx.fetchAndAddU64("f", 1n);
+      // Nobody waits for it but the commit.
+      const last = tx.fetchAndAddU64("n", 1n);
+      tx.put("last", "");
+      void last.catch(() => {});
+      await assertCode(() => refused, "INVALID_VALUE");
+    });
+    assertEquals(await keysOf(store.keys()), ["f", "last", "n", "n/part", "range/3"]);
+    assertEquals(await store.fetchAndAddU64("n", 0n), 6n);
+  });
+
   contract("a transaction is run again where it would undo what others wrote", async (store) => {
     await store.put("a", "1");
     for (const kind of ["get", "scan"] as const) {
