@@ -112,7 +112,7 @@ export class Attempt {
   /** Sends what is held, and then statements. */
   async send(what: string, statements: readonly Statement[]): Promise<Result[]> {
     if (this.isEnded) throw new StoreError("CLOSED", `${what}: the transaction is over`);
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== undefined) throw this.#failureError(what);
     const held = [...this.#held.values()].sort((a, b) => Buffer.compare(a.key, b.key));
     this.#held = new Map();
     this.#heldBytes = 0;
@@ -122,12 +122,15 @@ export class Attempt {
       return results.slice(writes.length);
     } catch (error) {
       this.failure ??= error;
-      throw error instanceof Refusal
-        ? refusalError(what, error)
-        : error instanceof ConnectionLost
-        ? this.session.unreachable(what, error)
-        : error;
+      throw this.#failureError(what);
     }
+  }
+
+  /** Returns what a call rejects with: why the transaction has failed, and not that it has. */
+  #failureError(what: string): unknown {
+    const { failure } = this;
+    if (failure instanceof Refusal) return refusalError(what, failure);
+    return failure instanceof ConnectionLost ? this.session.unreachable(what, failure) : failure;
   }
 
   /** Waits for what was called without being waited for. */

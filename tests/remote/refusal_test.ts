@@ -116,6 +116,35 @@ test("RemoteStore reads again where a read is in the way of others", OPTIONS, as
   }
 });
 
+test("each call of a transaction that has failed says why it has failed", OPTIONS, async () => {
+  await using made = await storeAndClient();
+  const { client, table } = made;
+  await using store = await made.open();
+  await client.query(`ALTER TABLE ${table} RENAME TO ${table}_gone`);
+  await store.transaction(async (tx) => {
+    const calls = () => [
+      tx.get("a"),
+      tx.count(),
+      tx.fetchAndAddU64("n", 1n),
+      Array.fromAsync(tx.scan()),
+      tx.deleteRange({ prefix: "a" }),
+    ];
+    const settled = await Promise.allSettled(calls());
+    settled.push(...await Promise.allSettled(calls()));
+    for (const each of settled) {
+      assert(each.status === "rejected" && each.reason instanceof StoreError);
+      assertEquals(each.reason.code, "SCHEMA", each.reason.message);
+    }
+    const messages = settled.map((each) => each.status === "rejected" && each.reason.message);
+    assert(messages[1].startsWith("Cannot count keys in transaction: "), messages[1]);
+    throw new RangeError("enough was seen");
+  }).then(
+    () => assert(false, "it is committed"),
+    (error) => assertEquals(error.message, "enough was seen"),
+  );
+  await client.query(`ALTER TABLE ${table}_gone RENAME TO ${table}`);
+});
+
 test("RemoteStore ends a connection that the server does not answer on", OPTIONS, async () => {
   await using made = await storeAndClient();
   const { client, table } = made;
