@@ -134,7 +134,8 @@ export class Session {
     try {
       return await write;
     } catch (error) {
-      if (error instanceof StoreError) this.#failed ??= error;
+      // That the value was no counter is the caller's mistake, as a wrong argument is.
+      if (error instanceof StoreError && error.code !== "INVALID_VALUE") this.#failed ??= error;
       throw error;
     }
   }
