@@ -1,4 +1,5 @@
 import { assertEquals, fail } from "@std/assert";
+import { Snapshot } from "../../mod.ts";
 import { someKey, someRange, someValue } from "./_choices.ts";
 import { hex } from "./_model.ts";
 import { name, rowsOf, type Session, show } from "./_session.ts";
@@ -7,11 +8,23 @@ export async function get(session: Session): Promise<void> {
   const key = someKey(session.random);
   const expected = session.model.get(key);
   session.log.push(`get ${name(key)}`);
-  assertEquals(session.store.getSync(key), expected);
-  assertEquals(session.store.hasSync(key), expected !== undefined);
-  if (session.random.once(2)) return;
+  const { local } = session;
+  if (local !== undefined) {
+    assertEquals(local.getSync(key), expected);
+    assertEquals(local.hasSync(key), expected !== undefined);
+    if (session.random.once(2)) return;
+  }
   assertEquals(await session.store.get(key), expected);
   assertEquals(await session.store.has(key), expected !== undefined);
+}
+
+/** A read that comes before the writes that are called while it is under way. */
+export function getUnawaited(session: Session, key: Uint8Array = someKey(session.random)): void {
+  session.expect(
+    `get ${name(key)}, not awaited`,
+    session.store.get(key),
+    () => session.model.get(key),
+  );
 }
 
 export async function getMany(session: Session): Promise<void> {
@@ -25,7 +38,7 @@ export async function scan(session: Session): Promise<void> {
   const range = someRange(session.random);
   const expected = session.model.scan(range);
   session.log.push(`scan ${show(range)}`);
-  assertEquals(rowsOf(session.store.scanSync(range)), expected);
+  if (session.local !== undefined) assertEquals(rowsOf(session.local.scanSync(range)), expected);
   assertEquals(rowsOf(await Array.fromAsync(session.store.scan(range))), expected);
   const keys = (await Array.fromAsync(session.store.keys(range))).map(hex);
   assertEquals(keys, expected.map(([key]) => key));
@@ -81,7 +94,7 @@ export async function readSnapshot(session: Session): Promise<void> {
   const range = someRange(session.random);
   session.log.push(`read snapshot ${show(range)}`);
   const expected = model.scan(range);
-  assertEquals(rowsOf(snapshot.scanSync(range)), expected);
+  if (snapshot instanceof Snapshot) assertEquals(rowsOf(snapshot.scanSync(range)), expected);
   assertEquals(rowsOf(await Array.fromAsync(snapshot.scan(range))), expected);
   assertEquals(await snapshot.count(range), expected.length);
   const key = someKey(session.random);

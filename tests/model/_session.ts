@@ -1,39 +1,43 @@
-import { cpSync, mkdirSync } from "node:fs";
-import { assertEquals, assertGreater } from "@std/assert";
-import { join } from "@std/path";
-import { HybridStore, type Snapshot, StoreError } from "../../mod.ts";
-import { someOptions } from "./_choices.ts";
+import { assertEquals } from "@std/assert";
+import {
+  type HybridStore,
+  type OrderedSnapshot,
+  type OrderedStore,
+  StoreError,
+} from "../../mod.ts";
 import { hex, Model, Refused } from "./_model.ts";
-import { idle } from "../support/crash_image.ts";
 import type { Random } from "../support/random.ts";
 
 /** A store and its model, which are asked to do the same, and have to agree each time. */
-export class Session {
+export abstract class Session<Store extends OrderedStore = OrderedStore> {
   /** What was done, latest last. */
   readonly log: string[] = [];
   readonly random: Random;
   model = new Model();
-  store!: HybridStore;
+  store!: Store;
   /** Snapshots that are open, each with the model as it was. */
-  readonly snapshots: { snapshot: Snapshot; model: Model }[] = [];
-  readonly #parent: string;
-  #stores = 0;
+  readonly snapshots: { snapshot: OrderedSnapshot; model: Model }[] = [];
   #pending: Promise<unknown>[] = [];
 
-  /** @param parent A directory for the stores. */
-  constructor(random: Random, parent: string) {
+  constructor(random: Random) {
     this.random = random;
-    this.#parent = parent;
   }
 
-  async open(): Promise<void> {
-    this.store = await HybridStore.open(this.#path(), someOptions(this.random));
+  /** The store where it also answers at once. */
+  get local(): HybridStore | undefined {
+    return undefined;
   }
+
+  /** Opens an empty store. */
+  abstract open(): Promise<void>;
+
+  /** Closes the store and opens it once more. */
+  abstract reopen(): Promise<void>;
 
   /** Closes the store, opens it once more and compares all of it. */
   async end(): Promise<void> {
     await this.reopen();
-    assertEquals(rowsOf(this.store.scanSync()), this.model.scan({}));
+    assertEquals(rowsOf(await Array.fromAsync(this.store.scan())), this.model.scan({}));
     assertEquals(await this.store.count(), this.model.size);
     await this.store.close();
   }
@@ -50,38 +54,6 @@ export class Session {
   async flush(): Promise<void> {
     this.log.push("flush");
     await this.store.flush();
-  }
-
-  async checkpoint(): Promise<void> {
-    this.log.push("checkpoint");
-    await this.store.checkpoint();
-    const { append, btree, journal, memtable } = this.store.stats();
-    assertEquals([journal, memtable.keys], [{ bytes: 0, segments: 1 }, 0]);
-    assertEquals(append.keys + btree.keys, this.model.size);
-  }
-
-  async reopen(): Promise<void> {
-    this.log.push("close and open");
-    const path = this.store.path;
-    await this.#close();
-    this.store = await HybridStore.open(path, someOptions(this.random));
-    assertEquals(this.store.stats().recovery, { records: 0, replayed: 0, truncatedBytes: 0 });
-  }
-
-  /** Goes on with a copy of the files, as a process finds them after another one died. */
-  async crash(): Promise<void> {
-    this.log.push("crash");
-    await this.settle();
-    // A file that LMDB is writing cannot be copied.
-    await idle(this.store);
-    const { memtable } = this.store.stats();
-    const image = this.#path();
-    cpSync(this.store.path, image, { recursive: true });
-    await this.#close();
-    this.store = await HybridStore.open(image, someOptions(this.random));
-    const { recovery } = this.store.stats();
-    assertEquals(recovery.truncatedBytes, 0);
-    if (memtable.keys > 0) assertGreater(recovery.replayed, 0);
   }
 
   /** Compares what a write comes to with what the model makes of it. The model follows at once; the
@@ -104,7 +76,8 @@ export class Session {
     this.#pending.push(checked);
   }
 
-  async #close(): Promise<void> {
+  /** Closes the store while it writes. */
+  protected async closeStore(): Promise<void> {
     // Before the writes are acknowledged, which closing has to see to.
     const closing = this.store.close();
     await this.settle();
@@ -114,15 +87,10 @@ export class Session {
       if (this.random.once(2)) await snapshot[Symbol.asyncDispose]();
     }
   }
-
-  #path(): string {
-    const path = join(this.#parent, `store${this.#stores++}`);
-    mkdirSync(path);
-    return path;
-  }
 }
 
-async function codeOf(promise: Promise<unknown>): Promise<string> {
+/** Returns what a promise rejects with, as the model says it; "nothing" where it resolves. */
+export async function codeOf(promise: Promise<unknown>): Promise<string> {
   try {
     await promise;
   } catch (error) {
