@@ -15,8 +15,9 @@ import process from "node:process";
 import { openKv } from "../kv/mod.ts";
 import { HybridStore } from "../mod.ts";
 import { Progress } from "../scripts/_progress.ts";
+import { type BesideRates, type BesideRow, printBeside } from "./_beside.ts";
 import type { KeyParts } from "./_data.ts";
-import { median, type Operation, runByCallers, runInTurn, type Tally } from "./_measure.ts";
+import { type Operation, runByCallers, runInTurn, type Tally } from "./_measure.ts";
 import { operationsPerSecond, rowsPerSecond } from "./_measure.ts";
 import { orderOf } from "./_orders.ts";
 import { makeTemp, removeTemp } from "./_temp.ts";
@@ -88,14 +89,11 @@ const entries = [...store.scanSync({ prefix: new Uint8Array([1]), limit: KEYS + 
   .filter(({ key }) => new TextDecoder().decode(key).includes(PREFIX));
 
 /** A row of the table. */
-interface Row {
-  readonly name: string;
-  readonly bar?: number;
+interface Row extends BesideRow {
   readonly unit?: "entries";
   readonly callers?: number;
   readonly work: (order: Uint32Array) => Operation;
   readonly beside: (order: Uint32Array) => Operation;
-  readonly besideName: string;
 }
 
 function beside(name: string, work: Work, kv: Kv, more: Partial<Row>): Row[] {
@@ -157,7 +155,7 @@ async function rateOf({ callers, unit }: Row, operation: Operation): Promise<num
 }
 
 const wanted = rows.filter(({ name }) => name.includes(process.argv[2] ?? ""));
-const rates = wanted.map(() => ({ own: [] as number[], beside: [] as number[] }));
+const rates: BesideRates[] = wanted.map(() => ({ own: [], beside: [] }));
 const progress = new Progress("trials", 2 * ROUNDS * wanted.length);
 let done = 0;
 try {
@@ -187,16 +185,4 @@ try {
 const shown = (rate: number) => Math.round(rate).toLocaleString("en");
 if (peer === undefined) console.log(`${peerName} cannot be loaded: its rows are left out`);
 console.log(`per second, medians of ${ROUNDS} rounds; objects of 60 bytes, ${shown(KEYS)} keys`);
-let missed = 0;
-for (const [i, { name, bar, besideName }] of wanted.entries()) {
-  const [rate, other] = [median(rates[i]!.own), median(rates[i]!.beside)];
-  const ratio = rate / other;
-  const isMissed = bar !== undefined && ratio < bar;
-  if (isMissed) missed++;
-  console.log(
-    `  ${name.padEnd(36)}${shown(rate).padStart(10)}${shown(other).padStart(10)}  ` +
-      `${besideName.padEnd(9)}${ratio.toFixed(ratio < 10 ? 2 : 0).padStart(5)}×` +
-      (bar === undefined ? "" : `  bar ${bar}×${isMissed ? ": missed" : ""}`),
-  );
-}
-console.log(missed === 0 ? "all bars met" : `${missed} bars missed`);
+printBeside(wanted, rates);

@@ -16,8 +16,9 @@ import { parseArgs } from "node:util";
 import { RemoteStore } from "../remote/mod.ts";
 import { Progress } from "../scripts/_progress.ts";
 import { PostgresServer } from "../servers/postgres.ts";
+import { type BesideRates, type BesideRow, printBeside } from "./_beside.ts";
 import { appendKeyOf, makeValues } from "./_data.ts";
-import { median, type Operation, runByCallers, runInTurn, type Tally } from "./_measure.ts";
+import { type Operation, runByCallers, runInTurn, type Tally } from "./_measure.ts";
 import { operationsPerSecond, rowsPerSecond, settle } from "./_measure.ts";
 import { orderOf } from "./_orders.ts";
 import { commitBatch, measureRemoteGrowth } from "./_remote_growth.ts";
@@ -36,16 +37,13 @@ const { values: options, positionals } = parseArgs({
 });
 
 /** A row of the table. */
-interface Row {
-  readonly name: string;
-  readonly bar?: number;
+interface Row extends BesideRow {
   /** Operations of a trial: as many for both, since what is written slows down what reads it later. */
   readonly count: number;
   readonly unit?: "rows";
   readonly callers?: number;
   readonly work: (order: Uint32Array) => Operation;
   readonly beside: (order: Uint32Array) => Operation;
-  readonly besideName: string;
 }
 
 function rowsOf(
@@ -148,7 +146,7 @@ async function compare(
   stores: readonly RemoteStore[],
   peers: readonly HandWritten[],
   tables: readonly string[],
-): Promise<number> {
+): Promise<void> {
   const values = makeValues(KEYS, 100);
   const pairs = values.map((value, i): Pair => [appendKeyOf(i), value]);
   for (let i = 0; i < KEYS; i += BATCH) {
@@ -157,7 +155,7 @@ async function compare(
   }
   const rows = rowsOf(stores, peers, pairs)
     .filter(({ name }) => name.includes(positionals[0] ?? ""));
-  const rates = rows.map(() => ({ own: [] as number[], beside: [] as number[] }));
+  const rates: BesideRates[] = rows.map(() => ({ own: [], beside: [] }));
   const progress = new Progress("trials", 2 * ROUNDS * rows.length);
   let done = 0;
   try {
@@ -181,19 +179,7 @@ async function compare(
   }
   const shown = (rate: number) => Math.round(rate).toLocaleString("en");
   console.log(`per second, medians of ${ROUNDS} rounds; values of 100 bytes, ${shown(KEYS)} keys`);
-  let missed = 0;
-  for (const [i, { name, bar, besideName }] of rows.entries()) {
-    const [rate, other] = [median(rates[i]!.own), median(rates[i]!.beside)];
-    const ratio = rate / other;
-    const isMissed = bar !== undefined && ratio < bar;
-    if (isMissed) missed++;
-    console.log(
-      `  ${name.padEnd(26)}${shown(rate).padStart(10)}${shown(other).padStart(10)}  ` +
-        `${besideName.padEnd(11)}${ratio.toFixed(2).padStart(6)}×` +
-        (bar === undefined ? "" : `  bar ${bar}×${isMissed ? ": missed" : ""}`),
-    );
-  }
-  return missed;
+  printBeside(rows, rates);
 }
 
 const server = options.url === undefined ? await PostgresServer.start({ fsync: "on" }) : undefined;
@@ -211,8 +197,7 @@ try {
       stores.push(await open());
       peers.push(await peers[0]!.another(url));
     }
-    const missed = await compare(stores, peers, tables);
-    console.log(missed === 0 ? "all bars met" : `${missed} bars missed`);
+    await compare(stores, peers, tables);
   }
   await Promise.all([
     ...stores.map((store) => store.close()),

@@ -13,7 +13,7 @@
  * @module
  */
 
-import { HybridStore, StoreError } from "@hybrid/store";
+import { HybridStore } from "@hybrid/store";
 import { join } from "@std/path";
 import process from "node:process";
 import { takeCensus } from "./wordnet/census.ts";
@@ -26,7 +26,7 @@ import {
 import { fillStore, timed } from "./wordnet/fill.ts";
 import { formatCount } from "./wordnet/format.ts";
 import type { PhaseReport } from "./wordnet/job.ts";
-import { JobError } from "./wordnet/job_error.ts";
+import { reportEnd } from "./wordnet/job_error.ts";
 import { ShownProgress } from "./wordnet/progress.ts";
 import { answerQuestions } from "./wordnet/questions.ts";
 import { reportDisk, reportKeys, reportPhases } from "./wordnet/report.ts";
@@ -97,15 +97,7 @@ try {
     await main(options, stop.signal);
   }
 } catch (error) {
-  process.exitCode = 1;
-  if (stop.signal.aborted && error === stop.signal.reason) {
-    process.exitCode = 130;
-    console.error("Stopped. The same command goes on from here.");
-  } else if (error instanceof StoreError || error instanceof JobError) {
-    console.error(error.message);
-  } else {
-    console.error(error);
-  }
+  reportEnd(error, stop.signal, "Stopped. The same command goes on from here.");
 } finally {
   process.off("SIGINT", interrupt);
 }

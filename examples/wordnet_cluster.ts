@@ -10,7 +10,7 @@
  * @module
  */
 
-import { HybridStore, type OrderedStore, StoreError } from "@hybrid/store";
+import { HybridStore, type OrderedStore } from "@hybrid/store";
 import { RemoteStore } from "@hybrid/store/remote";
 import { join } from "@std/path";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -25,7 +25,7 @@ import { requireSame } from "./wordnet/compare.ts";
 import { atHalf, fillPatiently } from "./wordnet/failover.ts";
 import { fillStore, type JobParts } from "./wordnet/fill.ts";
 import { formatCount, formatSeconds } from "./wordnet/format.ts";
-import { JobError } from "./wordnet/job_error.ts";
+import { JobError, reportEnd } from "./wordnet/job_error.ts";
 import { ShownProgress } from "./wordnet/progress.ts";
 import { answerQuestions } from "./wordnet/questions.ts";
 import { reportKeys, reportPhases } from "./wordnet/report.ts";
@@ -155,15 +155,7 @@ try {
     await main(options, stop.signal);
   }
 } catch (error) {
-  process.exitCode = 1;
-  if (stop.signal.aborted && error === stop.signal.reason) {
-    process.exitCode = 130;
-    console.error("Stopped.");
-  } else if (error instanceof StoreError || error instanceof JobError) {
-    console.error(error.message);
-  } else {
-    console.error(error);
-  }
+  reportEnd(error, stop.signal, "Stopped.");
 } finally {
   process.off("SIGINT", interrupt);
   process.off("SIGTERM", interrupt);

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { StoreError } from "../codec/error.ts";
 import type { ChangeOf } from "./changes.ts";
 import { ConnectionLost, Refusal, refusalError } from "./failure.ts";
-import { copied } from "./reader.ts";
+import { copied } from "../runtime/copy.ts";
 import type { Leased, Session } from "./session.ts";
 import type { Result, Statement } from "./statement.ts";
 import type { WriteNumber } from "./tables.ts";

@@ -8,7 +8,7 @@ import type { KeySpace } from "../store/key_space.ts";
 import type { OrderedBatch } from "../store/ordered_store.ts";
 import { isEmpty, resolveBatchDeletion } from "../store/range.ts";
 import type { BytesLike, ScanRange, WriteOptions } from "../store/types.ts";
-import { copied } from "./reader.ts";
+import { copied } from "../runtime/copy.ts";
 import { type BatchPart, type KeyWrite, nameOf } from "./write_tasks.ts";
 
 /** What a batch and its parts share. */

@@ -4,7 +4,7 @@
  */
 
 import { addU64, updateF32 } from "../store/write/counter.ts";
-import { copied } from "./reader.ts";
+import { copied } from "../runtime/copy.ts";
 
 /** Computes the value of a key, and what the caller gets, from the value that is there. */
 export type ChangeOf<T> = (

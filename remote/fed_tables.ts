@@ -13,6 +13,7 @@
  */
 
 import { prefixUpperBound } from "../codec/prefix.ts";
+import type { Watched } from "../store/call_options.ts";
 import type { Dialect } from "./dialect.ts";
 import { bytea, byteaArray, type Statement } from "./statement.ts";
 import { nameBeside, namesOf, Tables, type WriteNumber } from "./tables.ts";
@@ -103,12 +104,11 @@ export class FedTables extends Tables {
     ];
   }
 
-  /** Reads the last position, and up to which one the changes are gone. */
+  /** Reads the last position. */
   position(): Statement {
     return {
       name: "position",
-      text: `SELECT greatest(trimmed, (SELECT max(p) FROM ${this.#commits})), trimmed ` +
-        `FROM ${this.#feed}`,
+      text: `SELECT greatest(trimmed, (SELECT max(p) FROM ${this.#commits})) FROM ${this.#feed}`,
     };
   }
 
@@ -142,8 +142,8 @@ export class FedTables extends Tables {
   }
 
   /** Asks whether some keys, or those below a prefix, have changed behind a position, or whether that is gone. */
-  hasChanged(after: bigint, watched: readonly Uint8Array[] | Uint8Array): Statement {
-    const prefix = watched instanceof Uint8Array ? watched : undefined;
+  hasChanged(after: bigint, watched: Watched): Statement {
+    const prefix = "prefix" in watched ? watched.prefix : undefined;
     const end = prefix && prefixUpperBound(prefix);
     const where = prefix === undefined
       ? "h.k = ANY($2::bytea[])"
@@ -155,7 +155,7 @@ export class FedTables extends Tables {
         `WHERE c.p > $1 AND ${where})`,
       values: [
         String(after),
-        prefix === undefined ? byteaArray(watched as readonly Uint8Array[]) : bytea(prefix),
+        "keys" in watched ? byteaArray(watched.keys) : bytea(watched.prefix),
         ...end === undefined ? [] : [bytea(end)],
       ],
     };

@@ -5,12 +5,15 @@
 
 import type { Entry } from "../backends/engine.ts";
 import { StoreError } from "../codec/error.ts";
-import { abortable } from "../runtime/abortable.ts";
-import { setTimeout } from "../runtime/timers.ts";
-import { requirePosition } from "../store/feed/cursors.ts";
+import { abortable, pauseFor } from "../runtime/abortable.ts";
+import {
+  requirePosition,
+  resolveChangesOptions,
+  resolveWatched,
+  type Watched,
+} from "../store/call_options.ts";
 import { endable } from "../store/feed/endable.ts";
 import type { KeySpace } from "../store/key_space.ts";
-import { describe, requireOptions, requireSignal } from "../store/limits.ts";
 import type {
   BytesLike,
   Change,
@@ -19,10 +22,9 @@ import type {
   WatchOptions,
 } from "../store/types.ts";
 import { FedTables } from "./fed_tables.ts";
-import { copied } from "./reader.ts";
+import { copied } from "../runtime/copy.ts";
 import type { Session } from "./session.ts";
 import type { RemoteSnapshot } from "./snapshot.ts";
-import { inTransaction } from "./writer.ts";
 
 /** Commits of the first page, and of the largest one. */
 const FIRST_COMMITS = 16;
@@ -39,20 +41,6 @@ const PAUSE_MS_MAX = 250;
  */
 export type RemoteChangesOptions = Omit<ChangesOptions, "cursor">;
 
-/** What ends an iteration. */
-interface Ends {
-  readonly closing: AbortSignal;
-  readonly left: AbortSignal;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** A checked request for changes. */
-interface Request {
-  readonly after: bigint | undefined;
-  readonly isLive: boolean;
-  readonly prefix: Uint8Array;
-}
-
 /** Prepares to read changes.
  *
  * @param closing Aborted when the store is closed, or the part of it that is read.
@@ -65,29 +53,18 @@ export function prepareChanges(
   closing: AbortSignal,
   options: RemoteChangesOptions = {},
 ): AsyncGenerator<Change, undefined> {
-  requireOptions(what, options, ["after", "prefix", "live", "signal"]);
-  const { after, prefix, live = true, signal } = options;
-  if (after !== undefined) requirePosition(what, "after", after);
-  if (typeof live !== "boolean") {
-    throw new TypeError(`${what}: live is ${describe(live)}, not a boolean`);
-  }
-  requireSignal(what, signal);
+  const names = ["after", "prefix", "live", "signal"] as const;
+  const request = resolveChangesOptions(what, keys, options, names);
+  const { isLive, signal } = request;
   const tables = requireFed(what, session);
-  const request: Request = {
-    after,
-    isLive: live,
-    prefix: copied(prefix === undefined ? keys.prefix : keys.bound(what, "prefix", prefix)),
-  };
   // Asked at the call: what is written behind it is behind that position.
-  const present = session.queue.between(() => positions(what, session, tables));
+  const present = session.queue.between(() => lastPosition(what, session, tables));
   // Whoever never iterates does not hear of it.
   present.catch(() => {});
-  return endable((left) =>
-    ending({ closing, left, signal }, live, async function* (ended) {
-      const { last } = await abortable(present, ended);
-      return yield* readChanges(what, session, tables, keys, request, last, ended);
-    })
-  );
+  return endable({ closing, isLive, signal }, async function* (ended) {
+    const last = await abortable(present, ended);
+    return yield* readChanges(what, session, tables, keys, request, last, ended);
+  });
 }
 
 async function* readChanges(
@@ -95,7 +72,7 @@ async function* readChanges(
   session: Session,
   tables: FedTables,
   keys: KeySpace,
-  { after, isLive, prefix }: Request,
+  { after, isLive, prefix }: Omit<ReturnType<typeof resolveChangesOptions>, "signal">,
   last: bigint,
   ended: AbortSignal,
 ): AsyncGenerator<Change, undefined> {
@@ -107,7 +84,7 @@ async function* readChanges(
   let [commits, pause] = [FIRST_COMMITS, PAUSE_MS_MIN];
   while (until === undefined || position < until) {
     const statement = tables.changesAfter(position, until, prefix, commits);
-    const { rows } = await abortable(session.readRange(what, [statement], 0), ended);
+    const { rows } = await abortable(session.runPooled(what, [statement], 0), ended);
     requireThere(what, position, BigInt(rows[0]![0] as string));
     let bytes = 0;
     let count = 0;
@@ -162,47 +139,37 @@ export function prepareWatch(
   watched: readonly BytesLike[] | { prefix: BytesLike },
   options: WatchOptions = {},
 ): AsyncGenerator<Entry[], undefined> {
-  requireOptions(what, options, ["signal"]);
-  const { signal } = options;
-  requireSignal(what, signal);
+  const { watched: found, signal } = resolveWatched(what, keys, watched, options);
   const tables = requireFed(what, session);
-  let stored: readonly Uint8Array[] | Uint8Array;
-  let read: (moment: RemoteSnapshot) => Promise<Entry[]>;
-  if (Array.isArray(watched)) {
-    const wanted = (watched as BytesLike[]).map((key) => copied(keys.key(what, key)));
-    stored = wanted;
-    read = async (moment) => {
-      const names = wanted.map((key) => keys.outside(key));
-      const values = await moment.getMany(names);
-      return names.flatMap((key, i) => {
-        const value = values[i];
-        return value === undefined ? [] : [{ key: key.slice(), value }];
-      });
-    };
-  } else if (typeof watched === "object" && watched !== null && "prefix" in watched) {
-    const prefix = copied(keys.bound(what, "prefix", watched.prefix));
-    stored = prefix;
-    read = (moment) => moment.scanPrefix(keys.outside(prefix));
-  } else {
-    throw new TypeError(
-      `${what}: what to watch is ${describe(watched)}, neither an array of keys nor { prefix }`,
-    );
-  }
-  return endable((left) =>
-    ending({ closing, left, signal }, true, async function* (ended) {
-      let position: bigint | undefined;
-      for (;;) {
-        if (position !== undefined) await changed(what, session, tables, position, stored, ended);
-        await using moment = await snapshot();
-        ended.throwIfAborted();
-        const state = await read(moment);
-        position = moment.position!;
-        await moment.close();
-        ended.throwIfAborted();
-        yield state;
-      }
-    })
-  );
+  const read = async () => {
+    await using moment = await snapshot();
+    const entries = await entriesOf(moment, keys, found);
+    return { entries, position: moment.position! };
+  };
+  return endable({ closing, isLive: true, signal }, async function* (ended) {
+    for (;;) {
+      ended.throwIfAborted();
+      const { entries, position } = await read();
+      ended.throwIfAborted();
+      yield entries;
+      await changed(what, session, tables, position, found, ended);
+    }
+  });
+}
+
+/** Returns what there is of what is watched. */
+async function entriesOf(
+  moment: RemoteSnapshot,
+  keys: KeySpace,
+  watched: Watched,
+): Promise<Entry[]> {
+  if ("prefix" in watched) return await moment.scanPrefix(keys.outside(watched.prefix));
+  const names = watched.keys.map((key) => keys.outside(key));
+  const values = await moment.getMany(names);
+  return names.flatMap((key, i) => {
+    const value = values[i];
+    return value === undefined ? [] : [{ key: copied(key), value }];
+  });
 }
 
 /** Waits until something has changed behind a position. */
@@ -211,41 +178,15 @@ async function changed(
   session: Session,
   tables: FedTables,
   position: bigint,
-  stored: readonly Uint8Array[] | Uint8Array,
+  watched: Watched,
   ended: AbortSignal,
 ): Promise<void> {
   for (let pause = PAUSE_MS_MIN;; pause = Math.min(2 * pause, PAUSE_MS_MAX)) {
-    const statement = tables.hasChanged(position, stored);
-    const { rows } = await abortable(session.readRange(what, [statement], 0), ended);
+    const statement = tables.hasChanged(position, watched);
+    const { rows } = await abortable(session.runPooled(what, [statement], 0), ended);
     if (rows.length > 0) return;
     await pauseFor(pause, ended);
   }
-}
-
-/** Runs an iteration until one of its ends comes.
- *
- * @param isLive Whether the closing of the store is its regular end.
- */
-async function* ending<Row>(
-  { closing, left, signal }: Ends,
-  isLive: boolean,
-  begin: (ended: AbortSignal) => AsyncGenerator<Row, undefined>,
-): AsyncGenerator<Row, undefined> {
-  const ended = AbortSignal.any(signal === undefined ? [closing, left] : [signal, closing, left]);
-  try {
-    ended.throwIfAborted();
-    for await (const row of begin(ended)) yield row;
-  } catch (error) {
-    if (left.aborted) return undefined;
-    signal?.throwIfAborted();
-    if (closing.aborted && isLive) return undefined;
-    throw error;
-  }
-  return undefined;
-}
-
-async function pauseFor(ms: number, ended: AbortSignal): Promise<void> {
-  await abortable(new Promise<void>((resolve) => void setTimeout(resolve, ms)), ended);
 }
 
 /** Removes the changes up to a position. */
@@ -253,31 +194,18 @@ export async function trimChanges(what: string, session: Session, upTo: bigint):
   requirePosition(what, "upTo", upTo);
   const tables = requireFed(what, session);
   await session.queue.settle();
-  const { last } = await positions(what, session, tables);
+  const last = await lastPosition(what, session, tables);
   if (upTo < 0n || upTo > last) {
     throw new RangeError(`${what}: upTo is ${upTo}, not a position from 0 to ${last}`);
   }
   // To do it twice is to do it once.
-  await session.reconnector.until(what, async () => {
-    const { client, release } = await session.lease(what);
-    let isClean = false;
-    try {
-      await inTransaction(client, tables.trim(upTo));
-      isClean = true;
-    } finally {
-      release(isClean);
-    }
-  });
+  await session.runPooled(what, [{ text: "BEGIN" }, ...tables.trim(upTo), { text: "COMMIT" }], 0);
 }
 
-async function positions(
-  what: string,
-  session: Session,
-  tables: FedTables,
-): Promise<{ last: bigint; trimmed: bigint }> {
-  const { rows } = await session.readRange(what, [tables.position()], 0);
-  const [last, trimmed] = rows[0] as [string, string];
-  return { last: BigInt(last), trimmed: BigInt(trimmed) };
+/** Returns the last position. */
+async function lastPosition(what: string, session: Session, tables: FedTables): Promise<bigint> {
+  const { rows } = await session.runPooled(what, [tables.position()], 0);
+  return BigInt(rows[0]![0] as string);
 }
 
 /** @throws {StoreError} `CURSOR_LOST`. */

@@ -3,8 +3,8 @@
  * @module
  */
 
+import { pauseFor } from "../runtime/abortable.ts";
 import { wallClock } from "../runtime/clock.ts";
-import { setTimeout } from "../runtime/timers.ts";
 import type { Connector, RemoteClient } from "./connection.ts";
 import { ConnectionLost, Refusal, refusalError, unreachable } from "./failure.ts";
 import type { Result, Statement } from "./statement.ts";
@@ -39,7 +39,7 @@ export class Reconnector {
         if (!(error instanceof ConnectionLost)) throw error;
         if (wallClock.now() + pause > end) throw unreachable(what, this.connector.where, error);
       }
-      await new Promise<void>((resolve) => void setTimeout(resolve, pause * (0.5 + Math.random())));
+      await pauseFor(pause * (0.5 + Math.random()));
       pause = Math.min(pause * 2, PAUSE_MS_MAX);
     }
   }

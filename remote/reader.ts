@@ -5,6 +5,7 @@
 
 import type { Entry } from "../backends/engine.ts";
 import { abortable } from "../runtime/abortable.ts";
+import { copied } from "../runtime/copy.ts";
 import type { KeySpace } from "../store/key_space.ts";
 import { describe, toBytes } from "../store/limits.ts";
 import type { OrderedReader } from "../store/ordered_store.ts";
@@ -235,9 +236,4 @@ function nextRows(page: readonly Row[]): number {
   for (const [key, value] of page) bytes += key.length + (value?.length ?? 0) + 32;
   const inAim = Math.floor(PAGE_BYTES_AIM * page.length / bytes);
   return Math.max(1, Math.min(inAim, page.length * 8, ROWS_MAX));
-}
-
-/** The caller may change its bytes before they are sent. (A `Buffer` has a `slice` that copies nothing.) */
-export function copied(bytes: Uint8Array): Uint8Array {
-  return new Uint8Array(bytes);
 }

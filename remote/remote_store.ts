@@ -24,7 +24,8 @@ import {
   resolveRemoteOptions,
   valueBytesOf,
 } from "./options.ts";
-import { copied, type ReadSource, RemoteReader, type StaleOptions } from "./reader.ts";
+import { copied } from "../runtime/copy.ts";
+import { type ReadSource, RemoteReader, type StaleOptions } from "./reader.ts";
 import { Session } from "./session.ts";
 import { RemoteSnapshot } from "./snapshot.ts";
 import { connectOnce } from "./setup.ts";
@@ -159,15 +160,15 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     await session.queue.settle();
     return await session.reconnector.until(what, async () => {
       const leased = await session.lease(what);
+      const fed = session.tables instanceof FedTables ? session.tables : undefined;
       let position: bigint | undefined;
       try {
-        const { tables } = session;
         const [, first] = await leased.client.run([
           { text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" },
           // The moment is that of the first read.
-          tables instanceof FedTables ? tables.position() : tables.has(new Uint8Array(1)),
+          fed?.position() ?? session.tables.has(new Uint8Array(1)),
         ]);
-        if (tables instanceof FedTables) position = BigInt(first!.rows[0]![0] as string);
+        position = fed && BigInt(first!.rows[0]![0] as string);
       } catch (error) {
         leased.release(false);
         throw error;
@@ -276,7 +277,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
     const { tables } = session;
     if (stale !== undefined) {
       const read = (asked: string, statement: Statement) =>
-        session.readRange(asked, [...stale, statement, { text: "COMMIT" }], stale.length);
+        session.runPooled(asked, [...stale, statement, { text: "COMMIT" }], stale.length);
       return {
         tables,
         requireOpen,
@@ -290,7 +291,7 @@ export abstract class RemoteView extends RemoteReader implements OrderedStore {
       readKeys: (asked, keys, statement) => session.readKeys(asked, keys, statement),
       readRange: async (asked, statement) => {
         await session.queue.settle();
-        return await session.readRange(asked, [statement], 0);
+        return await session.runPooled(asked, [statement], 0);
       },
     };
   }

@@ -109,11 +109,11 @@ export class Session {
     );
   }
 
-  /** Reads on a connection of the pool.
+  /** Sends statements on a connection of the pool; again, where it is lost, or others were in the way.
    *
    * @param statements What is sent; the result that counts is that at the place.
    */
-  async readRange(what: string, statements: readonly Statement[], at: number): Promise<Result> {
+  async runPooled(what: string, statements: readonly Statement[], at: number): Promise<Result> {
     this.requireOpen(what);
     const readOnce = async () => {
       const { client, release } = await this.lease(what);

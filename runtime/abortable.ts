@@ -27,12 +27,19 @@ export async function abortable<T>(
   }
 }
 
+/** Waits for some milliseconds.
+ *
+ * @throws The reason of the signal.
+ */
+export async function pauseFor(ms: number, signal?: AbortSignal): Promise<void> {
+  await abortable(new Promise<void>((resolve) => void setTimeout(resolve, ms)), signal);
+}
+
 /** Waits for a random time.
  *
  * @param ms The longest one, in milliseconds.
  * @throws The reason of the signal.
  */
 export async function pauseUpTo(ms: number, signal?: AbortSignal): Promise<void> {
-  const paused = new Promise<void>((resolve) => void setTimeout(resolve, Math.random() * ms));
-  await abortable(paused, signal);
+  await pauseFor(Math.random() * ms, signal);
 }

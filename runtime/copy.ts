@@ -34,3 +34,8 @@ function cut(bytes: Uint8Array, start: number, end: number): Uint8Array {
  * more than a microsecond in V8, and a view thirty nanoseconds. JavaScriptCore has it the other way round. No byte of
  * a piece is used twice. */
 export const copyShort: Copy = "Bun" in globalThis ? copyWhole : cut;
+
+/** Returns a copy of bytes that the caller may change. (A `Buffer` has a `slice` that copies nothing.) */
+export function copied(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}

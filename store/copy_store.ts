@@ -124,13 +124,11 @@ export async function copyStore(
   const after = resolvePlace(what, options.after);
   const target = new Target(to, options.onProgress);
   const range = { prefix, ...(signal && { signal }) };
-  if (after.position !== undefined && after.key === undefined) {
-    await copyChanges(what, from, target, { after: after.position, ...range });
-  } else {
-    await copyEntries(from, target, after, range);
-  }
+  const position = after.position !== undefined && after.key === undefined
+    ? await copyChanges(what, from, target, { after: after.position, ...range })
+    : await copyEntries(from, target, after, range);
   await to.flush();
-  return target.report;
+  return { ...target.copied, ...(position !== undefined && { position }) };
 }
 
 interface CopiedRange {
@@ -138,12 +136,13 @@ interface CopiedRange {
   readonly signal?: AbortSignal;
 }
 
+/** Returns where the change feed goes on, where there is one. */
 async function copyEntries(
   from: OrderedStore,
   target: Target,
   { key: first, position: known }: CopyPlace,
   range: CopiedRange,
-): Promise<void> {
+): Promise<bigint | undefined> {
   await using snapshot = await from.snapshot();
   // What was copied before may have changed since: the changes begin where that began.
   const position = known ?? (snapshot as { readonly position?: bigint }).position;
@@ -153,28 +152,30 @@ async function copyEntries(
     for (const { key, value } of page) target.add(key, value);
     await target.commit({ ...place, key: page.at(-1)!.key.slice() });
   }
-  target.place = place;
+  return position;
 }
 
+/** Returns where the change feed goes on. */
 async function copyChanges(
   what: string,
   from: OrderedStore,
   target: Target,
   options: CopiedRange & { readonly after: bigint },
-): Promise<void> {
+): Promise<bigint> {
   if (!hasFeed(from)) {
     throw new StoreError(
       "UNSUPPORTED",
       `${what}: there is a position in after, but the source has no change feed; copy all of it`,
     );
   }
-  target.place = { position: options.after };
-  for await (const { position, writes } of from.changes({ ...options, live: false })) {
-    for (const { key, value } of writes) target.add(key, value);
+  let position = options.after;
+  for await (const change of from.changes({ ...options, live: false })) {
+    ({ position } = change);
+    for (const { key, value } of change.writes) target.add(key, value);
     if (target.isFull) await target.commit({ position });
-    else target.place = { position };
   }
-  await target.commit(target.place);
+  await target.commit({ position });
+  return position;
 }
 
 /** What is copied, on its way into a store. */
@@ -184,8 +185,8 @@ class Target {
   #batch: OrderedBatch;
   #bytes = 0;
   #keys = 0;
-  #committed = { keys: 0, bytes: 0 };
-  place: CopyPlace = {};
+  /** What was committed. */
+  readonly copied = { keys: 0, bytes: 0 };
 
   constructor(to: OrderedStore, onProgress: CopyOptions["onProgress"]) {
     this.#to = to;
@@ -197,11 +198,6 @@ class Target {
     return this.#keys >= PAGE.rows || this.#bytes >= PAGE.bytes;
   }
 
-  get report(): CopyReport {
-    const { position } = this.place;
-    return { ...this.#committed, ...(position !== undefined && { position }) };
-  }
-
   add(key: Uint8Array, value: Uint8Array | undefined): void {
     if (value === undefined) this.#batch.delete(key);
     else this.#batch.put(key, value);
@@ -210,14 +206,13 @@ class Target {
   }
 
   async commit(place: CopyPlace): Promise<void> {
-    this.place = place;
     if (this.#keys === 0) return;
     await this.#batch.commit();
-    this.#committed.keys += this.#keys;
-    this.#committed.bytes += this.#bytes;
+    this.copied.keys += this.#keys;
+    this.copied.bytes += this.#bytes;
     this.#batch = this.#to.batch();
     this.#keys = this.#bytes = 0;
-    this.#onProgress?.({ keys: this.#committed.keys, place });
+    this.#onProgress?.({ keys: this.copied.keys, place });
   }
 }
 

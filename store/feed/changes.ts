@@ -7,17 +7,11 @@ import { startsWith } from "../../codec/bytes.ts";
 import { followPages } from "../../journal/follow.ts";
 import type { JournalWriter } from "../../journal/writer.ts";
 import type { KeySpace } from "../key_space.ts";
-import { describe, requireOptions, requireSignal } from "../limits.ts";
+import { requirePosition, resolveChangesOptions } from "../call_options.ts";
 import type { Change, ChangedKey, ChangesOptions } from "../types.ts";
 import { decodeWrites } from "../payload.ts";
 import { endable } from "./endable.ts";
-import {
-  type Cursors,
-  requireBetween,
-  requireKept,
-  requireName,
-  requirePosition,
-} from "./cursors.ts";
+import { type Cursors, requireBetween, requireKept, requireName } from "./cursors.ts";
 
 /** A reader with a cursor and a prefix hears of its progress after so many bytes of the journal without a change of
  * its own: the cursor would keep them. */
@@ -56,18 +50,19 @@ export function prepareChanges(
   options: ChangesOptions = {},
 ): AsyncGenerator<Change, undefined> {
   const request = resolveRequest(what, source, keys, options);
-  return endable((left) => readChanges(what, source, keys, request, { closing, left }));
+  const ends = { closing, isLive: request.until === undefined, signal: request.signal };
+  return endable(ends, (ended) => readChanges(what, source, keys, request, closing, ended));
 }
 
 async function* readChanges(
   what: string,
   { journal, cursors }: FeedSource,
   keys: KeySpace,
-  { from, until, prefix, hasCursor, signal }: Request,
-  { closing, left }: { readonly closing: AbortSignal; readonly left: AbortSignal },
+  { from, until, prefix, hasCursor }: Request,
+  closing: AbortSignal,
+  ended: AbortSignal,
 ): AsyncGenerator<Change, undefined> {
   const hold = cursors.hold(from, "reader");
-  const ended = AbortSignal.any(signal === undefined ? [closing, left] : [signal, closing, left]);
   try {
     requireKept(`${what}: the reader`, journal, from);
     if (until !== undefined && journal.durableEnd < until) await journal.sync();
@@ -92,13 +87,8 @@ async function* readChanges(
       }
     }
   } catch (error) {
-    if (left.aborted) return undefined;
-    signal?.throwIfAborted();
-    // A live reader ends with the store; another one has not been shown everything.
-    if (closing.aborted && until === undefined) return undefined;
-    if (!(error instanceof RangeError)) throw error;
     // What was to be read next has been removed.
-    requireKept(`${what}: the reader`, journal, hold.position);
+    if (error instanceof RangeError) requireKept(`${what}: the reader`, journal, hold.position);
     throw error;
   } finally {
     hold.release();
@@ -127,19 +117,16 @@ function resolveRequest(
   keys: KeySpace,
   options: ChangesOptions,
 ): Request {
-  requireOptions(what, options, ["after", "cursor", "prefix", "live", "signal"]);
-  const { after, cursor, prefix, live = true, signal } = options;
+  const names = ["after", "cursor", "prefix", "live", "signal"] as const;
+  const { after, isLive, prefix, signal } = resolveChangesOptions(what, keys, options, names);
+  const { cursor } = options;
   if (after !== undefined && cursor !== undefined) {
     throw new TypeError(`${what}: after and cursor both say where to begin; give one of them`);
   }
-  if (typeof live !== "boolean") {
-    throw new TypeError(`${what}: live is ${describe(live)}, not a boolean`);
-  }
-  requireSignal(what, signal);
   return {
     from: startOf(what, source, after, cursor),
-    until: live ? undefined : source.position,
-    prefix: prefix === undefined ? keys.prefix : keys.bound(what, "prefix", prefix),
+    until: isLive ? undefined : source.position,
+    prefix,
     hasCursor: cursor !== undefined,
     signal,
   };

@@ -272,15 +272,6 @@ export function requireName(what: string, name: string): void {
   );
 }
 
-/** Checks the type of a journal position.
- *
- * @throws {TypeError} It is not a bigint.
- */
-export function requirePosition(what: string, name: string, position: unknown): void {
-  if (typeof position === "bigint") return;
-  throw new TypeError(`${what}: ${name} is ${describe(position)}, not a bigint`);
-}
-
 /** Returns cursors as the text that an engine notes. */
 export function encodeCursors(cursors: CursorPositions): string {
   return JSON.stringify(Array.from(cursors, ([name, position]) => [name, String(position)]));

@@ -6,12 +6,11 @@
 import type { Entry } from "../../backends/engine.ts";
 import { prefixUpperBound } from "../../codec/prefix.ts";
 import { abortable } from "../../runtime/abortable.ts";
+import { resolveWatched } from "../call_options.ts";
 import type { KeySpace } from "../key_space.ts";
-import { describe, requireOptions, requireSignal } from "../limits.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import { ENTRY_ROWS, type ReadSource, readValue } from "../read/merge.ts";
 import type { Moment } from "../read/moment.ts";
-import { requireKeys } from "../read/reader.ts";
 import type { Scan } from "../range.ts";
 import { pages, turning } from "../read/scan.ts";
 import type { BytesLike, WatchOptions } from "../types.ts";
@@ -40,37 +39,24 @@ export function prepareWatch(
   watched: readonly BytesLike[] | { prefix: BytesLike },
   options: WatchOptions = {},
 ): AsyncGenerator<Entry[], undefined> {
-  requireOptions(what, options, ["signal"]);
-  const { signal } = options;
-  requireSignal(what, signal);
+  const { watched: found, signal } = resolveWatched(what, keys, watched, options);
   const statesOf = (begin: () => Watch, read: () => Entry[] | Promise<Entry[]>) =>
-    endable((left) => states({ closing, left, signal }, begin, read));
-  if (isPrefix(watched)) {
-    const prefix = keys.bound(what, "prefix", watched.prefix);
+    endable({ closing, isLive: true, signal }, (ended) => states(ended, begin, read));
+  if ("prefix" in found) {
+    const { prefix } = found;
     const begin = () => source.watches.watchPrefix(prefix);
     return statesOf(begin, () => readPrefix(source, keys, prefix));
   }
-  if (!Array.isArray(watched)) {
-    throw new TypeError(
-      `${what}: what to watch is ${describe(watched)}, neither an array of keys nor { prefix }`,
-    );
-  }
-  // As copies: the caller may change its bytes.
-  const wanted = requireKeys(what, keys, watched as BytesLike[]).map((key) => key.slice());
-  const begin = () => source.watches.watchKeys(wanted.map((key) => ({ key, hash: hashKey(key) })));
-  return statesOf(begin, () => readKeys(source.source(what), keys, wanted));
+  const wanted = found.keys.map((key) => ({ key, hash: hashKey(key) }));
+  const begin = () => source.watches.watchKeys(wanted);
+  return statesOf(begin, () => readKeys(source.source(what), keys, found.keys));
 }
 
 async function* states(
-  { closing, left, signal }: {
-    readonly closing: AbortSignal;
-    readonly left: AbortSignal;
-    readonly signal: AbortSignal | undefined;
-  },
+  ended: AbortSignal,
   begin: () => Watch,
   read: () => Entry[] | Promise<Entry[]>,
 ): AsyncGenerator<Entry[], undefined> {
-  const ended = AbortSignal.any(signal === undefined ? [closing, left] : [signal, closing, left]);
   const watch = begin();
   try {
     for (;;) {
@@ -80,11 +66,6 @@ async function* states(
       yield state;
       await abortable(watch.changed(), ended);
     }
-  } catch (error) {
-    if (left.aborted) return undefined;
-    signal?.throwIfAborted();
-    if (closing.aborted) return undefined;
-    throw error;
   } finally {
     watch.end();
   }
@@ -120,9 +101,4 @@ async function readPrefix(
   } finally {
     moment.release();
   }
-}
-
-function isPrefix(watched: unknown): watched is { prefix: BytesLike } {
-  return typeof watched === "object" && watched !== null && !Array.isArray(watched) &&
-    "prefix" in watched;
 }

@@ -4,7 +4,8 @@
  */
 
 import type { Router } from "../../codec/route.ts";
-import { requireName, requirePosition } from "../feed/cursors.ts";
+import { requirePosition } from "../call_options.ts";
+import { requireName } from "../feed/cursors.ts";
 import { MAX_BATCH_BYTES } from "../limits.ts";
 import { hashKey } from "../memtable/key_hash.ts";
 import { Memtable } from "../memtable/memtable.ts";

@@ -28,6 +28,14 @@ async function storeAndClient() {
   };
 }
 
+/** Makes reads of a store wait for longer than any test. */
+async function answerNoMore({ client, table }: { client: pg.Client; table: string }) {
+  await client.query(`ALTER TABLE ${table} RENAME TO ${table}_rows`);
+  await client.query(
+    `CREATE VIEW ${table} AS SELECT 'k'::bytea AS k, 'v'::bytea AS v FROM pg_sleep(60)`,
+  );
+}
+
 /** Creates a function that throws a code the first times that it is called. */
 async function failing(
   client: pg.Client,
@@ -147,11 +155,7 @@ test("each call of a transaction that has failed says why it has failed", OPTION
 
 test("RemoteStore ends a connection that the server does not answer on", OPTIONS, async () => {
   await using made = await storeAndClient();
-  const { client, table } = made;
-  await client.query(`ALTER TABLE ${table} RENAME TO ${table}_rows`);
-  await client.query(
-    `CREATE VIEW ${table} AS SELECT 'k'::bytea AS k, 'v'::bytea AS v FROM pg_sleep(60)`,
-  );
+  await answerNoMore(made);
   await using store = await made.open(300);
   for (const read of [() => store.get("k"), () => store.count()]) {
     const error = await assertRejects(read, StoreError, "has not answered for 300 ms");
@@ -161,11 +165,7 @@ test("RemoteStore ends a connection that the server does not answer on", OPTIONS
 
 test("RemoteStore.close() does not wait for a server that does not answer", OPTIONS, async () => {
   await using made = await storeAndClient();
-  const { client, table } = made;
-  await client.query(`ALTER TABLE ${table} RENAME TO ${table}_rows`);
-  await client.query(
-    `CREATE VIEW ${table} AS SELECT 'k'::bytea AS k, 'v'::bytea AS v FROM pg_sleep(60)`,
-  );
+  await answerNoMore(made);
   const store = await made.open(300);
   const reading = assertRejects(() => store.get("k"), StoreError);
   await store.close();
