@@ -57,24 +57,30 @@ export class Lane {
     this.#preparation = preparation;
   }
 
+  /** Returns the connection, for statements that belong together: they must not come to be on two.
+   *
+   * @throws {Refusal | ConnectionLost} There is none.
+   */
+  async connection(): Promise<RemoteClient> {
+    for (;;) {
+      const connecting = this.#client ??= this.#connector.connect(true, this.#preparation);
+      try {
+        const client = await connecting;
+        if (!client.isLost) return client;
+        if (this.#client === connecting) this.#client = undefined;
+      } catch (error) {
+        if (this.#client === connecting) this.#client = undefined;
+        throw error;
+      }
+    }
+  }
+
   /** Sends statements after all that were sent before.
    *
    * @throws {Refusal | ConnectionLost}
    */
   async run(statements: readonly Statement[]): Promise<Result[]> {
-    const connecting = this.#client ??= this.#connector.connect(true, this.#preparation);
-    let client: RemoteClient;
-    try {
-      client = await connecting;
-    } catch (error) {
-      if (this.#client === connecting) this.#client = undefined;
-      throw error;
-    }
-    try {
-      return await client.run(statements);
-    } finally {
-      if (client.isLost && this.#client === connecting) this.#client = undefined;
-    }
+    return await (await this.connection()).run(statements);
   }
 
   /** Ends it once what was sent is answered. */

@@ -34,7 +34,7 @@ export interface RemoteOptions {
    * `open` refuses a store without it. A store that has one keeps it. */
   changes?: boolean;
   /** The most connections for scans, snapshots and transactions, 1 to 1000; 10 by default. Two more are for single
-   * keys and batches. */
+   * keys and batches, and one asks what has become of writes on connections that were lost. */
   poolSize?: number;
   /** Milliseconds: how long an answer, a connection or a free connection is waited for, and how long a lost server is
    * tried again, 1 to 2^31 - 1; 30,000 by default. */

@@ -55,6 +55,7 @@ export class Session {
   readonly #connector: Connector;
   readonly #reads: Lane;
   readonly #writes: Lane;
+  readonly #questions: Lane;
   readonly #writer: Writer;
   readonly #pool: pg.Pool;
   readonly #timeoutMs: number;
@@ -81,7 +82,8 @@ export class Session {
     this.reconnector = new Reconnector(connector, timeoutMs);
     this.#reads = new Lane(connector);
     this.#writes = new Lane(connector, [SERIALIZABLE]);
-    this.#writer = new Writer(this.#writes, this.reconnector, tables, dialect);
+    this.#questions = new Lane(connector);
+    this.#writer = new Writer(this.#writes, this.#questions, this.reconnector, tables, dialect);
     this.queue = new WriteQueue(this.#writer, tables);
     this.#pool = connector.pool(poolSize);
   }
@@ -248,7 +250,8 @@ export class Session {
     const ids = [...this.#writerIds, ...this.#writer.id === undefined ? [] : [this.#writer.id]];
     // Rows that stay where the server cannot be reached do no harm.
     if (ids.length > 0) await this.#writes.run([this.tables.removeWriters(ids)]).catch(() => {});
-    await Promise.all([this.#reads.close(), this.#writes.close(), this.#endPool()]);
+    const lanes = [this.#reads, this.#writes, this.#questions];
+    await Promise.all([...lanes.map((lane) => lane.close()), this.#endPool()]);
   }
 
   /** Ends the pool. Connections that are lent, to snapshots and transactions, end when they are given back. */

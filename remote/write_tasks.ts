@@ -5,8 +5,8 @@
 
 import { Buffer } from "node:buffer";
 import type { KeyRange } from "../store/range.ts";
+import type { RemoteClient } from "./connection.ts";
 import { Refusal, refusalError, retrying, WRITER_LOST } from "./failure.ts";
-import type { Lane } from "./lane.ts";
 import type { Statement } from "./statement.ts";
 import type { Tables, WriteNumber } from "./tables.ts";
 import { inTransaction, type Writer } from "./writer.ts";
@@ -117,21 +117,24 @@ export class Group implements Task {
       ? writes
       : [...writes].sort((a, b) => Buffer.compare(a.key, b.key));
     await retrying(() =>
-      writer.write(what, async (lane, number) => {
-        await sendWrites(lane, this.#tables, sorted, number);
+      writer.write(what, async (connection, number) => {
+        await sendWrites(connection, this.#tables, sorted, number);
       })
     );
   }
 }
 
 async function sendWrites(
-  lane: Lane,
+  connection: RemoteClient,
   tables: Tables,
   writes: readonly KeyWrite[],
   number: WriteNumber,
 ): Promise<void> {
   if (!tables.hasLoneWrites || writes.some(({ value }) => value === undefined)) {
-    await inTransaction(lane, [...writesOf(tables, writes, number), ...tables.number(number)]);
+    await inTransaction(connection, [
+      ...writesOf(tables, writes, number),
+      ...tables.number(number),
+    ]);
     return;
   }
   const [{ key, value }] = writes as [KeyWrite];
@@ -142,7 +145,7 @@ async function sendWrites(
       writes.map(({ value }) => value!),
       number,
     );
-  const [result] = await lane.run([statement]);
+  const [result] = await connection.run([statement]);
   if (result!.rowCount === 0) throw writerLost();
 }
 
@@ -210,9 +213,9 @@ export class RangeTask implements Task {
   async run(writer: Writer): Promise<void> {
     try {
       const count = await retrying(() =>
-        writer.write(this.#what, async (lane, number) => {
+        writer.write(this.#what, async (connection, number) => {
           const [result] = await inTransaction(
-            lane,
+            connection,
             [...this.#statements(number), ...this.#tables.number(number)],
           );
           return result!.rowCount ?? 0;
@@ -283,12 +286,14 @@ export class ChangeTask implements Task {
     const keys = [...this.#keys.values()].sort(Buffer.compare);
     try {
       await retrying(() =>
-        writer.write(what, async (lane, number) => {
+        writer.write(what, async (connection, number) => {
           try {
-            await this.#change(lane, keys, number);
+            await this.#change(connection, keys, number);
           } catch (error) {
             // What was refused before the commit was sent has left the transaction open.
-            if (error instanceof Refusal) await lane.run([{ text: "ROLLBACK" }]).catch(() => {});
+            if (error instanceof Refusal) {
+              await connection.run([{ text: "ROLLBACK" }]).catch(() => {});
+            }
             throw error;
           }
         })
@@ -304,8 +309,12 @@ export class ChangeTask implements Task {
   }
 
   /** Reads the keys and writes what becomes of them, in a transaction. */
-  async #change(lane: Lane, keys: readonly Uint8Array[], number: WriteNumber): Promise<void> {
-    const [, found] = await lane.run([
+  async #change(
+    connection: RemoteClient,
+    keys: readonly Uint8Array[],
+    number: WriteNumber,
+  ): Promise<void> {
+    const [, found] = await connection.run([
       { text: "BEGIN ISOLATION LEVEL SERIALIZABLE" },
       this.#tables.lockMany(keys),
     ]);
@@ -329,7 +338,7 @@ export class ChangeTask implements Task {
     // Before the commit, whose answer may be lost.
     this.#failures = failures;
     const writes = [...changed.values()].sort((a, b) => Buffer.compare(a.key, b.key));
-    await lane.run(
+    await connection.run(
       writes.length === 0 ? [{ text: "ROLLBACK" }] : [
         ...writesOf(this.#tables, writes, number),
         ...this.#tables.number(number),

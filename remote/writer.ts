@@ -4,6 +4,7 @@
  */
 
 import { randomBytes } from "node:crypto";
+import type { RemoteClient } from "./connection.ts";
 import type { Dialect } from "./dialect.ts";
 import { ConnectionLost, Refusal, retrying, unknownResult, WRITER_LOST } from "./failure.ts";
 import type { Lane, Reconnector } from "./lane.ts";
@@ -20,6 +21,8 @@ export function newWriterId(): Uint8Array {
 /** Writes on one connection, one after the other. */
 export class Writer {
   readonly #lane: Lane;
+  /** What is asked about lost connections must not come into the midst of a write. */
+  readonly #questions: Lane;
   readonly #reconnector: Reconnector;
   readonly #tables: Tables;
   readonly #dialect: Dialect;
@@ -27,8 +30,15 @@ export class Writer {
   #id: Uint8Array | undefined;
   #n = 0;
 
-  constructor(lane: Lane, reconnector: Reconnector, tables: Tables, dialect: Dialect) {
+  constructor(
+    lane: Lane,
+    questions: Lane,
+    reconnector: Reconnector,
+    tables: Tables,
+    dialect: Dialect,
+  ) {
     this.#lane = lane;
+    this.#questions = questions;
     this.#reconnector = reconnector;
     this.#tables = tables;
     this.#dialect = dialect;
@@ -41,20 +51,20 @@ export class Writer {
 
   /** Makes a write. It takes place once or not at all, and the promise says which, as long as the server can be asked.
    *
-   * @param send Sends the write, numbered, and whatever it needs to know before. Where the writer has lost its row,
-   * it is called again.
+   * @param send Sends the write, numbered, and whatever it needs to know before, on one connection. Where that, or the
+   * row of the writer, was lost, it is called again.
    * @returns What it returns; `"done"` where that is lost with the connection.
    * @throws {Refusal} It was refused, and has not taken place.
    * @throws {StoreError} `UNREACHABLE`: it has not taken place; `UNKNOWN_RESULT`.
    */
   async write<T>(
     what: string,
-    send: (lane: Lane, number: WriteNumber) => Promise<T>,
+    send: (connection: RemoteClient, number: WriteNumber) => Promise<T>,
   ): Promise<T | "done"> {
     for (;;) {
       const number = await this.#next(what);
       try {
-        return await send(this.#lane, number);
+        return await send(await this.#lane.connection(), number);
       } catch (error) {
         if (error instanceof Refusal && error.state === WRITER_LOST) {
           this.#id = undefined;
@@ -62,7 +72,7 @@ export class Writer {
         }
         if (!(error instanceof ConnectionLost)) throw error;
         if (!error.wasSent) {
-          await this.#reconnector.until(what, () => this.#lane.run([]));
+          await this.#reconnector.until(what, () => this.#lane.connection());
           continue;
         }
         const id = newWriterId();
@@ -97,7 +107,7 @@ export class Writer {
   async endBackend({ backend }: ConnectionLost): Promise<void> {
     const statement = backend && this.#dialect.terminate?.(backend);
     if (statement === undefined) return;
-    await this.#lane.run([statement]).catch((error) => {
+    await this.#questions.run([statement]).catch((error) => {
       if (!(error instanceof Refusal)) throw error;
     });
   }
@@ -118,18 +128,18 @@ export class Writer {
     try {
       results = await this.#reconnector.until(what, async () => {
         await this.endBackend(lost);
-        return await retrying(() => this.#lane.run(apart(this.#tables.resolve(number.id, id))));
+        return await retrying(() => this.#questions.run([this.#tables.resolve(number.id, id)]));
       });
     } catch {
       throw unknownResult(what, where, lost);
     }
-    const row = results[1]!.rows[0];
+    const row = results[0]!.rows[0];
     if (row === undefined) throw unknownResult(what, where, lost);
     return Number(row[0]) >= number.n;
   }
 }
 
-/** Returns a statement about rows of writers as a transaction of its own, which serializable ones take no notice of: to
+/** Returns a statement about a row of a writer as a transaction of its own, which serializable ones take no notice of: to
  * them the row of another writer, beside theirs in an index, would look like a conflict. */
 function apart(statement: Statement): Statement[] {
   return [{ text: "BEGIN ISOLATION LEVEL READ COMMITTED" }, statement, { text: "COMMIT" }];
@@ -140,9 +150,9 @@ function apart(statement: Statement): Statement[] {
  * @throws {Refusal | ConnectionLost} Nothing of it has taken place, or that is to be asked.
  */
 export async function inTransaction(
-  lane: Pick<Lane, "run">,
+  connection: RemoteClient,
   statements: readonly Statement[],
 ): Promise<Result[]> {
-  const results = await lane.run([{ text: "BEGIN" }, ...statements, { text: "COMMIT" }]);
+  const results = await connection.run([{ text: "BEGIN" }, ...statements, { text: "COMMIT" }]);
   return results.slice(1, -1);
 }

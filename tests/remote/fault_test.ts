@@ -2,6 +2,7 @@ import process from "node:process";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
+import pg from "pg";
 import { StoreError, toText } from "../../mod.ts";
 import { RemoteStore } from "../../remote/mod.ts";
 import { PostgresServer } from "../../servers/postgres.ts";
@@ -164,6 +165,42 @@ test("counters count each call once, whatever connections are lost", OPTIONS, as
     }
   }
 });
+
+test(
+  "what has become of a transaction is asked in the midst of no other write",
+  OPTIONS,
+  async () => {
+    await using place = await behindProxy();
+    const { proxy, store, direct } = place;
+    await store.fetchAndAddU64("n", 1n);
+    const client = new pg.Client({ connectionString: (await servers.server()).url() });
+    await client.connect();
+    await client.query(`BEGIN; SELECT v FROM fault${tables} WHERE k = 'n' FOR UPDATE`);
+    let adding: Promise<bigint> | undefined;
+    await store.transaction(async (tx) => {
+      await tx.get("other");
+      if (adding === undefined) {
+        adding = store.fetchAndAddU64("n", 1n);
+        const waiting = "SELECT 1 FROM pg_locks WHERE NOT granted";
+        while ((await client.query(waiting)).rowCount === 0) await sleep(5);
+        // The answer to the last of put, number and commit is lost, while the counter waits between its reading and its
+        // writing.
+        let answersLeft = 3;
+        proxy.decide = (direction, type) => {
+          return direction === "client" && type === "Z" && --answersLeft === 0
+            ? "cut before"
+            : "pass";
+        };
+      }
+      tx.put("other", "written");
+    });
+    assertEquals(toText((await direct.get("other"))!), "written");
+    await client.query("COMMIT");
+    await client.end();
+    assertEquals(await adding, 2n);
+    assertEquals(await direct.fetchAndAddU64("n", 0n), 2n);
+  },
+);
 
 test(
   "random cuts under concurrent work lose nothing and do nothing twice",
