@@ -31,8 +31,8 @@ export interface CopyOptions {
   /** Only keys that begin with these bytes, which the copies have too. */
   prefix?: BytesLike;
   /** Where an earlier call with the same stores and prefix stood: the `place` of its last progress, where it has not
-   * ended, or the `position` of its report. */
-  after?: bigint | CopyPlace;
+   * ended, or the `position` of its report. Without one, which a source without a feed does not have, all is copied. */
+  after?: bigint | CopyPlace | undefined;
   /** Ends the copying when it is aborted, which then rejects with the signal's reason. */
   signal?: AbortSignal;
   /** Told after each page how many keys are copied, and where the copy then stands. If it throws, the copying ends and
